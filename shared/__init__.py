@@ -1,0 +1,1 @@
+"""The kernel all services share. It knows no service."""
