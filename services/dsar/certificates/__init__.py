@@ -1,0 +1,1 @@
+"""Certificates of erasure: signed notes that carry their own evidence."""

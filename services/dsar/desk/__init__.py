@@ -1,0 +1,1 @@
+"""The staff desk: requests, deadlines, states. It shows no personal data."""

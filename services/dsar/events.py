@@ -1,0 +1,88 @@
+"""What dsar publishes about requests, and its reading copies of what it needs from others.
+
+The typed address never appears, not even sealed: an event says the request, the right and the dates.
+"""
+
+from typing import Literal
+
+from pydantic import ConfigDict
+
+from shared.bus.event import Event
+
+
+class _AboutRequest(Event):
+    """Keyed by the request, so that one request's events stay in order."""
+
+    request_id: str
+
+    def key(self) -> str:
+        return self.request_id
+
+
+class RequestReceived(_AboutRequest, type="kept.dsar.request.received.v1"):
+    """Somebody typed an address and chose a right. Not yet verified."""
+
+    right: Literal["access", "erasure"]
+    law: str
+    due: str
+
+
+class RequestVerified(_AboutRequest, type="kept.dsar.request.verified.v1"):
+    """The one-time code sent to the typed address came back."""
+
+
+class RequestExtended(_AboutRequest, type="kept.dsar.request.extended.v1"):
+    """Staff used the law's extension; the person was told with the reason."""
+
+    due: str
+    reason: Literal["complex", "many"]
+
+
+class RequestAnswered(_AboutRequest, type="kept.dsar.request.answered.v1"):
+    """The answer is ready for the person. `missing` holders did not answer in time and are named in it."""
+
+    outcome: Literal["held", "nothing", "erased", "refused"]
+    missing: list[str] = []
+
+
+class PackageDelivered(_AboutRequest, type="kept.dsar.package.delivered.v1"):
+    """The person downloaded what is held on them: a reading of personal data by the person (P7)."""
+
+    holders: list[str]
+    encrypted: bool
+
+
+class ErasureRequested(_AboutRequest, type="kept.dsar.erasure.requested.v1"):
+    """A verified person asks to be forgotten; identity opens an approval for two people."""
+
+
+class CertificateIssued(_AboutRequest, type="kept.dsar.certificate.issued.v1"):
+    """Every holder erased, every receipt is in: the signed certificate exists."""
+
+    certificate_sha256: str
+
+
+class RequestClosed(_AboutRequest, type="kept.dsar.request.closed.v1"):
+    """The request's own keys are destroyed: the address and the sealed answers are unreadable from now on."""
+
+    reason: Literal["done", "withdrawn", "unverified", "expired"]
+
+
+class _ReadingCopy(Event):
+    """Another service's event as far as dsar reads it; what it does not know, it does not mind."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    approval_id: str
+    action: str
+    resource: str
+
+
+class ApprovalGranted(_ReadingCopy, type="kept.identity.approval.granted.v1"):
+    """Two different people agreed."""
+
+    approvers: list[str]
+
+
+class ApprovalRefused(_ReadingCopy, type="kept.identity.approval.refused.v1"):
+    """Somebody who may decide said no."""

@@ -1,0 +1,1 @@
+"""What a person asked for, and until when it must be answered."""

@@ -1,0 +1,82 @@
+"""The saga's rules: from what was asked and answered to the one next step. Pure and idempotent: asked again, it says the same."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Literal
+
+from services.dsar.requests.model import Right, State
+
+Command = Literal["locate", "collect", "erase", "attest"]
+
+FIRST_WAIT = timedelta(seconds=15)   # a healthy holder answers within a second; then ask again, ever more patiently
+LONGEST_WAIT = timedelta(hours=1)    # also a holder that was away for days is asked again within the hour
+
+
+class Step(StrEnum):
+    """What to do next; `WAIT` is a step too."""
+
+    WAIT = "wait"
+    COLLECT = "collect"
+    REQUEST_APPROVAL = "request approval"
+    ERASE = "erase"
+    ATTEST = "attest"
+    CERTIFY = "certify"
+    ANSWER_NOTHING = "answer nothing"
+    ANSWER_HELD = "answer held"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One command to one holder about one subject (none yet, for locate)."""
+
+    holder: str
+    command: Command
+    subject: str
+    answered: bool
+
+
+def outstanding(asks: Sequence[Asked], command: Command) -> list[str]:
+    """Holders that owe an answer to `command`, in alphabetical order."""
+    return sorted({ask.holder for ask in asks if ask.command == command and not ask.answered})
+
+
+def answered_all(asks: Sequence[Asked], command: Command) -> bool:
+    """Whether `command` was asked at all, and nobody owes an answer."""
+    return any(ask.command == command for ask in asks) and not outstanding(asks, command)
+
+
+def next_step(right: Right, state: State, asks: Sequence[Asked], subjects: Collection[str], *, patient: bool) -> Step:
+    """The one thing to do now. `patient`: there is still time to wait for holders that have not answered.
+
+    An access goes on without a holder that stays silent (it is named in the package); an erasure never does.
+    """
+    if state is State.VERIFIED:
+        located = answered_all(asks, "locate")
+        if located and not subjects:
+            return Step.ANSWER_NOTHING
+        if right == "erasure" and located:
+            return Step.REQUEST_APPROVAL
+        if right == "access" and subjects and (located or not patient):
+            return Step.COLLECT
+    elif state is State.APPROVED:
+        return Step.ERASE
+    elif state is State.DISPATCHED and right == "access":
+        if answered_all(asks, "collect") or not patient:
+            return Step.ANSWER_HELD
+    elif state is State.DISPATCHED and right == "erasure":
+        if answered_all(asks, "attest"):
+            return Step.CERTIFY
+        if answered_all(asks, "erase") and not any(ask.command == "attest" for ask in asks):
+            return Step.ATTEST
+    return Step.WAIT
+
+
+def wait_before(tries: int) -> timedelta:
+    """How long to wait for an answer to the `tries`-th asking before asking again: doubled each time, up to an hour."""
+    return min(FIRST_WAIT * 2 ** max(tries - 1, 0), LONGEST_WAIT)
+
+
+def may_ask_again(asked_at: datetime, tries: int, now: datetime) -> bool:
+    return now >= asked_at + wait_before(tries)

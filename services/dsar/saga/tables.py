@@ -1,0 +1,51 @@
+"""Who was asked, who answered. Answers to `collect` are sealed to the request's key and stay sealed here."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, DateTime, ForeignKey, Integer, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from services.dsar.base import Base
+
+
+class Ask(Base):
+    """One command to one holder about one subject; `subject` is empty for locate and attest."""
+
+    __tablename__ = "asks"
+
+    request_id: Mapped[str] = mapped_column(ForeignKey("requests.id", ondelete="CASCADE"), primary_key=True)
+    holder: Mapped[str] = mapped_column(Text, primary_key=True)
+    command: Mapped[str] = mapped_column(Text, primary_key=True)
+    subject: Mapped[str] = mapped_column(Text, primary_key=True, default="")
+    asked_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    tries: Mapped[int] = mapped_column(Integer, default=1)
+    answered_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
+class Part(Base):
+    """One numbered part of a holder's sealed answer to `collect`."""
+
+    __tablename__ = "parts"
+
+    request_id: Mapped[str] = mapped_column(ForeignKey("requests.id", ondelete="CASCADE"), primary_key=True)
+    holder: Mapped[str] = mapped_column(Text, primary_key=True)
+    subject: Mapped[str] = mapped_column(Text, primary_key=True)
+    part: Mapped[int] = mapped_column(Integer, primary_key=True)
+    parts: Mapped[int] = mapped_column(Integer)
+    sealed: Mapped[str] = mapped_column(Text)
+
+
+class Erasure(Base):
+    """A holder's signed word that it erased a subject, the event that carried it, and its receipt from the log."""
+
+    __tablename__ = "erasures"
+
+    request_id: Mapped[str] = mapped_column(ForeignKey("requests.id", ondelete="CASCADE"), primary_key=True)
+    holder: Mapped[str] = mapped_column(Text, primary_key=True)
+    subject: Mapped[str] = mapped_column(Text, primary_key=True)
+    event_id: Mapped[str] = mapped_column(Text)
+    fields: Mapped[int] = mapped_column(Integer)
+    kept: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+    note: Mapped[str] = mapped_column(Text)
+    receipt: Mapped[str | None] = mapped_column(Text)
