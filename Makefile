@@ -1,0 +1,35 @@
+# The front desk. `make` alone lists everything.
+UV_VERSION := 0.13.9
+BIN := .venv/bin
+.DEFAULT_GOAL := help
+.PHONY: help up down demo test check bench
+
+help:  ## list every target
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.venv/.ready: pyproject.toml uv.lock
+	@test -x $(BIN)/uv || (python3 -m venv .venv && $(BIN)/pip install --quiet uv==$(UV_VERSION))
+	@VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/uv sync --quiet --frozen --active --all-extras --inexact
+	@touch $@
+
+up: .venv/.ready  ## start the whole platform on this machine
+	@$(BIN)/kept up
+
+down: .venv/.ready  ## stop it; state stays in ./.kept
+	@$(BIN)/kept down
+
+demo: .venv/.ready  ## start it and tell the whole story on the Chinook data
+	@$(BIN)/kept demo
+
+check: .venv/.ready  ## lint, types, import contracts, tests without servers
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(BIN)/pytest -q tests/unit
+
+test: check  ## everything that proves it, against the real servers
+	@$(BIN)/pytest -q tests
+
+bench: .venv/.ready  ## measure, and write docs/benchmarks.md
+	@$(BIN)/pytest -q tests/bench
