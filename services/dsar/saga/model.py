@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from enum import StrEnum
 from typing import Literal
 
@@ -78,5 +78,7 @@ def wait_before(tries: int) -> timedelta:
     return min(FIRST_WAIT * 2 ** max(tries - 1, 0), LONGEST_WAIT)
 
 
-def may_ask_again(asked_at: datetime, tries: int, now: datetime) -> bool:
-    return now >= asked_at + wait_before(tries)
+def silent_holders(asks: Sequence[Asked]) -> tuple[list[str], list[str]]:
+    """(all holders that were asked, those that still owe an answer to the latest command) for the package's page."""
+    latest: Command = "collect" if any(ask.command == "collect" for ask in asks) else "locate"
+    return sorted({ask.holder for ask in asks if ask.command == latest}), outstanding(asks, latest)

@@ -1,0 +1,56 @@
+"""Check a certificate with public keys alone; no server is asked. Raises, never returns a bool."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from services.dsar.certificates.model import Answer, Certificate, parse
+from shared.errors import TamperError
+from shared.notes.note import verify_note
+from shared.notes.tlogproof import Proven, verify_receipt
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What the certificate proves."""
+
+    certificate: Certificate
+    proofs: tuple[Proven, ...]
+
+
+def key_of(holder: str, vkeys: Sequence[str]) -> list[str]:
+    """The keys whose name ends in this holder's: a customers key can't speak for audit."""
+    found = [vkey for vkey in vkeys if vkey.split("+", 1)[0].rsplit("/", 1)[-1] == holder]
+    if not found:
+        raise TamperError(f"certificate: no public key of {holder} is known")
+    return found
+
+
+def _says(entry: bytes, text: str) -> bool:
+    """Whether `entry` carries `text` as a JSON string, escaped or not."""
+    return any(json.dumps(text, ensure_ascii=flag)[1:-1].encode() in entry for flag in (False, True))
+
+
+def _verify_answer(certificate: Certificate, answer: Answer, vkeys: Sequence[str], log_vkeys: Sequence[str]) -> Proven:
+    said = verify_note(answer.note, key_of(answer.holder, vkeys))  # 3
+    for word in (certificate.request, answer.subject):
+        if word not in said:
+            raise TamperError(f"certificate: the note of {answer.holder} is about something else")
+    proven = verify_receipt(answer.receipt, log_vkeys)  # 4
+    if not _says(proven.entry, answer.event_id) or not _says(proven.entry, answer.note):  # 5
+        raise TamperError(f"certificate: the receipt of {answer.holder} proves another event")
+    return proven
+
+
+def verify(text: str, vkeys: Sequence[str], log_vkeys: Sequence[str]) -> Checked:
+    """Prove a certificate.
+
+    1. it is signed by dsar; 2. it is well formed and has an answer of at least one holder; then for each answer:
+    3. the holder's note is signed by that holder and names this request and subject; 4. the receipt's entry is in the log;
+    5. that entry is the event that carried this note.
+    """
+    certificate = parse(verify_note(text, key_of("dsar", vkeys)))  # 1, 2
+    if not certificate.answers:
+        raise TamperError("certificate: no holder answered")
+    proofs = tuple(_verify_answer(certificate, answer, vkeys, log_vkeys) for answer in certificate.answers)
+    return Checked(certificate, proofs)

@@ -1,0 +1,36 @@
+"""The page inside a package, made from answers by a template that escapes everything."""
+
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment
+
+from services.dsar.packages.model import HolderAnswer
+
+_PAGE = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(
+    (files("services.dsar.packages") / "index.html").read_text(encoding="utf-8")
+)
+
+WORDS: Mapping[str, Mapping[str, str]] = {
+    "en": {
+        "title": "What is held on you", "asked": "You asked on", "by": "answered by", "law": "Law", "purpose": "What for",
+        "basis": "Lawful basis", "retention": "How long", "recipients": "Who received it", "nothing": "holds nothing on you.",
+        "missing": "These systems did not answer in time; they are asked again, and you may ask again:",
+        "rights": "You may have wrong data corrected, object, ask to be forgotten, take this file elsewhere, "
+        "and complain to a supervisory authority.",
+        "records": "entries",
+    },
+    "zh": {
+        "title": "我们持有的您的数据", "asked": "请求时间", "by": "答复方", "law": "依据法律", "purpose": "用途",
+        "basis": "法律依据", "retention": "保存期限", "recipients": "接收方", "nothing": "没有您的数据。",
+        "missing": "以下系统未能及时答复；我们会再次询问，您也可以再次提出请求：",
+        "rights": "您可以要求更正、反对处理、要求被遗忘、把此文件带到别处，并可向监管机构投诉。",
+        "records": "条",
+    },
+}
+
+
+def page(language: str, summary: Mapping[str, Any], answers: Sequence[HolderAnswer]) -> str:
+    """A page that reads without a network, a script or a login."""
+    return _PAGE.render(language=language, t=WORDS.get(language, WORDS["en"]), summary=summary, answers=answers)

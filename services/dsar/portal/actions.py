@@ -1,0 +1,32 @@
+"""The identity check: a code is tried. A wrong try is a change too: it is counted in the same transaction."""
+
+import asyncio
+
+from services.dsar.packages.seal import new_pair
+from services.dsar.portal.model import is_live
+from services.dsar.portal.post import matches
+from services.dsar.portal.tables import Code
+from services.dsar.requests import actions as requests
+from services.dsar.requests.model import State
+from services.dsar.saga import actions as saga
+from services.dsar.saga.actions import Course
+from shared.errors import NotFoundError
+from shared.work import Work
+
+
+async def try_code(w: Work, request_id: str, digits: str, course: Course) -> str | None:
+    """A capability for the right code, None for a wrong, used or old one (or a request that does not exist)."""
+    try:
+        request = await requests.load(w, request_id)  # the lock makes five tries five, also when they come at once
+    except NotFoundError:
+        return None
+    code = await w.session.get(Code, request_id)
+    if code is None or not is_live(code.expires_at, code.tries, w.now) or request.state == State.CLOSED:
+        return None
+    code.tries += 1
+    if not await asyncio.to_thread(matches, code.hash, digits):
+        return None
+    capability, first = await requests.prove(w, request, *new_pair())
+    if first:
+        await saga.start(w, request, course.holders)
+    return capability

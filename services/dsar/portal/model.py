@@ -1,0 +1,40 @@
+"""One-time codes: eight digits, fifteen minutes, five tries, once. Pure: numbers and instants come in."""
+
+import unicodedata
+from datetime import datetime, timedelta
+
+from shared.errors import InvalidInputError
+
+CODE_NUMBERS = 10**8  # eight digits: five tries hit with 1 : 20,000,000
+CODE_LIFE = timedelta(minutes=15)
+CODE_TRIES_MAX = 5
+CAPABILITY_LIFE = timedelta(days=90)  # longest law plus extension
+ADDRESS_CHARS_MAX = 254  # RFC 5321 path limit
+
+MAIL_TRIES_MAX = 8
+MAIL_WAIT = timedelta(seconds=5)  # doubled after each failure: eight tries span about twenty minutes
+
+
+def code_text(number: int) -> str:
+    """The code as it stands in the mail: 1234 5678."""
+    if not 0 <= number < CODE_NUMBERS:
+        raise ValueError("not a code number")
+    digits = f"{number:08d}"
+    return f"{digits[:4]} {digits[4:]}"
+
+
+def typed_code(text: str) -> str:
+    """Eight digits from what a person typed: spaces, dashes and full-width digits are fine."""
+    digits = "".join(c for c in unicodedata.normalize("NFKC", text[:64]) if c not in " -\t\n\r\u2013\u2014\xa0")
+    if len(digits) != 8 or not (digits.isascii() and digits.isdigit()):
+        raise InvalidInputError("the code has eight digits", field="code")
+    return digits
+
+
+def is_live(expires_at: datetime, tries: int, now: datetime) -> bool:
+    """Whether a code may still be tried."""
+    return now < expires_at and tries < CODE_TRIES_MAX
+
+
+def mail_wait(tries: int) -> timedelta:
+    return MAIL_WAIT * 2**tries

@@ -1,0 +1,149 @@
+"""What can be done with a request. One function, one transaction: state and event together."""
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Sequence
+from datetime import timedelta
+
+from sqlalchemy import delete, func, select
+
+from services.dsar.events import RequestClosed, RequestExtended, RequestReceived, RequestVerified
+from services.dsar.portal.tables import Code, Mail
+from services.dsar.requests.calendars import governing
+from services.dsar.requests.model import Law, Right, State, may_move
+from services.dsar.requests.tables import DataRequest
+from services.dsar.saga.tables import Part
+from shared.clock import rfc3339
+from shared.errors import ConflictError, InvalidInputError, NotFoundError, TooManyError
+from shared.ids import new_id
+from shared.work import Work
+
+
+def move(request: DataRequest, new: State) -> None:
+    """The only place where a request's state changes."""
+    if not may_move(State(request.state), new):
+        raise ConflictError(f"a request that is {request.state} can't become {new}")
+    request.state = new
+
+
+async def load(w: Work, request_id: str, *, lock: bool = True) -> DataRequest:
+    """One request, locked for this transaction: two answers at once must not both take the next step."""
+    query = select(DataRequest).where(DataRequest.id == request_id)
+    found = await w.session.scalar(query.with_for_update() if lock else query)
+    if found is None:
+        raise NotFoundError
+    return found
+
+
+def queue_mail(w: Work, request_id: str, kind: str) -> None:
+    """A mail leaves if, and only if, this transaction commits."""
+    w.session.add(Mail(request_id=request_id, kind=kind, created_at=w.now, next_try_at=w.now))
+
+
+async def _may_send_code(w: Work, locator: str, per_hour: int) -> bool:
+    sent = await w.session.scalar(
+        select(func.count())
+        .select_from(Mail)
+        .join(DataRequest, DataRequest.id == Mail.request_id)
+        .where(DataRequest.locator == locator, Mail.kind == "code", Mail.created_at > w.now - timedelta(hours=1))
+    )
+    return (sent or 0) < per_hour
+
+
+def fresh_id() -> str:
+    """The id of a request to be: it is its person's actor id, so it exists before the door opens."""
+    return new_id("req")
+
+
+async def receive(
+    w: Work, request_id: str, *, right: Right, address: str, locator: str, language: str, laws: Sequence[Law], codes_per_hour: int,
+    asks_per_minute: int,
+) -> None:
+    """Somebody typed an address. What happens, and what they see, is the same for every address in the world."""
+    recent = select(func.count()).select_from(DataRequest).where(DataRequest.received_at > w.now - timedelta(minutes=1))
+    if (await w.session.scalar(recent) or 0) >= asks_per_minute:
+        raise TooManyError("too many requests just now", retry_after=60)
+    clock = governing(list(laws), right, w.now)
+    if clock is None:
+        raise InvalidInputError("no configured law knows this right", field="right")
+    may_send = await _may_send_code(w, locator, codes_per_hour)
+    await w.keyring.create(w.session, [request_id])
+    w.session.add(
+        DataRequest(
+            id=request_id, right=right, state=State.RECEIVED, language=language, law=clock.law, article=clock.article,
+            received_at=w.now, due_at=clock.due, latest_at=clock.extended, locator=locator, approvers=[], subjects=[],
+            address=await w.seal(DataRequest.address, request_id, address),
+        )
+    )
+    await w.session.flush()
+    if may_send:
+        queue_mail(w, request_id, "code")
+    w.publish(RequestReceived(request_id=request_id, right=right, law=clock.law, due=rfc3339(clock.due)))
+
+
+async def send_again(w: Work, request_id: str, codes_per_hour: int) -> None:
+    """Another code to the same address. Says nothing about whether the hourly limit kept it back."""
+    request = await w.session.get(DataRequest, request_id)
+    if request is None or request.locator is None or request.state == State.CLOSED:
+        return
+    if await _may_send_code(w, request.locator, codes_per_hour):
+        queue_mail(w, request_id, "code")
+
+
+async def prove(w: Work, request: DataRequest, private_key: str, recipient: str) -> tuple[str, bool]:
+    """The right code came back: give a fresh capability; the first time the request becomes verified (True)."""
+    await w.session.execute(delete(Code).where(Code.request_id == request.id))  # single use
+    capability = secrets.token_urlsafe(32)
+    request.capability = hashlib.sha256(capability.encode()).digest()
+    if request.state != State.RECEIVED:
+        return capability, False
+    move(request, State.VERIFIED)
+    request.verified_at = w.now
+    request.recipient = recipient
+    request.private_key = await w.seal(DataRequest.private_key, request.id, private_key)
+    w.publish(RequestVerified(request_id=request.id))
+    return capability, True
+
+
+def holds(request: DataRequest, capability: str | None) -> bool:
+    """Whether the cookie is this request's."""
+    if request.capability is None or not capability:
+        return False
+    return hmac.compare_digest(request.capability, hashlib.sha256(capability.encode()).digest())
+
+
+async def extend(w: Work, request_id: str, reason: str) -> None:
+    """Use the law's extension: once, before the first period is over; the person is told with the reason."""
+    request = await load(w, request_id)
+    if reason not in ("complex", "many"):
+        raise InvalidInputError("the reason is complex or many", field="reason")
+    if request.extended_at is not None or request.latest_at is None:
+        raise ConflictError("the law allows no further extension")
+    if w.now >= request.due_at or request.state in (State.ANSWERED, State.DELIVERED, State.REFUSED, State.CLOSED):
+        raise ConflictError("it is too late to extend")
+    request.due_at, request.extended_at = request.latest_at, w.now
+    queue_mail(w, request_id, "extended")
+    w.publish(RequestExtended(request_id=request_id, due=rfc3339(request.due_at), reason=reason))  # type: ignore[arg-type]  # checked above
+
+
+async def close(w: Work, request_id: str, reason: str, *, tell: bool = True) -> None:
+    """End it: sealed answers go now, the keys as soon as the last mail has left (`destroy`)."""
+    request = await load(w, request_id)
+    if request.state == State.CLOSED:
+        return
+    move(request, State.CLOSED)
+    request.closed_at, request.close_reason, request.private_key, request.recipient = w.now, reason, None, None
+    await w.session.execute(delete(Part).where(Part.request_id == request_id))
+    await w.session.execute(delete(Code).where(Code.request_id == request_id))
+    if tell:
+        queue_mail(w, request_id, "closed")
+    else:
+        await destroy(w, request)
+
+
+async def destroy(w: Work, request: DataRequest) -> None:
+    """Destroy the request's own data key: address and private key are unreadable everywhere, backups included."""
+    await w.keyring.shred(w.session, request.id, w.now)
+    request.address = request.private_key = request.locator = None
+    w.publish(RequestClosed(request_id=request.id, reason=request.close_reason or "done"))  # type: ignore[arg-type]  # set by close
