@@ -1,6 +1,7 @@
 """One accepted encoding per format, and a worked example of each that does not move."""
 
 import base64
+import contextlib
 import dataclasses
 
 import pytest
@@ -38,10 +39,8 @@ def test_whatever_parses_is_encoded_the_same(data: st.DataObject) -> None:
     text = manifest.encode(EXAMPLE)
     at = data.draw(st.integers(0, len(text) - 1))
     changed = text[:at] + data.draw(st.sampled_from("\r\n 019aAfz+/=é")) + text[at + 1 :]
-    try:
+    with contextlib.suppress(MalformedError):
         assert manifest.encode(manifest.parse(changed)) == changed
-    except MalformedError:
-        pass
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Drills: a restore into a scratch place, checked and reported."""

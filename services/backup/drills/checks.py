@@ -1,0 +1,137 @@
+"""The questions a drill puts to a restored cluster. Each answers with counts and names, never with a row's value.
+
+1. files      pg_verifybackup: every file has the size and SHA-256 that PostgreSQL noted when it was copied.
+2. opens      every database opens, and every table is read to its end (counts per database).
+3. structure  pg_amcheck: heap and B-tree pages hang together.
+4. erased     none of the erased has a key in the holder that erased them, and each is noted there as shredded.
+5. everyone   whoever has a row with sealed values has a wrapped key, unless noted as shredded.
+
+1 runs on the files before a server touches them; 4 is "but him", 5 is "everyone is there".
+"""
+
+import asyncio
+import subprocess
+from collections.abc import Mapping, Set
+from typing import LiteralString
+
+import psycopg
+from psycopg import sql
+
+from services.backup.formats.report import Check
+from services.backup.restore.replay_erasures import has_database
+from services.backup.restore.scratch import Postgres, Scratch
+
+PROGRAM_SECONDS_MAX = 900
+
+
+async def files(scratch: Scratch, postgres: Postgres) -> Check:
+    status = await _run(postgres, "pg_verifybackup", "--exit-on-error", "--quiet", str(scratch.data))
+    return Check("files", status == 0, f"pg_verifybackup ended with status {status}")
+
+
+async def structure(scratch: Scratch, postgres: Postgres) -> Check:
+    status = await _run(
+        postgres, "pg_amcheck", f"--host={scratch.root}", "--port=5432", f"--username={scratch.superuser}",
+        "--all", "--install-missing", "--no-password",
+    )  # fmt: skip
+    return Check("structure", status == 0, f"pg_amcheck ended with status {status}")
+
+
+async def opens(scratch: Scratch) -> list[Check]:
+    checks = []
+    for name in await databases(scratch):
+        async with await psycopg.AsyncConnection.connect(scratch.conninfo(name)) as connection:
+            rows = 0
+            tables = await _tables(connection)
+            for table in tables:
+                count = await connection.execute(sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(table)))
+                rows += (await count.fetchone() or (0,))[0]
+        checks.append(Check(f"opens/{name}", True, f"{len(tables)} tables, {rows} rows"))
+    return checks or [Check("opens", False, "the set holds no database of a service")]
+
+
+async def erased(scratch: Scratch, erasures: Mapping[str, Set[str]]) -> list[Check]:
+    checks = []
+    for holder in sorted(erasures):
+        if not await has_database(scratch, holder):
+            continue
+        subjects = sorted(erasures[holder])
+        async with await psycopg.AsyncConnection.connect(scratch.conninfo(holder)) as connection:
+            keys = await _count(connection, "SELECT count(*) FROM keyring WHERE subject = ANY(%s)", subjects)
+            noted = await _count(connection, "SELECT count(*) FROM shredded WHERE subject = ANY(%s)", subjects)
+        says = f"{len(subjects)} erased, {keys} of them with a key, {noted} noted as shredded"
+        checks.append(Check(f"erased/{holder}", keys == 0 and noted == len(subjects), says))
+    return checks
+
+
+async def everyone(scratch: Scratch) -> list[Check]:
+    """A table with sealed values names its person in a column `subject`, or in `id` where the row is the person."""
+    checks = []
+    for name in await databases(scratch):
+        async with await psycopg.AsyncConnection.connect(scratch.conninfo(name)) as connection:
+            tables = await _tables(connection)
+            if "keyring" not in tables:
+                continue
+            people: set[str] = set()
+            for table in await _sealed_tables(connection):
+                people |= await _people(connection, table)
+            keyed = await _column(connection, "SELECT subject FROM keyring")
+            shredded = await _column(connection, "SELECT subject FROM shredded")
+        lost = people - keyed - shredded
+        says = f"{len(people)} people with sealed rows, {len(keyed)} keys, {len(shredded)} shredded, {len(lost)} lost"
+        checks.append(Check(f"everyone/{name}", not lost and not keyed & shredded, says))
+    return checks
+
+
+async def databases(scratch: Scratch) -> list[str]:
+    async with await psycopg.AsyncConnection.connect(scratch.conninfo()) as connection:
+        query = "SELECT datname FROM pg_database WHERE NOT datistemplate AND datname <> 'postgres' ORDER BY 1"
+        return [row[0] for row in await (await connection.execute(query)).fetchall()]
+
+
+async def _tables(connection: psycopg.AsyncConnection) -> list[str]:
+    query = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1"
+    return [row[0] for row in await (await connection.execute(query)).fetchall()]
+
+
+async def _sealed_tables(connection: psycopg.AsyncConnection) -> list[tuple[str, str]]:
+    """(table, column that names the person) of the tables with a bytea column, the kernel's own left out."""
+    query = """
+        SELECT table_name, CASE WHEN bool_or(column_name = 'subject') THEN 'subject' ELSE 'id' END
+        FROM information_schema.columns
+        WHERE table_schema = 'public'
+          AND table_name NOT IN ('keyring', 'shredded', 'outbox', 'inbox', 'spent_grants', 'idempotency')
+        GROUP BY table_name
+        HAVING bool_or(data_type = 'bytea') AND bool_or(column_name IN ('subject', 'id') AND data_type
+               IN ('text', 'character varying'))
+    """
+    return [(row[0], row[1]) for row in await (await connection.execute(query)).fetchall()]
+
+
+async def _people(connection: psycopg.AsyncConnection, table: tuple[str, str]) -> set[str]:
+    query = sql.SQL("SELECT DISTINCT {column} FROM {table} WHERE {column} LIKE 'sub\\_%'").format(
+        table=sql.Identifier(table[0]), column=sql.Identifier(table[1])
+    )
+    return {row[0] for row in await (await connection.execute(query)).fetchall()}
+
+
+async def _column(connection: psycopg.AsyncConnection, query: LiteralString) -> set[str]:
+    return {row[0] for row in await (await connection.execute(query)).fetchall()}
+
+
+async def _count(connection: psycopg.AsyncConnection, query: LiteralString, subjects: list[str]) -> int:
+    row = await (await connection.execute(query, (subjects,))).fetchone()
+    return int(row[0]) if row else 0
+
+
+async def _run(postgres: Postgres, program: str, *arguments: str) -> int:
+    """The program's exit status. Its output may quote rows, so nobody keeps it."""
+
+    def run() -> int:
+        return subprocess.run(  # noqa: S603  fixed programs, our own paths
+            [postgres.program(program), *arguments],
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            timeout=PROGRAM_SECONDS_MAX, check=False,
+        ).returncode  # fmt: skip
+
+    return await asyncio.to_thread(run)

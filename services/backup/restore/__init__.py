@@ -1,0 +1,1 @@
+"""Restore: bring a set back without bringing anybody back."""

@@ -1,0 +1,1 @@
+"""Sets: take one, list them, verify one."""
