@@ -72,6 +72,14 @@ class Period(_Value):
             raise ValueError("say exactly one of months, days, working_days, hours")
         return self
 
+    @property
+    def text(self) -> str:
+        """As staff read it: `1 month`, `10 working days`."""
+        for unit, count in self.model_dump(exclude_none=True).items():
+            word = unit.replace("_", " ")
+            return f"{count} {word[:-1] if count == 1 else word}"
+        raise ValueError("a period has a unit")
+
 
 class Calendar(_Value):
     """Whose days count."""

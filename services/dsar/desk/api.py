@@ -1,0 +1,47 @@
+"""The staff desk: which requests there are, until when, what is missing; and the law's extension."""
+
+from dataclasses import asdict
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Form
+from fastapi.responses import HTMLResponse, RedirectResponse
+
+from services.dsar.desk.view import rows
+from services.dsar.requests import actions
+from services.dsar.wiring import Wired
+from shared.access.actor import Actor
+from shared.access.decide import Resource
+from shared.http.app import current_actor
+
+
+def router(wired: Wired) -> APIRouter:
+    routes = APIRouter(tags=["desk"])
+
+    @routes.get("/desk", response_class=HTMLResponse)
+    async def desk(actor: Annotated[Actor, Depends(current_actor)]) -> HTMLResponse:
+        async with wired.door.begin(actor, purpose="data subject requests") as w:
+            found = await rows(w)
+        page = wired.pages.get_template("desk.html").render(rows=found, book=wired.book, settings=wired.settings, lang="en")
+        return HTMLResponse(page, headers={"Cache-Control": "no-store"})
+
+    @routes.post("/desk/{request_id}/extend")
+    async def extend(
+        actor: Annotated[Actor, Depends(current_actor)], request_id: str, reason: Annotated[str, Form()]
+    ) -> RedirectResponse:
+        async with wired.door.begin(actor, purpose="data subject requests") as w:
+            w.decide("extend", Resource("RequestDesk", "desk", {}))
+            await actions.extend(w, request_id, reason)
+        return RedirectResponse("/desk", status_code=303)
+
+    @routes.get("/api/dsar/requests")
+    async def listed(actor: Annotated[Actor, Depends(current_actor)]) -> dict[str, Any]:
+        """Requests with their deadlines; no personal data."""
+        async with wired.door.begin(actor, purpose="data subject requests") as w:
+            return {"requests": [asdict(row) for row in await rows(w)]}
+
+    @routes.get("/api/dsar/laws")
+    async def laws() -> dict[str, Any]:
+        """The law's clocks as they are kept, with article, source and date of review. Public."""
+        return {"laws": [law.model_dump(mode="json") for law in wired.book.values()]}
+
+    return routes

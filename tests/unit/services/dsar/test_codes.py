@@ -1,0 +1,64 @@
+"""One-time codes, and the two languages."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.dsar.portal.model import CODE_LIFE, CODE_NUMBERS, CODE_TRIES_MAX, code_text, is_live, mail_wait, typed_code
+from services.dsar.portal.texts import EN, ZH, language_of, words
+from shared.errors import InvalidInputError
+
+NOW = datetime(2026, 11, 24, tzinfo=UTC)
+
+
+@given(st.integers(0, CODE_NUMBERS - 1))
+def test_what_we_send_can_be_typed_back(number: int) -> None:
+    assert int(typed_code(code_text(number))) == number
+
+
+@pytest.mark.parametrize("typed", ["12345678", "1234 5678", " 1234-5678 ", "１２３４ ５６７８", "1234\u20135678"])
+def test_people_may_type_it_as_they_like(typed: str) -> None:
+    assert typed_code(typed) == "12345678"
+
+
+@pytest.mark.parametrize("typed", ["", "1234567", "123456789", "1234567a", "1234+5678", "1" * 100_000])
+def test_anything_else_is_not_a_code(typed: str) -> None:
+    with pytest.raises(InvalidInputError):
+        typed_code(typed)
+
+
+def test_a_code_dies_of_age_and_of_tries() -> None:
+    assert is_live(NOW + CODE_LIFE, 0, NOW)
+    assert not is_live(NOW, 0, NOW)
+    assert not is_live(NOW + CODE_LIFE, CODE_TRIES_MAX, NOW)
+
+
+def test_mail_waits_longer_each_time() -> None:
+    assert [mail_wait(n) for n in range(3)] == [timedelta(seconds=s) for s in (5, 10, 20)]
+
+
+def test_both_languages_say_everything_with_the_same_gaps() -> None:
+    assert EN.keys() == ZH.keys()
+    for key in EN:
+        for gap in ("{code}", "{link}", "{controller}"):
+            assert (gap in EN[key]) == (gap in ZH[key]), key
+
+
+@pytest.mark.parametrize(
+    ("query", "accept", "language"),
+    [
+        (None, None, "en"),
+        (None, "zh-CN,zh;q=0.9,en;q=0.8", "zh"),
+        (None, "de-DE,de;q=0.9,en;q=0.5,zh;q=0.3", "en"),
+        ("zh", "en", "zh"),
+        ("<script>", "zh", "zh"),
+    ],
+)
+def test_the_language_of_a_visitor(query: str | None, accept: str | None, language: str) -> None:
+    assert language_of(query, accept) == language
+
+
+def test_words_fill_their_gaps() -> None:
+    assert words("en", "mail.code.subject", code="1234 5678") == "Your code: 1234 5678"
