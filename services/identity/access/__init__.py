@@ -1,0 +1,1 @@
+"""What others need to trust a token: roles, reporting lines, signatures, published keys."""

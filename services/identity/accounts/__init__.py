@@ -1,0 +1,1 @@
+"""Staff accounts: who they are, sealed, and whom they report to."""

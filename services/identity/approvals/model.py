@@ -1,0 +1,69 @@
+"""Approvals: the rules. Two different people who did not ask, each once; then one use, soon."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from shared.errors import ConflictError, InvalidInputError, NotAllowedError
+
+people_needed = 2
+resource_characters_max = 200
+_RESOURCE = re.compile(r"^[A-Za-z0-9_.:/-]+$")  # ids and names: no room for anything personal
+
+
+class State(StrEnum):
+    REQUESTED = "requested"
+    GRANTED = "granted"
+    REFUSED = "refused"
+    EXPIRED = "expired"
+
+
+DECIDERS = frozenset({"privacy_officer", "general_manager", "sales_manager"})
+
+# Who may decide about what; everything that one person must not do alone (P11).
+APPROVERS: Mapping[str, frozenset[str]] = {
+    "erase": DECIDERS,
+    "export": DECIDERS,
+    "unmask": DECIDERS,
+    "restore": DECIDERS | {"security_officer"},
+    "change_policy": DECIDERS | {"security_officer"},
+}
+
+
+@dataclass(frozen=True)
+class Approval:
+    """What the rules need to know of an approval."""
+
+    action: str
+    requester: str
+    subject: str | None
+    state: State
+    expires_at: datetime
+    approvers: tuple[str, ...]
+
+
+def check_request(action: str, resource: str) -> None:
+    """InvalidInputError where nobody could decide, or the resource is no id."""
+    if action not in APPROVERS:
+        raise InvalidInputError("this action needs no approval, or is not known", field="action")
+    if len(resource) > resource_characters_max or not _RESOURCE.fullmatch(resource):
+        raise InvalidInputError(f"an id of at most {resource_characters_max} characters", field="resource")
+
+
+def check_decider(approval: Approval, person: str, roles: frozenset[str], now: datetime) -> None:
+    """Whether `person` may say yes or no now; raises why not."""
+    if not roles & APPROVERS[approval.action]:
+        raise NotAllowedError("deciding this takes another role")
+    if person in (approval.requester, approval.subject):
+        raise NotAllowedError("who asked, or is concerned, can't decide")
+    if approval.state != State.REQUESTED or now >= approval.expires_at:
+        raise ConflictError("this approval is closed")
+    if person in approval.approvers:
+        raise ConflictError("you have agreed already; it takes another person")
+
+
+def after_yes(approvers: Sequence[str]) -> State:
+    """The state when these have agreed. Counts people, not votes."""
+    return State.GRANTED if len(set(approvers)) >= people_needed else State.REQUESTED

@@ -1,0 +1,71 @@
+"""What identity publishes. No name, address or number ever stands here: pseudonyms, roles, reasons, locators."""
+
+from typing import Literal
+
+from shared.bus.event import Event
+
+
+class UserCreated(Event, type="kept.identity.user.created.v1"):
+    """A member of staff has an account. `subject` is the user; the manager is another user."""
+
+    manager: str | None
+    roles: list[str]
+    locators: list[str]
+
+
+class SessionStarted(Event, type="kept.identity.session.started.v1"):
+    """`subject` signed in; `amr` says how (RFC 8176)."""
+
+    amr: list[str]
+
+
+class SessionRefused(Event, type="kept.identity.session.refused.v1"):
+    """A sign-in failed. `subject` only where there is such an account; the answer to the caller never differs."""
+
+    reason: Literal["credentials", "code", "replay", "too-many"]
+
+
+class SessionEnded(Event, type="kept.identity.session.ended.v1"):
+    """`subject` signed out."""
+
+
+class _AboutApproval(Event):
+    """Keyed by the approval, so that one approval's events stay in order."""
+
+    approval_id: str
+    action: str
+    resource: str
+
+    def key(self) -> str:
+        return self.approval_id
+
+
+class ApprovalRequested(_AboutApproval, type="kept.identity.approval.requested.v1"):
+    """Something that one person must not do alone waits for two others until `expires`."""
+
+    expires: str
+
+
+class ApprovalGiven(_AboutApproval, type="kept.identity.approval.given.v1"):
+    """One person agreed; `approvers` are all who did so far."""
+
+    approvers: list[str]
+
+
+class ApprovalGranted(_AboutApproval, type="kept.identity.approval.granted.v1"):
+    """Two different people agreed, neither of them who asked."""
+
+    approvers: list[str]
+
+
+class ApprovalRefused(_AboutApproval, type="kept.identity.approval.refused.v1"):
+    """Somebody who may decide said no, or nobody decided in time."""
+
+    reason: Literal["refused", "expired"]
+
+
+class SubjectShredded(Event, type="kept.identity.subject.shredded.v1"):
+    """The user's data key is destroyed here."""
+
+    request_id: str
+    key_version: int

@@ -1,0 +1,36 @@
+"""Signing in: the rules. After a few failures the address has to wait, longer each time; a right password ends that."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+free_failures = 5  # typing errors are free
+first_wait = timedelta(seconds=30)
+longest_wait = timedelta(hours=1)  # not for ever: a stranger must not be able to lock somebody out for good
+forget_after = timedelta(hours=24)
+
+
+@dataclass(frozen=True)
+class Tries:
+    """Failures of one address (known or not: both are counted alike)."""
+
+    failures: int = 0
+    blocked_until: datetime | None = None
+    last: datetime | None = None
+
+
+def wait(tries: Tries, now: datetime) -> int:
+    """Seconds this address still has to wait; 0 if none."""
+    if tries.blocked_until is None or tries.blocked_until <= now:
+        return 0
+    return int((tries.blocked_until - now).total_seconds()) + 1
+
+
+def failed(tries: Tries, now: datetime) -> Tries:
+    """One more failure: 30 s after the fifth, then twice as long each time, at most an hour."""
+    if tries.last is not None and now - tries.last > forget_after:
+        tries = Tries()
+    failures = tries.failures + 1
+    if failures < free_failures:
+        return Tries(failures, None, now)
+    doubled = first_wait * 2 ** min(failures - free_failures, 12)  # 12: past the longest wait, far from overflow
+    return Tries(failures, now + min(doubled, longest_wait), now)
