@@ -1,0 +1,57 @@
+"""What every service is told at start: places and names, from the environment (prefix KEPT_), frozen and validated.
+
+Secrets never stand here. The AppRole's secret id is read from a file; everything else secret is asked of Vault
+(`kept/<service>/database`, `kept/<service>/kafka`).
+"""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+KafkaSecurity = Literal["PLAINTEXT", "SASL_PLAINTEXT", "SASL_SSL"]
+
+
+class ServiceSettings(BaseSettings):
+    """Base of each service's settings."""
+
+    model_config = SettingsConfigDict(env_prefix="KEPT_", frozen=True, extra="ignore", env_ignore_empty=True)
+
+    service: str = Field(pattern=r"^[a-z]+$")
+    http_host: str = "127.0.0.1"
+    http_port: int = Field(default=0, ge=0, le=65535)
+    public_origin: str = "http://localhost:8080"
+
+    database_host: str = "127.0.0.1"
+    database_port: int = Field(default=5432, ge=1, le=65535)
+    database_name: str = ""
+    database_user: str = ""
+
+    kafka_bootstrap: str = "127.0.0.1:9092"
+    kafka_security: KafkaSecurity = "SASL_PLAINTEXT"
+    kafka_idempotence: bool = Field(default=True, description="off only for a broker without idempotent producers")
+
+    vault_addr: str = "http://127.0.0.1:8200"
+    vault_role_id: str = ""
+    vault_secret_id_file: Path = Path("/run/secrets/vault-secret-id")
+
+    state_dir: Path = Path(".kept")
+    jwks_url: str = "http://localhost:8080/.well-known/jwks.json"
+    smtp_host: str = "127.0.0.1"
+    smtp_port: int = Field(default=1025, ge=1, le=65535)
+    log_name: str = "kept.local/log"
+
+    @property
+    def database(self) -> str:
+        """The service's database; named like the service unless told otherwise."""
+        return self.database_name or self.service
+
+    @property
+    def database_role(self) -> str:
+        """The service's database role; named like the service unless told otherwise."""
+        return self.database_user or self.service
+
+    def vault_secret_id(self) -> str:
+        """The AppRole secret id, read at the moment of use so that it can be rotated under a running service."""
+        return self.vault_secret_id_file.read_text(encoding="ascii").strip()
