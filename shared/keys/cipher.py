@@ -1,107 +1,83 @@
-"""Field encryption: AES-256-GCM under a person's data key, bound to its place.
+"""Field ciphertext (DESIGN.md section 5): AES-256-GCM, `version(1) ‖ key version(2) ‖ nonce(12) ‖ ciphertext+tag`.
 
-    ciphertext = version(1) ‖ key version(2, big-endian) ‖ nonce(12) ‖ ciphertext ‖ tag(16)
-
-The associated data names service, table, column and subject, each with its length before it, so a value moved to
-another column, row or person does not open. Opening fails in one opaque way: TamperError without a reason.
-Python cannot wipe memory: a data key lives in the process until the garbage collector takes it.
+The associated data binds a value to its place. Decryption fails in one opaque way.
 """
 
 import os
-from dataclasses import dataclass, field
-from typing import Self
+from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from shared.errors import InvariantError, MalformedError, TamperError
+from shared.errors import TamperError, TooLargeError
 
-VERSION = 1
+FORMAT = 1
 NONCE_BYTES = 12
+HEADER_BYTES = 1 + 2 + NONCE_BYTES
 TAG_BYTES = 16
-HEADER_BYTES = 3
 KEY_BYTES = 32
-PLAINTEXT_BYTES_MAX = 1 << 20  # one field; anything larger is a blob, not a field
-KEY_VERSION_MAX = 0xFFFF
+PLAINTEXT_BYTES_MAX = 1024 * 1024  # one field; files have a format of their own
 
 
 class Sealed(bytes):
-    """A field's ciphertext. A type of its own, so that a column can refuse everything else."""
+    """A field ciphertext. The only thing an encrypted column accepts."""
 
     def __repr__(self) -> str:
         return f"Sealed({len(self)} bytes)"
 
-    @classmethod
-    def parse(cls, raw: bytes) -> Self:
-        """`raw` if it can be a field ciphertext, else MalformedError."""
-        if len(raw) < HEADER_BYTES + NONCE_BYTES + TAG_BYTES or raw[0] != VERSION:
-            raise MalformedError("not a field ciphertext")
-        return cls(raw)
-
-    @property
-    def key_version(self) -> int:
-        """Which version of the subject's data key opens it."""
-        return int.from_bytes(self[1:HEADER_BYTES], "big")
-
 
 @dataclass(frozen=True)
 class Place:
-    """Where a value lives."""
+    """Where a value belongs; a value moved elsewhere does not open."""
 
     service: str
     table: str
     column: str
     subject: str
 
-    def bytes(self) -> bytes:
-        """The place as associated data: unambiguous, because each part has its length before it."""
-        parts = [one.encode() for one in ("kept-field", self.service, self.table, self.column, self.subject)]
-        return b"".join(len(one).to_bytes(2, "big") + one for one in parts)
+    def associated_data(self) -> bytes:
+        """Each part prefixed by its length (2 bytes), so that no two places share their bytes."""
+        parts = [p.encode() for p in ("kept-field-1", self.service, self.table, self.column, self.subject)]
+        return b"".join(len(p).to_bytes(2, "big") + p for p in parts)
 
 
 @dataclass(frozen=True)
 class DataKey:
-    """A subject's data key, in clear, in memory only."""
+    """A subject's data key, unwrapped. Python cannot wipe memory: it lives until the cache lets it go."""
 
-    subject: str
     version: int
-    secret: bytes = field(repr=False)
+    secret: bytes
 
-    @classmethod
-    def make(cls, subject: str, version: int = 1) -> Self:
-        """A fresh key from the operating system's random source."""
-        return cls(subject, version, os.urandom(KEY_BYTES))
+    def __repr__(self) -> str:
+        return f"DataKey(version={self.version})"
 
 
-def seal(key: DataKey, place: Place, plaintext: str) -> Sealed:
-    """Encrypt `plaintext` for `place`; InvariantError when the key belongs to someone else."""
-    return _seal(key, place, plaintext, os.urandom(NONCE_BYTES))
+def new_data_key(version: int = 1) -> DataKey:
+    """A key from the operating system's random source."""
+    return DataKey(version, os.urandom(KEY_BYTES))
 
 
-def _seal(key: DataKey, place: Place, plaintext: str, nonce: bytes) -> Sealed:
-    _check(key, place)
+def seal(key: DataKey, place: Place, plaintext: str, *, nonce: bytes | None = None) -> Sealed:
+    """Encrypt `plaintext` for `place`. `nonce` is for published test vectors only."""
     raw = plaintext.encode()
     if len(raw) > PLAINTEXT_BYTES_MAX:
-        raise InvariantError(f"a field of more than {PLAINTEXT_BYTES_MAX} bytes")
-    header = bytes([VERSION]) + key.version.to_bytes(2, "big")
-    return Sealed(header + nonce + AESGCM(key.secret).encrypt(nonce, raw, place.bytes()))
+        raise TooLargeError(f"a field holds at most {PLAINTEXT_BYTES_MAX} bytes")
+    nonce = nonce or os.urandom(NONCE_BYTES)
+    head = bytes([FORMAT]) + key.version.to_bytes(2, "big") + nonce
+    return Sealed(head + AESGCM(key.secret).encrypt(nonce, raw, place.associated_data()))
 
 
 def open_(key: DataKey, place: Place, sealed: bytes) -> str:
-    """The plaintext, or TamperError: wrong key, wrong place, changed or cut."""
-    _check(key, place)
+    """The plaintext, or TamperError: wrong key, wrong place, changed bytes are not told apart."""
+    if len(sealed) < HEADER_BYTES + TAG_BYTES or sealed[0] != FORMAT or key_version(sealed) != key.version:
+        raise TamperError("a field does not open")
     try:
-        value = Sealed.parse(sealed)
-        if value.key_version != key.version:
-            raise InvalidTag
-        nonce = value[HEADER_BYTES : HEADER_BYTES + NONCE_BYTES]
-        return AESGCM(key.secret).decrypt(nonce, bytes(value[HEADER_BYTES + NONCE_BYTES :]), place.bytes()).decode()
-    except (InvalidTag, MalformedError, UnicodeDecodeError):
-        raise TamperError("a sealed field does not open") from None
+        raw = AESGCM(key.secret).decrypt(sealed[3:HEADER_BYTES], sealed[HEADER_BYTES:], place.associated_data())
+    except InvalidTag:
+        raise TamperError("a field does not open") from None
+    return raw.decode()
 
 
-def _check(key: DataKey, place: Place) -> None:
-    if key.subject != place.subject:
-        raise InvariantError("a data key of another subject")
-    if len(key.secret) != KEY_BYTES or not 1 <= key.version <= KEY_VERSION_MAX:
-        raise InvariantError("not a data key")
+def key_version(sealed: bytes) -> int:
+    """The version of the data key that a ciphertext names."""
+    return int.from_bytes(sealed[1:3], "big")

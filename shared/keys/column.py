@@ -1,6 +1,4 @@
-"""The column type of encrypted fields: binds `Sealed` and nothing else, so clear text cannot reach the database."""
-
-from typing import Any
+"""The column type of encrypted fields. It binds ciphertext only: writing a plain value is an error before it is SQL."""
 
 from sqlalchemy import LargeBinary
 from sqlalchemy.engine import Dialect
@@ -11,19 +9,13 @@ from shared.keys.cipher import Sealed
 
 
 class SealedText(TypeDecorator[Sealed]):
-    """`Mapped[Sealed | None] = mapped_column(SealedText)`: stored as bytea. Reading it is `w.open(...)`, a visible act."""
-
     impl = LargeBinary
     cache_ok = True
 
-    def process_bind_param(self, value: Any, dialect: Dialect) -> bytes | None:
-        """Only what `seal` returned gets through."""
-        if value is None:
-            return None
-        if not isinstance(value, Sealed):
-            raise InvariantError(f"an encrypted column was given a {type(value).__name__}")
-        return bytes(value)
+    def process_bind_param(self, value: Sealed | None, dialect: Dialect) -> bytes | None:
+        if value is not None and not isinstance(value, Sealed):
+            raise InvariantError("an encrypted column takes a Sealed value only")
+        return None if value is None else bytes(value)
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> Sealed | None:
-        """Typed again on the way out."""
+    def process_result_value(self, value: bytes | None, dialect: Dialect) -> Sealed | None:
         return None if value is None else Sealed(value)

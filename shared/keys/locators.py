@@ -1,36 +1,33 @@
-"""Locators: keyed hashes by which services meet without telling each other anything.
+"""Locators: keyed hashes (Vault transit `kept-locator`) by which who already knows an identifier finds its subject.
 
-HMAC-SHA-256 by Vault transit (`kept-locator`; the key never leaves Vault) of kind, a zero byte and the normalised
-identifier: `loc_<key version>_<64 hex>`. Whoever may not call the key learns nothing from a locator.
+Text form: `loc_<key version>_<64 hex>`. The hashed text is `<kind>:<normalised value>`.
 """
 
 import base64
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Literal
 
-from shared.errors import InvariantError
-from shared.keys.normalise import normalise_email, normalise_external, normalise_phone
+from shared.keys.normalise import normalise_email, normalise_phone
+from shared.keys.vault import Vault
 
-LOCATOR_KEY = "kept-locator"
-_NORMALISE = {"email": normalise_email, "phone": normalise_phone, "external": normalise_external}
-
-
-class Hmacs(Protocol):
-    """The part of the Vault client that this needs."""
-
-    async def hmac(self, key: str, inputs: Sequence[bytes]) -> list[str]: ...
+Kind = Literal["email", "phone", "external"]
+KEY = "kept-locator"
 
 
-async def locators(vault: Hmacs, identifiers: Sequence[tuple[str, str]]) -> list[str]:
-    """One locator per (kind, value), in order; kinds `email`, `phone` (with `+`), `external` (`customer:17`)."""
-    inputs = []
-    for kind, value in identifiers:
-        if kind not in _NORMALISE:
-            raise InvariantError(f"no locator kind {kind}")
-        inputs.append(kind.encode() + b"\0" + _NORMALISE[kind](value).encode())
-    return [_text(one) for one in await vault.hmac(LOCATOR_KEY, inputs)]
+async def locators(vault: Vault, identifiers: Sequence[tuple[Kind, str]]) -> list[str]:
+    """One locator per identifier, in order. External ids are written `<kind of thing>:<id>`, e.g. `customer:17`."""
+    macs = await vault.hmac(KEY, [_text(kind, value).encode() for kind, value in identifiers])
+    return [_format(mac) for mac in macs]
 
 
-def _text(answer: str) -> str:
-    _, version, mac = answer.split(":", 2)
-    return f"loc_{int(version.removeprefix('v'))}_{base64.b64decode(mac).hex()}"
+def _text(kind: Kind, value: str) -> str:
+    if kind == "email":
+        value = normalise_email(value)
+    elif kind == "phone":
+        value = normalise_phone(value)
+    return f"{kind}:{value}"
+
+
+def _format(mac: str) -> str:
+    _, version, digest = mac.split(":", 2)
+    return f"loc_{version[1:]}_{base64.b64decode(digest).hex()}"

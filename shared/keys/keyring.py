@@ -1,0 +1,124 @@
+"""The keyring: one data key per subject and service, wrapped by the service's transit key. Shredding destroys it.
+
+Unwrapped keys live in a bounded, short-lived cache; each use asks first that Vault is there and unsealed (fail closed).
+"""
+
+import time
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, insert, select
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import InstrumentedAttribute
+
+from shared.db import KernelTables
+from shared.errors import InvariantError, ShreddedError
+from shared.keys.cipher import DataKey, Place, Sealed, new_data_key, open_, seal
+from shared.keys.vault import Vault
+
+CACHE_KEYS_MAX = 10_000  # 32 bytes each and their names: about 3 MB
+CACHE_SECONDS = 60.0  # how long another replica's shred may stay unnoticed if its event is late
+
+
+@dataclass(frozen=True)
+class ShredReport:
+    """`found`: whether there was a key. `version`: the destroyed key's version, 0 if there was none."""
+
+    subject: str
+    found: bool
+    version: int
+
+
+class Keyring:
+    def __init__(self, service: str, vault: Vault, tables: KernelTables) -> None:
+        self.service = service
+        self._vault = vault
+        self._kek = f"kept-{service}"
+        self._t = tables
+        self._cache: OrderedDict[str, tuple[float, DataKey]] = OrderedDict()
+
+    async def create(self, session: AsyncSession, subjects: Sequence[str]) -> None:
+        """Make and store data keys, wrapped in batches. ShreddedError for a subject that was shredded before."""
+        gone = await session.scalar(select(self._t.shredded.c.subject).where(self._t.shredded.c.subject.in_(subjects)))
+        if gone is not None:
+            raise ShreddedError()
+        keys = [new_data_key() for _ in subjects]
+        wrapped = await self._vault.encrypt(self._kek, [k.secret for k in keys])
+        rows = [
+            {"subject": s, "version": k.version, "wrapped": w} for s, k, w in zip(subjects, keys, wrapped, strict=True)
+        ]
+        if rows:
+            await session.execute(insert(self._t.keyring), rows)
+
+    async def prefetch(self, session: AsyncSession, subjects: Iterable[str]) -> None:
+        """Unwrap what is not cached, in one batch. Subjects without a key are left out."""
+        await self._vault.require()
+        missing = [s for s in dict.fromkeys(subjects) if self._cached(s) is None]
+        if not missing:
+            return
+        t = self._t.keyring
+        rows = (
+            await session.execute(select(t.c.subject, t.c.version, t.c.wrapped).where(t.c.subject.in_(missing)))
+        ).all()
+        secrets = await self._vault.decrypt(self._kek, [r.wrapped for r in rows])
+        for row, secret in zip(rows, secrets, strict=True):
+            self._remember(row.subject, DataKey(row.version, secret))
+
+    async def key(self, session: AsyncSession, subject: str) -> DataKey:
+        """The subject's data key. ShreddedError if it was destroyed, InvariantError if there never was one."""
+        await self.prefetch(session, [subject])
+        found = self._cached(subject)
+        if found is not None:
+            return found
+        gone = await session.scalar(select(self._t.shredded.c.subject).where(self._t.shredded.c.subject == subject))
+        if gone is not None:
+            raise ShreddedError()
+        raise InvariantError("the subject has no data key")
+
+    async def seal(self, session: AsyncSession, column: InstrumentedAttribute[Any], subject: str, value: str) -> Sealed:
+        """Encrypt `value` for `column` of `subject`."""
+        return seal(await self.key(session, subject), self.place(column, subject), value)
+
+    async def open(
+        self, session: AsyncSession, column: InstrumentedAttribute[Any], subject: str, sealed: Sealed
+    ) -> str:
+        """Decrypt. ShreddedError, TamperError, UnavailableError."""
+        return open_(await self.key(session, subject), self.place(column, subject), sealed)
+
+    def place(self, column: InstrumentedAttribute[Any], subject: str) -> Place:
+        return Place(self.service, str(column.class_.__tablename__), column.key, subject)
+
+    async def shred(self, session: AsyncSession, subject: str, now: datetime) -> ShredReport:
+        """Destroy the subject's key, and remember that it is gone so that none is ever made again. Idempotent.
+
+        1. The tombstone. 2. The wrapped key. Both in the caller's transaction: a crash leaves both or neither.
+        3. The cache, at once: a rollback only costs one unwrap.
+        """
+        await session.execute(
+            upsert(self._t.shredded).values(subject=subject, shredded_at=now).on_conflict_do_nothing()
+        )
+        t = self._t.keyring
+        version = await session.scalar(delete(t).where(t.c.subject == subject).returning(t.c.version))
+        self.evict(subject)
+        return ShredReport(subject, version is not None, version or 0)
+
+    def evict(self, subject: str) -> None:
+        """Forget the cached key now."""
+        self._cache.pop(subject, None)
+
+    def _cached(self, subject: str) -> DataKey | None:
+        found = self._cache.get(subject)
+        if found is None or found[0] < time.monotonic():
+            self._cache.pop(subject, None)
+            return None
+        self._cache.move_to_end(subject)
+        return found[1]
+
+    def _remember(self, subject: str, key: DataKey) -> None:
+        self._cache[subject] = (time.monotonic() + CACHE_SECONDS, key)
+        while len(self._cache) > CACHE_KEYS_MAX:
+            self._cache.popitem(last=False)
