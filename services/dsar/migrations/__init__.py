@@ -1,0 +1,1 @@
+"""dsar's database, step by step: expand first, contract later."""
