@@ -32,7 +32,7 @@ class Event(BaseModel):
     topic: ClassVar[str] = ""
     source: ClassVar[str] = ""
 
-    subject: str | None = Field(default=None, exclude=True, description="pseudonym of the person; travels as ce_subject")
+    subject: str | None = Field(default=None, exclude=True, description="pseudonym; travels as ce_subject")
 
     def __init_subclass__(cls, type: str = "", topic: str = "", **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
