@@ -1,0 +1,80 @@
+"""docker-compose.yml follows the Compose Specification, and keeps the house's rules about containers.
+
+No container engine is assumed: what is checked here is the file.
+"""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from jsonschema import Draft202012Validator
+
+ROOT = Path(__file__).parents[2]
+SERVICES = ("identity", "customers", "audit", "backup", "dsar")
+SCHEMA = json.loads((ROOT / "tests/vectors/compose-spec/compose-spec.json").read_text())
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+
+
+def test_it_follows_the_compose_specification() -> None:
+    assert [e.message for e in Draft202012Validator(SCHEMA).iter_errors(COMPOSE)] == []
+
+
+def test_the_schema_would_find_a_mistake() -> None:
+    broken = {**COMPOSE, "services": {"identity": {"image": "kept", "read_onyl": True}}}
+    assert list(Draft202012Validator(SCHEMA).iter_errors(broken))
+
+
+@pytest.mark.parametrize("name", [*SERVICES, "setup"])
+def test_a_service_can_do_little(name: str) -> None:
+    service = COMPOSE["services"][name]
+    assert service["read_only"] is True and service["cap_drop"] == ["ALL"] and service["user"] == "65532:65532"
+    assert "no-new-privileges:true" in service["security_opt"]
+    assert "ports" not in service and service["networks"] == ["inside"]
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_a_service_sees_its_own_credentials_and_state_alone(name: str) -> None:
+    service = COMPOSE["services"][name]
+    assert service["volumes"] == [f"{name}-credentials:/run/kept:ro", f"{name}:/var/lib/kept"]
+    assert service["environment"]["KEPT_SERVICE"] == name
+    assert service["command"] == ["python", "-m", f"services.{name}.app"]
+    assert "secrets" not in service
+
+
+def test_published_ports_are_local() -> None:
+    ports = [port for service in COMPOSE["services"].values() for port in service.get("ports", [])]
+    assert ports and all(port.startswith("127.0.0.1:") for port in ports)
+    assert COMPOSE["networks"]["inside"]["internal"] is True
+
+
+def test_images_are_pinned_and_no_password_is_written() -> None:
+    for name, service in COMPOSE["services"].items():
+        assert re.search(r":v?[A-Z]*\.?\d", service["image"]), f"{name}: no version"
+        for key, value in service.get("environment", {}).items():
+            assert "PASSWORD" not in key or str(value).startswith("/run/secrets/"), f"{name}: {key}"
+
+
+def test_every_file_that_is_mounted_is_there() -> None:
+    for service in COMPOSE["services"].values():
+        for volume in service.get("volumes", []):
+            source = volume.split(":")[0]
+            assert (ROOT / source).exists() if source.startswith("./") else source in COMPOSE["volumes"], volume
+
+
+def test_the_image_is_pinned_by_digest_and_not_root() -> None:
+    stages = re.split(r"^FROM ", (ROOT / "deploy/images/Dockerfile").read_text(), flags=re.MULTILINE)[1:]
+    names = {re.search(r" AS (\S+)", stage)[1] for stage in stages}  # type: ignore[index]  # each stage is named
+    for stage in stages:
+        base = stage.split()[0]
+        assert base in names or re.search(r"@sha256:[0-9a-f]{64}$", base), f"{base} is not pinned"
+    for final in ("backup", "service"):
+        (stage,) = [s for s in stages if f" AS {final}\n" in s]
+        assert "USER 65532:65532" in stage
+
+
+def test_the_gateway_knows_every_service() -> None:
+    text = (ROOT / "deploy/compose/nginx.conf").read_text()
+    assert set(re.findall(r"proxy_pass http://([a-z]+):8000", text)) == set(SERVICES)
