@@ -1,0 +1,177 @@
+"""Signed notes (https://c2sp.org/signed-note): everything Kept signs is one.
+
+    <text, ending in a newline>
+                                                    (one empty line)
+    — <key name> <base64(key id (4) ‖ Ed25519 signature (64))>
+
+The key id is SHA-256(name ‖ 0x0A ‖ 0x01 ‖ public key)[:4]; the signed bytes are the text with its last newline. A vkey is
+`name+hex(key id)+base64(0x01 ‖ public key)`. Other signature types (witnesses) are carried, and not judged here.
+"""
+
+import base64
+import binascii
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from shared.errors import InvariantError, MalformedError, TamperError
+from shared.keys.vault import Vault
+
+NOTE_BYTES_MAX = 16 * 1024 * 1024  # a certificate carries its receipts
+SIGNATURES_MAX = 64
+ED25519 = b"\x01"
+_NAME = re.compile(r"[^\s+]+")
+_LINE = re.compile(r"— (?P<name>[^\s+]+) (?P<signature>[A-Za-z0-9+/]+={0,2})")
+
+
+class Signer(Protocol):
+    """Whoever signs notes under `name`."""
+
+    @property
+    def name(self) -> str: ...
+
+    async def sign(self, message: bytes) -> tuple[bytes, bytes]:
+        """(32-byte public key, 64-byte Ed25519 signature) over `message`."""
+        ...
+
+
+class VaultSigner:
+    """Signs in Vault: the private key never leaves it. The newest version of the key signs."""
+
+    def __init__(self, vault: Vault, key: str, name: str) -> None:
+        self._vault = vault
+        self._key = key
+        self._public: dict[int, bytes] = {}
+        self.name = name
+
+    async def sign(self, message: bytes) -> tuple[bytes, bytes]:
+        version, signature = await self._vault.sign(self._key, message)
+        if version not in self._public:
+            self._public = await self._vault.public_keys(self._key)
+        return self._public[version], signature
+
+    async def vkeys(self) -> list[str]:
+        """One vkey per version of the key, oldest first."""
+        found = await self._vault.public_keys(self._key)
+        return [vkey(self.name, found[version]) for version in sorted(found)]
+
+
+class LocalSigner:
+    """Signs with a key in this process: for tests and vectors, and for holders that bring their own key."""
+
+    def __init__(self, name: str, seed: bytes) -> None:
+        self.name = name
+        self._private = Ed25519PrivateKey.from_private_bytes(seed)
+
+    @property
+    def public(self) -> bytes:
+        return self._private.public_key().public_bytes_raw()
+
+    async def sign(self, message: bytes) -> tuple[bytes, bytes]:
+        return self.public, self._private.sign(message)
+
+
+@dataclass(frozen=True)
+class Key:
+    """A parsed vkey."""
+
+    name: str
+    id: bytes
+    public: bytes
+
+
+def key_id(name: str, public: bytes) -> bytes:
+    return hashlib.sha256(name.encode() + b"\n" + ED25519 + public).digest()[:4]
+
+
+def vkey(name: str, public: bytes) -> str:
+    """The text form of a public key."""
+    if _NAME.fullmatch(name) is None or len(public) != 32:
+        raise InvariantError("not a key name or not an Ed25519 key")
+    return f"{name}+{key_id(name, public).hex()}+{base64.b64encode(ED25519 + public).decode()}"
+
+
+def parse_vkey(text: str) -> Key:
+    """Read a vkey. Raises MalformedError where a part is missing, or the id is not that of name and key."""
+    parts = text.split("+", 2)
+    if len(parts) != 3 or _NAME.fullmatch(parts[0]) is None:
+        raise MalformedError("vkey: not name+id+key")
+    raw = _decode(parts[2], "vkey: the key")
+    if len(raw) != 33 or raw[:1] != ED25519:
+        raise MalformedError("vkey: not an Ed25519 key")
+    key = Key(parts[0], key_id(parts[0], raw[1:]), raw[1:])
+    if key.id.hex() != parts[1]:
+        raise MalformedError("vkey: the key id is not that of name and key")
+    return key
+
+
+def _decode(text: str, what: str) -> bytes:
+    try:
+        raw = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise MalformedError(f"{what} is not base64") from error
+    if base64.b64encode(raw).decode() != text:
+        raise MalformedError(f"{what} is sloppy base64")
+    return raw
+
+
+def check_text(text: str) -> str:
+    """`text` if it may be signed: it ends in a newline and has no other control characters."""
+    if not text.endswith("\n") or any(ord(c) < 0x20 and c != "\n" for c in text):
+        raise MalformedError("note: the text does not end in a newline, or has control characters")
+    return text
+
+
+async def sign_note(text: str, signer: Signer) -> str:
+    """`text` as a note signed by `signer`."""
+    public, signature = await signer.sign(check_text(text).encode())
+    line = base64.b64encode(key_id(signer.name, public) + signature).decode()
+    return f"{text}\n— {signer.name} {line}\n"
+
+
+def split_note(note: str) -> tuple[str, list[tuple[str, bytes]]]:
+    """(text, [(key name, key id ‖ signature)]). Raises MalformedError."""
+    if len(note) > NOTE_BYTES_MAX:
+        raise MalformedError("note: too large")
+    head, gap, tail = note.rpartition("\n\n")
+    lines = tail.split("\n")
+    if not gap or lines.pop() != "" or not lines or len(lines) > SIGNATURES_MAX:
+        raise MalformedError("note: no signatures after an empty line")
+    signatures = []
+    for line in lines:
+        found = _LINE.fullmatch(line)
+        if found is None:
+            raise MalformedError("note: a signature line is not of the form — name base64")
+        raw = _decode(found["signature"], "note: a signature")
+        if len(raw) < 5:
+            raise MalformedError("note: a signature is too short")
+        signatures.append((found["name"], raw))
+    return check_text(head + "\n"), signatures
+
+
+def verify_note(note: str, vkeys: Sequence[str]) -> str:
+    """The text of `note`, proven.
+
+    1. the note is well formed; 2. each line of a known key verifies (a wrong signature under a known key is never passed
+    over); 3. at least one line was of a known key.
+    """
+    text, signatures = split_note(note)  # 1
+    keys = {(key.name, key.id): key for key in map(parse_vkey, vkeys)}
+    proven = False
+    for name, raw in signatures:
+        key = keys.get((name, raw[:4]))
+        if key is None:
+            continue
+        try:  # 2
+            Ed25519PublicKey.from_public_bytes(key.public).verify(raw[4:], text.encode())
+        except InvalidSignature:
+            raise TamperError("note: the signature does not fit the text") from None
+        proven = True
+    if not proven:  # 3
+        raise TamperError("note: not signed by a known key")
+    return text
