@@ -13,6 +13,14 @@ class UserCreated(Event, type="kept.identity.user.created.v1"):
     locators: list[str]
 
 
+class AccountViewed(Event, type="kept.identity.account.viewed.v1"):
+    """Somebody (`ce_actor`) saw these fields of the account of `subject` (P7)."""
+
+    fields: dict[str, str]
+    purpose: str
+    decision: list[str]
+
+
 class SessionStarted(Event, type="kept.identity.session.started.v1"):
     """`subject` signed in; `amr` says how (RFC 8176)."""
 

@@ -1,0 +1,152 @@
+"""What can be done with an approval: ask, agree, refuse, take the grant, let it expire."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import select
+
+from services.identity.access.model import grant_claims
+from services.identity.access.signer import TokenSigner
+from services.identity.approvals.model import Approval, State, after_yes, check_decider, check_request
+from services.identity.approvals.tables import ApprovalRow, Voice
+from services.identity.events import ApprovalGiven, ApprovalGranted, ApprovalRefused, ApprovalRequested
+from shared.access.decide import Resource
+from shared.clock import rfc3339
+from shared.errors import ConflictError, NotAllowedError, NotFoundError
+from shared.work import Work
+
+page_rows_max = 200  # one page shows what waits and the latest decided
+
+
+@dataclass(frozen=True)
+class Seen:
+    """An approval with the people who agreed so far."""
+
+    row: ApprovalRow
+    approvers: list[str]
+
+
+def _resource(row: ApprovalRow) -> Resource:
+    attrs = {"action": row.action, "requester": row.requester, "subject": row.subject or ""}
+    return Resource("Approval", row.id, attrs)
+
+
+async def request(w: Work, action: str, resource: str, lifetime: timedelta, subject: str | None = None) -> str:
+    """Ask for two others. One open approval per action and resource and asker."""
+    check_request(action, resource)
+    row = ApprovalRow(
+        id=w.new_id("apr"), action=action, resource=resource, requester=w.actor.id, subject=subject,
+        state=State.REQUESTED, requested_at=w.now, expires_at=w.now + lifetime,
+    )
+    w.decide("request", _resource(row))
+    same = select(ApprovalRow.id).where(
+        ApprovalRow.action == action, ApprovalRow.resource == resource, ApprovalRow.requester == w.actor.id,
+        ApprovalRow.state == State.REQUESTED, ApprovalRow.expires_at > w.now,
+    )
+    if await w.session.scalar(same) is not None:
+        raise ConflictError("this is waiting for approval already")
+    w.session.add(row)
+    w.publish(
+        ApprovalRequested(approval_id=row.id, action=action, resource=resource, subject=subject, expires=rfc3339(row.expires_at))
+    )
+    return row.id
+
+
+async def _load(w: Work, approval_id: str) -> Seen:
+    """Locked: two people who agree at the same moment are counted one after the other."""
+    row = await w.session.get(ApprovalRow, approval_id, with_for_update=True)
+    if row is None:
+        raise NotFoundError
+    return Seen(row, await _approvers(w, approval_id))
+
+
+async def _approvers(w: Work, approval_id: str) -> list[str]:
+    said_yes = select(Voice.person).where(Voice.approval_id == approval_id, Voice.word == "yes").order_by(Voice.at)
+    return list((await w.session.scalars(said_yes)).all())
+
+
+def _check(w: Work, seen: Seen) -> None:
+    row = seen.row
+    w.decide("approve", _resource(row))
+    rules = Approval(row.requester, row.subject, State(row.state), row.expires_at, tuple(seen.approvers))
+    check_decider(rules, w.actor.id, w.now)
+
+
+async def approve(w: Work, approval_id: str) -> State:
+    """One person's yes; the second different person's grants it."""
+    seen = await _load(w, approval_id)
+    _check(w, seen)
+    row, approvers = seen.row, [*seen.approvers, w.actor.id]
+    w.session.add(Voice(approval_id=row.id, person=w.actor.id, word="yes", at=w.now))
+    about = {"approval_id": row.id, "action": row.action, "resource": row.resource, "subject": row.subject}
+    w.publish(ApprovalGiven(**about, approvers=approvers))
+    row.state = after_yes(approvers)
+    if row.state == State.GRANTED:
+        row.decided_at, row.grant_id = w.now, w.new_id("grt")
+        w.publish(ApprovalGranted(**about, approvers=approvers))
+    return State(row.state)
+
+
+async def refuse(w: Work, approval_id: str) -> None:
+    """One no of somebody who may decide ends it."""
+    seen = await _load(w, approval_id)
+    _check(w, seen)
+    w.session.add(Voice(approval_id=approval_id, person=w.actor.id, word="no", at=w.now))
+    _end(w, seen.row, State.REFUSED)
+
+
+def _end(w: Work, row: ApprovalRow, state: State) -> None:
+    row.state, row.decided_at = state, w.now
+    w.publish(
+        ApprovalRefused(
+            approval_id=row.id, action=row.action, resource=row.resource, subject=row.subject,
+            reason="expired" if state == State.EXPIRED else "refused",
+        )
+    )
+
+
+async def expire(w: Work) -> int:
+    """End what nobody decided in time."""
+    late = select(ApprovalRow).where(ApprovalRow.state == State.REQUESTED, ApprovalRow.expires_at <= w.now)
+    rows = (await w.session.scalars(late.with_for_update(skip_locked=True))).all()
+    for row in rows:
+        _end(w, row, State.EXPIRED)
+    return len(rows)
+
+
+async def grant(w: Work, approval_id: str, signer: TokenSigner, usable: timedelta) -> str:
+    """The token for one use of what two people agreed to. Fetched again it is the same grant: its jti does not change."""
+    seen = await _load(w, approval_id)
+    row = seen.row
+    w.decide("take_grant", _resource(row))
+    if row.state != State.GRANTED or row.decided_at is None or row.grant_id is None:
+        raise ConflictError("not approved by two people")
+    until = row.decided_at + usable
+    if w.now >= until:
+        raise ConflictError("the grant has expired; ask again")
+    return await signer.sign(
+        grant_claims(
+            approval_id=row.id, action=row.action, resource=row.resource, holder=row.requester, approvers=seen.approvers,
+            jti=row.grant_id, now=w.now, until=until,
+        )
+    )
+
+
+async def readable(w: Work) -> Sequence[Seen]:
+    """What the actor may see: everything for those who may decide, else what they asked for. Newest first."""
+    query = select(ApprovalRow).order_by(ApprovalRow.requested_at.desc()).limit(page_rows_max)
+    try:
+        w.decide("view", Resource("ApprovalList", "all", {}))
+    except NotAllowedError:
+        query = query.where(ApprovalRow.requester == w.actor.id)
+    rows = (await w.session.scalars(query)).all()
+    return [Seen(row, await _approvers(w, row.id)) for row in rows]
+
+
+async def one(w: Work, approval_id: str) -> Seen:
+    """One approval that the actor may see; for anybody else there is none."""
+    found = [seen for seen in await readable(w) if seen.row.id == approval_id]
+    if not found:
+        raise NotFoundError
+    return found[0]

@@ -1,0 +1,116 @@
+"""Signing in and out. A refusal is a result, not an exception: its count and its event must commit."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal
+
+from sqlalchemy import delete, select
+from sqlalchemy.dialects.postgresql import insert
+
+from services.identity.access.model import team, token_claims
+from services.identity.access.signer import TokenSigner
+from services.identity.accounts.passwords import Passwords
+from services.identity.accounts.tables import User
+from services.identity.events import SessionEnded, SessionRefused, SessionStarted
+from services.identity.factors import actions as factors
+from services.identity.sessions.model import Tries, failed, forget_after, wait
+from services.identity.sessions.tables import FailedTries, Session
+from shared.keys.blind import BlindIndex, normalise_email
+from shared.work import Work
+
+AMR = ("pwd", "otp")
+Reason = Literal["credentials", "code", "replay", "too-many"]
+
+
+@dataclass(frozen=True)
+class Doorman:
+    """The parts that signing in takes."""
+
+    passwords: Passwords
+    blind: BlindIndex
+    signer: TokenSigner
+    lifetime: timedelta
+
+
+@dataclass(frozen=True)
+class SignedIn:
+    token: str
+    user_id: str
+
+
+@dataclass(frozen=True)
+class Refused:
+    """`retry_after` seconds, 0 if the next try may come at once. The reason is for the event, not for the caller."""
+
+    reason: Reason
+    retry_after: int
+
+
+async def sign_in(w: Work, email: str, password: str, code: str, doorman: Doorman) -> SignedIn | Refused:
+    """Password and code together, or a refusal that tells nobody which of them was wrong.
+
+    1. The address's counter is locked: guesses for one address come one after the other, however many arrive at once.
+    2. Password, then code; the code's time step is used up only when the password was right.
+    3. The token is signed last, still inside the transaction: without Vault nothing has happened.
+    """
+    index = await doorman.blind.of("email", normalise_email(email))
+    counter = await _counter(w, index)
+    user = await w.session.scalar(select(User).where(User.email_index == index))
+    tries = Tries(counter.failures, counter.blocked_until, counter.last_at)
+    if seconds := wait(tries, w.now):
+        w.publish(SessionRefused(subject=user.id if user else None, reason="too-many"))
+        return Refused("too-many", seconds)
+    reason = await _wrong(w, user, password, code, doorman)
+    if reason is not None or user is None:
+        after = failed(tries, w.now)
+        counter.failures, counter.blocked_until, counter.last_at = after.failures, after.blocked_until, w.now
+        w.publish(SessionRefused(subject=user.id if user else None, reason=reason or "credentials"))
+        return Refused(reason or "credentials", wait(after, w.now))
+    await w.session.delete(counter)
+    return SignedIn(await _start(w, user, doorman), user.id)
+
+
+async def _counter(w: Work, index: bytes) -> FailedTries:
+    await w.session.execute(
+        insert(FailedTries).values(email_index=index, failures=0, last_at=w.now).on_conflict_do_nothing()
+    )
+    return (await w.session.scalars(select(FailedTries).where(FailedTries.email_index == index).with_for_update())).one()
+
+
+async def _wrong(w: Work, user: User | None, password: str, code: str, doorman: Doorman) -> Reason | None:
+    if not await doorman.passwords.fits(user.password if user else None, password) or user is None:
+        return "credentials"
+    said = await factors.check(w, user.id, code)
+    return None if said == "right" else "replay" if said == "replay" else "code"
+
+
+async def _start(w: Work, user: User, doorman: Doorman) -> str:
+    session = Session(id=w.new_id("ses"), user_id=user.id, started_at=w.now, expires_at=w.now + doorman.lifetime)
+    w.session.add(session)
+    lines: Iterable[tuple[str, str | None]] = [
+        (one, manager) for one, manager in (await w.session.execute(select(User.id, User.manager))).all()
+    ]
+    w.publish(SessionStarted(subject=user.id, amr=list(AMR)))
+    return await doorman.signer.sign(
+        token_claims(
+            user_id=user.id, roles=user.roles, members=team(user.id, lines), jti=session.id, now=w.now,
+            until=session.expires_at, amr=AMR,
+        )
+    )
+
+
+async def sign_out(w: Work) -> None:
+    """End the user's open sessions. A copied token stays valid until it expires: others verify it offline."""
+    open_ones = select(Session).where(Session.user_id == w.actor.id, Session.ended_at.is_(None), Session.expires_at > w.now)
+    found = (await w.session.scalars(open_ones)).all()
+    for session in found:
+        session.ended_at = w.now
+    if found:
+        w.publish(SessionEnded(subject=w.actor.id))
+
+
+async def forget_old(w: Work) -> None:
+    """Drop counters and sessions that mean nothing any more."""
+    await w.session.execute(delete(FailedTries).where(FailedTries.last_at < w.now - forget_after))
+    await w.session.execute(delete(Session).where(Session.expires_at < w.now - timedelta(days=30)))
