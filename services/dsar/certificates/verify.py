@@ -33,9 +33,14 @@ def _says(entry: bytes, text: str) -> bool:
 
 def _verify_answer(certificate: Certificate, answer: Answer, vkeys: Sequence[str], log_vkeys: Sequence[str]) -> Proven:
     said = verify_note(answer.note, key_of(answer.holder, vkeys))  # 3
-    for word in (certificate.request, answer.subject):
-        if word not in said:
-            raise TamperError(f"certificate: the note of {answer.holder} is about something else")
+    lines = said.split("\n")
+    expected = (
+        f"holder {answer.holder}", f"request {certificate.request}", f"subject {answer.subject}", f"approval {certificate.approval}"
+    )
+    if any(line not in lines for line in expected) or not any(
+        line.startswith(f"erased {answer.fields} fields,") for line in lines
+    ):
+        raise TamperError(f"certificate: the note of {answer.holder} says something else")
     proven = verify_receipt(answer.receipt, log_vkeys)  # 4
     if not _says(proven.entry, answer.event_id) or not _says(proven.entry, answer.note):  # 5
         raise TamperError(f"certificate: the receipt of {answer.holder} proves another event")

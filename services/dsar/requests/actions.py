@@ -147,3 +147,16 @@ async def destroy(w: Work, request: DataRequest) -> None:
     await w.keyring.shred(w.session, request.id, w.now)
     request.address = request.private_key = request.locator = None
     w.publish(RequestClosed(request_id=request.id, reason=request.close_reason or "done"))  # type: ignore[arg-type]  # set by close
+
+
+async def withdraw(w: Work, request: DataRequest) -> int:
+    """An erasure takes an earlier request of the same person with it: close and destroy without another mail.
+
+    Returns how many sealed fields became unreadable.
+    """
+    fields = sum(sealed is not None for sealed in (request.address, request.private_key))
+    if request.state == State.CLOSED:
+        await destroy(w, request)
+    else:
+        await close(w, request.id, "withdrawn", tell=False)
+    return fields

@@ -27,7 +27,7 @@ def _of_request(**key: bool) -> "sa.Column[str]":
 
 
 def upgrade() -> None:
-    create_kernel_tables(op)
+    create_kernel_tables(op.get_bind())
     op.create_table(
         "requests",
         sa.Column("id", sa.Text(), primary_key=True),

@@ -1,0 +1,68 @@
+"""dsar is a holder too: it holds a person's earlier requests, and their typed addresses until those close."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import select
+
+from services.dsar.requests.actions import withdraw
+from services.dsar.requests.model import State
+from services.dsar.requests.tables import DataRequest
+from shared.clock import rfc3339
+from shared.errors import ShreddedError
+from shared.holder.contract import Category, Kept
+from shared.holder.sdk import Forgotten, Holder
+from shared.work import Work
+
+
+class DsarHolder(Holder):
+    name = "dsar"
+
+    async def locate(self, w: Work, locators: Sequence[str]) -> str | None:
+        """An earlier request of the same address knows its subject as long as it is open."""
+        query = select(DataRequest).where(DataRequest.locator.in_(list(locators))).order_by(DataRequest.received_at)
+        for request in (await w.session.scalars(query)).all():
+            if request.subjects:
+                return request.subjects[0]
+        return None
+
+    async def collect(self, w: Work, subject: str) -> list[Category]:
+        records = []
+        for request in await _of(w, subject):
+            records.append(
+                {
+                    "request": request.id, "right": request.right, "state": request.state, "law": request.law,
+                    "received": rfc3339(request.received_at), "due": rfc3339(request.due_at), "address": await _address(w, request),
+                }
+            )
+        return [
+            Category(
+                name="requests", purpose="answer your requests and show that they were answered", basis="GDPR 6(1)(c), 12, 5(2)",
+                retention="address: until the request closes; the rest: as long as needed to show compliance", records=records,
+            )
+        ]
+
+    async def erase(self, w: Work, subject: str, request_id: str) -> Forgotten:
+        """Earlier requests lose address and answers now; the asking one when its certificate has been sent."""
+        fields = 0
+        for request in await _of(w, subject):
+            if request.id != request_id and request.address is not None:
+                fields += await withdraw(w, request)
+        kept = [
+            Kept(what="that you asked, when, and the outcome, without your address", reason="GDPR 5(2), 17(3)(e)"),
+            Kept(what="the address of this request, until its certificate is sent", reason="GDPR 12(3)"),
+        ]
+        return Forgotten(fields=fields, key_version=0, kept=kept)
+
+
+async def _of(w: Work, subject: str) -> Sequence[DataRequest]:
+    query = select(DataRequest).where(DataRequest.subjects.contains([subject])).order_by(DataRequest.received_at)
+    return (await w.session.scalars(query)).all()
+
+
+async def _address(w: Work, request: DataRequest) -> str | None:
+    if request.address is None or request.state == State.CLOSED:
+        return None
+    try:
+        return await w.open(DataRequest.address, request.id, request.address)
+    except ShreddedError:
+        return None
