@@ -70,10 +70,3 @@ class ApprovalRefused(_AboutApproval, type="kept.identity.approval.refused.v1"):
     """Somebody who may decide said no, or nobody decided in time."""
 
     reason: Literal["refused", "expired"]
-
-
-class SubjectShredded(Event, type="kept.identity.subject.shredded.v1"):
-    """The user's data key is destroyed here."""
-
-    request_id: str
-    key_version: int

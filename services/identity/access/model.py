@@ -28,24 +28,53 @@ def team(user_id: str, managers: Iterable[tuple[str, str | None]]) -> frozenset[
 
 
 def token_claims(
-    *, user_id: str, roles: Iterable[str], members: Iterable[str], jti: str, now: datetime, until: datetime,
+    *,
+    user_id: str,
+    roles: Iterable[str],
+    members: Iterable[str],
+    jti: str,
+    now: datetime,
+    until: datetime,
     amr: Sequence[str],
 ) -> dict[str, Any]:
     """What a session token says. Pseudonyms and roles only: a token is not encrypted."""
     return {
-        "iss": ISSUER, "aud": TOKEN_AUDIENCE, "sub": user_id, "kind": "user", "roles": sorted(roles),
-        "team": sorted(members), "jti": jti, "iat": int(now.timestamp()), "exp": int(until.timestamp()), "amr": list(amr),
+        "iss": ISSUER,
+        "aud": TOKEN_AUDIENCE,
+        "sub": user_id,
+        "kind": "user",
+        "roles": sorted(roles),
+        "team": sorted(members),
+        "jti": jti,
+        "iat": int(now.timestamp()),
+        "exp": int(until.timestamp()),
+        "amr": list(amr),
     }
 
 
 def grant_claims(
-    *, approval_id: str, action: str, resource: str, holder: str, approvers: Iterable[str], jti: str, now: datetime,
+    *,
+    approval_id: str,
+    action: str,
+    resource: str,
+    holder: str,
+    approvers: Iterable[str],
+    jti: str,
+    now: datetime,
     until: datetime,
 ) -> dict[str, Any]:
     """What a grant says: `holder` may do `action` on `resource` once, because `approvers` agreed."""
     return {
-        "iss": ISSUER, "aud": GRANT_AUDIENCE, "sub": holder, "jti": jti, "approval_id": approval_id, "action": action,
-        "resource": resource, "approvers": sorted(approvers), "iat": int(now.timestamp()), "exp": int(until.timestamp()),
+        "iss": ISSUER,
+        "aud": GRANT_AUDIENCE,
+        "sub": holder,
+        "jti": jti,
+        "approval_id": approval_id,
+        "action": action,
+        "resource": resource,
+        "approvers": sorted(approvers),
+        "iat": int(now.timestamp()),
+        "exp": int(until.timestamp()),
     }
 
 
@@ -56,7 +85,9 @@ def _segment(data: bytes) -> str:
 def signing_input(claims: Mapping[str, Any], key_version: int) -> str:
     """Header and claims as RFC 7515 §7.1 has them before the signature."""
     header = {"alg": "EdDSA", "kid": f"{SIGNING_KEY}:{key_version}", "typ": "JWT"}
-    return ".".join(_segment(json.dumps(part, separators=(",", ":"), sort_keys=True).encode()) for part in (header, claims))
+    return ".".join(
+        _segment(json.dumps(part, separators=(",", ":"), sort_keys=True).encode()) for part in (header, claims)
+    )
 
 
 def compact(signed: str, signature: bytes) -> str:
@@ -68,8 +99,14 @@ def jwks(public_keys: Mapping[int, bytes]) -> dict[str, list[dict[str, str]]]:
     """The published keys (RFC 7517, RFC 8037): every version that Vault still has, newest first."""
     return {
         "keys": [
-            {"kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "use": "sig", "kid": f"{SIGNING_KEY}:{version}",
-             "x": _segment(public_keys[version])}
+            {
+                "kty": "OKP",
+                "crv": "Ed25519",
+                "alg": "EdDSA",
+                "use": "sig",
+                "kid": f"{SIGNING_KEY}:{version}",
+                "x": _segment(public_keys[version]),
+            }
             for version in sorted(public_keys, reverse=True)
         ]
     }

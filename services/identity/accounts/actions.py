@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from shared.work import Work
 from sqlalchemy import select
 
 from services.identity.accounts.model import Employee
@@ -13,8 +14,8 @@ from services.identity.factors import actions as factors
 from shared.access.actor import Actor
 from shared.access.decide import Resource
 from shared.errors import NotAllowedError, NotFoundError
-from shared.keys.blind import BlindIndex, normalise_email
-from shared.work import Work
+from shared.keys.blind import BlindIndex
+from shared.keys.normalise import normalise_email
 
 Locate = Callable[[Sequence[tuple[str, str]]], Awaitable[list[str]]]
 Keep = Callable[[str, Mapping[str, str]], Awaitable[None]]
@@ -75,7 +76,10 @@ async def _create(w: Work, one: Employee, manager: str | None, locators: Sequenc
     await w.keyring.create(w.session, [user_id])
     w.session.add(
         User(
-            id=user_id, manager=manager, roles=sorted(one.roles), created_at=w.now,
+            id=user_id,
+            manager=manager,
+            roles=sorted(one.roles),
+            created_at=w.now,
             name=await w.seal(User.name, user_id, one.name),
             email=await w.seal(User.email, user_id, one.email),
             phone=await w.seal(User.phone, user_id, one.phone) if one.phone else None,
@@ -105,7 +109,11 @@ async def view_own(w: Work) -> dict[str, str]:
     if user.phone is not None:
         shown["phone"] = await w.open(User.phone, user.id, user.phone)
     w.publish(
-        AccountViewed(subject=user.id, fields={field: "clear" for field in shown}, purpose=w.purpose or "own_account",
-                      decision=list(decision.policy_ids))
+        AccountViewed(
+            subject=user.id,
+            fields=dict.fromkeys(shown, "clear"),
+            purpose=w.purpose or "own_account",
+            decision=list(decision.policy_ids),
+        )
     )
     return shown

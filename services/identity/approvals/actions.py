@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from shared.work import Work
 from sqlalchemy import select
 
 from services.identity.access.model import grant_claims
@@ -14,7 +15,6 @@ from services.identity.events import ApprovalGiven, ApprovalGranted, ApprovalRef
 from shared.access.decide import Resource
 from shared.clock import rfc3339
 from shared.errors import ConflictError, NotAllowedError, NotFoundError
-from shared.work import Work
 
 page_rows_max = 200  # one page shows what waits and the latest decided
 
@@ -36,19 +36,30 @@ async def request(w: Work, action: str, resource: str, lifetime: timedelta, subj
     """Ask for two others. One open approval per action and resource and asker."""
     check_request(action, resource)
     row = ApprovalRow(
-        id=w.new_id("apr"), action=action, resource=resource, requester=w.actor.id, subject=subject,
-        state=State.REQUESTED, requested_at=w.now, expires_at=w.now + lifetime,
+        id=w.new_id("apr"),
+        action=action,
+        resource=resource,
+        requester=w.actor.id,
+        subject=subject,
+        state=State.REQUESTED,
+        requested_at=w.now,
+        expires_at=w.now + lifetime,
     )
     w.decide("request", _resource(row))
+    await expire(w)  # one that nobody decided in time must not stand in the way
     same = select(ApprovalRow.id).where(
-        ApprovalRow.action == action, ApprovalRow.resource == resource, ApprovalRow.requester == w.actor.id,
-        ApprovalRow.state == State.REQUESTED, ApprovalRow.expires_at > w.now,
+        ApprovalRow.action == action,
+        ApprovalRow.resource == resource,
+        ApprovalRow.requester == w.actor.id,
+        ApprovalRow.state == State.REQUESTED,
     )
     if await w.session.scalar(same) is not None:
         raise ConflictError("this is waiting for approval already")
     w.session.add(row)
     w.publish(
-        ApprovalRequested(approval_id=row.id, action=action, resource=resource, subject=subject, expires=rfc3339(row.expires_at))
+        ApprovalRequested(
+            approval_id=row.id, action=action, resource=resource, subject=subject, expires=rfc3339(row.expires_at)
+        )
     )
     return row.id
 
@@ -100,7 +111,10 @@ def _end(w: Work, row: ApprovalRow, state: State) -> None:
     row.state, row.decided_at = state, w.now
     w.publish(
         ApprovalRefused(
-            approval_id=row.id, action=row.action, resource=row.resource, subject=row.subject,
+            approval_id=row.id,
+            action=row.action,
+            resource=row.resource,
+            subject=row.subject,
             reason="expired" if state == State.EXPIRED else "refused",
         )
     )
@@ -127,8 +141,14 @@ async def grant(w: Work, approval_id: str, signer: TokenSigner, usable: timedelt
         raise ConflictError("the grant has expired; ask again")
     return await signer.sign(
         grant_claims(
-            approval_id=row.id, action=row.action, resource=row.resource, holder=row.requester, approvers=seen.approvers,
-            jti=row.grant_id, now=w.now, until=until,
+            approval_id=row.id,
+            action=row.action,
+            resource=row.resource,
+            holder=row.requester,
+            approvers=seen.approvers,
+            jti=row.grant_id,
+            now=w.now,
+            until=until,
         )
     )
 

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import DateTime, ForeignKey, Text, UniqueConstraint
+from sqlalchemy import DateTime, ForeignKey, Index, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from services.identity.base import Base
@@ -12,7 +12,16 @@ class ApprovalRow(Base):
     """One approval. `grant_id` is the jti of its grant: one approval, one use, however often the grant is fetched."""
 
     __tablename__ = "approvals"
-    __table_args__ = (UniqueConstraint("action", "resource", "requester", "requested_at"),)
+    __table_args__ = (
+        Index(
+            "approvals_one_open",
+            "action",
+            "resource",
+            "requester",
+            unique=True,
+            postgresql_where=text("state = 'requested'"),
+        ),
+    )
 
     id: Mapped[str] = mapped_column(Text, primary_key=True)
     action: Mapped[str] = mapped_column(Text)

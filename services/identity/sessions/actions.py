@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
+from shared.work import Work
 from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 
@@ -16,8 +17,8 @@ from services.identity.events import SessionEnded, SessionRefused, SessionStarte
 from services.identity.factors import actions as factors
 from services.identity.sessions.model import Tries, failed, forget_after, wait
 from services.identity.sessions.tables import FailedTries, Session
-from shared.keys.blind import BlindIndex, normalise_email
-from shared.work import Work
+from shared.keys.blind import BlindIndex
+from shared.keys.normalise import normalise_email
 
 AMR = ("pwd", "otp")
 Reason = Literal["credentials", "code", "replay", "too-many"]
@@ -75,7 +76,9 @@ async def _counter(w: Work, index: bytes) -> FailedTries:
     await w.session.execute(
         insert(FailedTries).values(email_index=index, failures=0, last_at=w.now).on_conflict_do_nothing()
     )
-    return (await w.session.scalars(select(FailedTries).where(FailedTries.email_index == index).with_for_update())).one()
+    return (
+        await w.session.scalars(select(FailedTries).where(FailedTries.email_index == index).with_for_update())
+    ).one()
 
 
 async def _wrong(w: Work, user: User | None, password: str, code: str, doorman: Doorman) -> Reason | None:
@@ -94,15 +97,22 @@ async def _start(w: Work, user: User, doorman: Doorman) -> str:
     w.publish(SessionStarted(subject=user.id, amr=list(AMR)))
     return await doorman.signer.sign(
         token_claims(
-            user_id=user.id, roles=user.roles, members=team(user.id, lines), jti=session.id, now=w.now,
-            until=session.expires_at, amr=AMR,
+            user_id=user.id,
+            roles=user.roles,
+            members=team(user.id, lines),
+            jti=session.id,
+            now=w.now,
+            until=session.expires_at,
+            amr=AMR,
         )
     )
 
 
 async def sign_out(w: Work) -> None:
     """End the user's open sessions. A copied token stays valid until it expires: others verify it offline."""
-    open_ones = select(Session).where(Session.user_id == w.actor.id, Session.ended_at.is_(None), Session.expires_at > w.now)
+    open_ones = select(Session).where(
+        Session.user_id == w.actor.id, Session.ended_at.is_(None), Session.expires_at > w.now
+    )
     found = (await w.session.scalars(open_ones)).all()
     for session in found:
         session.ended_at = w.now

@@ -1,0 +1,79 @@
+"""How identity answers data-subject commands: its subjects are the staff."""
+
+from collections.abc import Sequence
+
+from shared.work import Work
+from sqlalchemy import delete, select
+
+from services.identity.accounts.tables import User, UserLocator
+from services.identity.factors.tables import Factor
+from services.identity.sessions.tables import Session
+from shared.clock import rfc3339
+from shared.errors import ConflictError
+from shared.holder.contract import Category, Kept
+from shared.holder.sdk import Forgotten, Holder
+
+
+class IdentityHolder(Holder):
+    """Accounts and sign-ins."""
+
+    name = "identity"
+
+    async def locate(self, w: Work, locators: Sequence[str]) -> str | None:
+        """The one user with one of these locators. Two different users: nobody, rather than the wrong one."""
+        found = select(UserLocator.user_id).where(UserLocator.locator.in_(locators)).distinct()
+        users = (await w.session.scalars(found)).all()
+        if len(users) > 1:
+            raise ConflictError("these locators belong to different people")
+        return users[0] if users else None
+
+    async def collect(self, w: Work, subject: str) -> list[Category]:
+        user = await w.session.get(User, subject)
+        if user is None or user.erased_at is not None:
+            return []
+        account = {"id": user.id, "roles": list(user.roles), "since": rfc3339(user.created_at)}
+        if user.name is not None:
+            account["name"] = await w.open(User.name, subject, user.name)
+        if user.email is not None:
+            account["email"] = await w.open(User.email, subject, user.email)
+        if user.phone is not None:
+            account["phone"] = await w.open(User.phone, subject, user.phone)
+        sessions = await w.session.scalars(
+            select(Session).where(Session.user_id == subject).order_by(Session.started_at)
+        )
+        return [
+            Category(
+                name="staff account",
+                purpose="access to the company's systems",
+                basis="GDPR Art. 6(1)(b)",
+                retention="until employment ends, or on request",
+                records=[account],
+            ),
+            Category(
+                name="sign-ins",
+                purpose="security of processing",
+                basis="GDPR Art. 6(1)(f)",
+                retention="30 days",
+                records=[{"started": rfc3339(one.started_at), "until": rfc3339(one.expires_at)} for one in sessions],
+            ),
+        ]
+
+    async def erase(self, w: Work, subject: str, request_id: str) -> Forgotten:
+        """Shred the key; drop the sealed fields, the index rows, the password and the sessions. The account can't be used."""
+        user = await w.session.get(User, subject, with_for_update=True)
+        report = await w.keyring.shred(w.session, subject, w.now)
+        if user is None:
+            return Forgotten(fields=0, key_version=report.version)
+        fields = sum(value is not None for value in (user.name, user.email, user.phone, user.password))
+        user.name = user.email = user.phone = user.email_index = user.password = None
+        user.roles, user.erased_at = [], user.erased_at or w.now
+        factor = await w.session.get(Factor, subject)
+        if factor is not None:
+            fields += 1
+            await w.session.delete(factor)
+        await w.session.execute(delete(UserLocator).where(UserLocator.user_id == subject))
+        await w.session.execute(delete(Session).where(Session.user_id == subject))
+        kept = Kept(
+            what="pseudonym, reporting line, decisions on approvals", reason="GDPR Art. 17(3)(e), accountability"
+        )
+        return Forgotten(fields=fields, key_version=report.version, kept=[kept])
