@@ -5,7 +5,7 @@ The typed address never appears, not even sealed: an event says the request, the
 
 from typing import Literal
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 
 from shared.bus.event import Event
 
@@ -42,7 +42,7 @@ class RequestAnswered(_AboutRequest, type="kept.dsar.request.answered.v1"):
     """The answer is ready for the person. `missing` holders did not answer in time and are named in it."""
 
     outcome: Literal["held", "nothing", "erased", "refused"]
-    missing: list[str] = []
+    missing: list[str] = Field(default_factory=list)
 
 
 class PackageDelivered(_AboutRequest, type="kept.dsar.package.delivered.v1"):

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from shared.work import Work
 from sqlalchemy import select
 
 from services.dsar.requests.actions import withdraw
@@ -11,7 +12,6 @@ from shared.clock import rfc3339
 from shared.errors import ShreddedError
 from shared.holder.contract import Category, Kept
 from shared.holder.sdk import Forgotten, Holder
-from shared.work import Work
 
 
 class DsarHolder(Holder):
@@ -30,14 +30,22 @@ class DsarHolder(Holder):
         for request in await _of(w, subject):
             records.append(
                 {
-                    "request": request.id, "right": request.right, "state": request.state, "law": request.law,
-                    "received": rfc3339(request.received_at), "due": rfc3339(request.due_at), "address": await _address(w, request),
+                    "request": request.id,
+                    "right": request.right,
+                    "state": request.state,
+                    "law": request.law,
+                    "received": rfc3339(request.received_at),
+                    "due": rfc3339(request.due_at),
+                    "address": await _address(w, request),
                 }
             )
         return [
             Category(
-                name="requests", purpose="answer your requests and show that they were answered", basis="GDPR 6(1)(c), 12, 5(2)",
-                retention="address: until the request closes; the rest: as long as needed to show compliance", records=records,
+                name="requests",
+                purpose="answer your requests and show that they were answered",
+                basis="GDPR 6(1)(c), 12, 5(2)",
+                retention="address: until the request closes; the rest: as long as needed to show compliance",
+                records=records,
             )
         ]
 

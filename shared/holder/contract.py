@@ -1,6 +1,7 @@
 """What dsar asks holders, and what they answer (DESIGN.md section 4 and 5). All holders share these types.
 
-Commands travel on `kept.dsar.commands`, answers on `kept.dsar.answers`; both are keyed by the request, so that one request's
+Commands travel on `kept.dsar.commands`, answers on `kept.dsar.answers`; both are keyed by the request, so that one
+request's
 records stay in order. The person's pseudonym travels as `ce_subject`. Each holder has answer types of its own,
 `kept.<holder>.answer.<verb>.v1`, made by `Located.of("customers")`.
 """
@@ -12,7 +13,7 @@ from typing import Any, ClassVar, Self, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from shared.bus.event import Event
+from shared.bus.event import REGISTRY, Event
 from shared.errors import MalformedError
 
 COMMANDS = "kept.dsar.commands"
@@ -125,14 +126,21 @@ AnswerType = TypeVar("AnswerType", bound=_Answer)
 def _of(base: type[_Answer], holder: str) -> type[_Answer]:
     name = f"{holder.capitalize()}{base.__name__}"
     made = type(base)(
-        name, (base,), {"__module__": base.__module__, "__qualname__": name, "__doc__": base.__doc__},
-        type=f"kept.{holder}.answer.{base.verb}.v1", topic=ANSWERS,
+        name,
+        (base,),
+        {"__module__": base.__module__, "__qualname__": name, "__doc__": base.__doc__},
+        type=f"kept.{holder}.answer.{base.verb}.v1",
+        topic=ANSWERS,
     )
     return cast("type[_Answer]", made)
 
 
 @cache
 def _shredded(holder: str, topic: str) -> type[SubjectShredded]:
+    declared = REGISTRY.get(f"kept.{holder}.subject.shredded.v1")
+    if declared is not None:  # by the holder's own events.py, with the same fields
+        return cast("type[SubjectShredded]", declared)
+
     class Shredded(SubjectShredded, type=f"kept.{holder}.subject.shredded.v1", topic=topic):
         def key(self) -> str:
             return self.subject or self.request_id
@@ -159,7 +167,15 @@ class Collection(BaseModel):
 
 
 def erasure_text(
-    *, holder: str, request_id: str, subject: str, approval_id: str, fields: int, key_version: int, kept: list[Kept], at: str
+    *,
+    holder: str,
+    request_id: str,
+    subject: str,
+    approval_id: str,
+    fields: int,
+    key_version: int,
+    kept: list[Kept],
+    at: str,
 ) -> str:
     """The text of the note in `Erased`, made to be read by people and compared by programs."""
     lines = [
@@ -169,7 +185,10 @@ def erasure_text(
         f"subject {subject}",
         f"approval {approval_id}",
         f"erased {fields} fields, key version {key_version}",
-        *(f"kept {json.dumps(one.what, ensure_ascii=False)} because {json.dumps(one.reason, ensure_ascii=False)}" for one in kept),
+        *(
+            f"kept {json.dumps(one.what, ensure_ascii=False)} because {json.dumps(one.reason, ensure_ascii=False)}"
+            for one in kept
+        ),
         f"at {at}",
     ]
     return "\n".join(lines) + "\n"

@@ -34,7 +34,8 @@ PART_BYTES_MAX = 360 * 1024  # of JSON: 480 kB in base64, under the bus's 512 kB
 
 @dataclass(frozen=True)
 class Forgotten:
-    """What a holder did: fields made unreadable, the destroyed key's version (0: there was none), what stays and why."""
+    """What a holder did: fields made unreadable, the destroyed key's version (0: there was none), what stays and
+    why."""
 
     fields: int
     key_version: int
@@ -92,7 +93,11 @@ def attach(handlers: Handlers, holder: Holder, signer: Signer) -> None:
         for number, part in enumerate(parts, 1):
             sealed = base64.b64encode(encrypt(part.model_dump_json().encode(), [recipient])).decode()
             answer = Collected.of(holder.name)(
-                request_id=command.request_id, holder=holder.name, subject=command.subject, part=number, parts=len(parts),
+                request_id=command.request_id,
+                holder=holder.name,
+                subject=command.subject,
+                part=number,
+                parts=len(parts),
                 sealed=sealed,
             )
             w.publish(answer)
@@ -104,12 +109,23 @@ def attach(handlers: Handlers, holder: Holder, signer: Signer) -> None:
         shredded = SubjectShredded.of(holder.name)
         w.publish(shredded(request_id=command.request_id, subject=subject, key_version=done.key_version))
         text = erasure_text(
-            holder=holder.name, request_id=command.request_id, subject=subject, approval_id=command.approval_id,
-            fields=done.fields, key_version=done.key_version, kept=done.kept, at=rfc3339(w.now),
+            holder=holder.name,
+            request_id=command.request_id,
+            subject=subject,
+            approval_id=command.approval_id,
+            fields=done.fields,
+            key_version=done.key_version,
+            kept=done.kept,
+            at=rfc3339(w.now),
         )
         note = await sign_note(text, signer)
         w.publish(
             Erased.of(holder.name)(
-                request_id=command.request_id, holder=holder.name, subject=subject, fields=done.fields, kept=done.kept, note=note
+                request_id=command.request_id,
+                holder=holder.name,
+                subject=subject,
+                fields=done.fields,
+                kept=done.kept,
+                note=note,
             )
         )

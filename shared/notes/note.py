@@ -4,7 +4,8 @@
                                                     (one empty line)
     — <key name> <base64(key id (4) ‖ Ed25519 signature (64))>
 
-The key id is SHA-256(name ‖ 0x0A ‖ 0x01 ‖ public key)[:4]; the signed bytes are the text with its last newline. A vkey is
+The key id is SHA-256(name ‖ 0x0A ‖ 0x01 ‖ public key)[:4]; the signed bytes are the text with its last newline. A
+vkey is
 `name+hex(key id)+base64(0x01 ‖ public key)`. Other signature types (witnesses) are carried, and not judged here.
 """
 
@@ -157,7 +158,8 @@ def split_note(note: str) -> tuple[str, list[tuple[str, bytes]]]:
 def verify_note(note: str, vkeys: Sequence[str]) -> str:
     """The text of `note`, proven.
 
-    1. the note is well formed; 2. each line of a known key verifies (a wrong signature under a known key is never passed
+    1. the note is well formed; 2. each line of a known key verifies (a wrong signature under a known key is never
+    passed
     over); 3. at least one line was of a known key.
     """
     text, signatures = split_note(note)  # 1

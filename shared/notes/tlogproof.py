@@ -3,7 +3,8 @@
     c2sp.org/tlog-proof@v1
     extra <base64 of the entry>            (Kept always says the entry, so that the receipt needs nothing beside it)
     index 73894
-    <base64 of a 32-byte hash>             (RFC 6962 inclusion path, from the leaf's sibling upward; none in a tree of one)
+    <base64 of a 32-byte hash>             (RFC 6962 inclusion path, from the leaf's sibling upward; none in a tree
+    of one)
 
     <the checkpoint, verbatim>
 

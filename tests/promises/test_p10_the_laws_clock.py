@@ -53,6 +53,10 @@ def test_no_deadline_is_written_in_code() -> None:
     found = []
     for path in [*ROOM.glob("requests/*.py"), *ROOM.glob("saga/*.py"), *ROOM.glob("law/*.py")]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.keyword) and node.arg in ("days", "weeks", "hours") and isinstance(node.value, ast.Constant):
+            if (
+                isinstance(node, ast.keyword)
+                and node.arg in ("days", "weeks", "hours")
+                and isinstance(node.value, ast.Constant)
+            ):
                 found += [f"{path.name}:{node.value.lineno}"] if node.value.value in (30, 31, 45, 60, 72, 90) else []
     assert not found, f"a law's period stands in code: {found}"

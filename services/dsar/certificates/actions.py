@@ -2,6 +2,7 @@
 
 import hashlib
 
+from shared.work import Work
 from sqlalchemy import select
 
 from services.dsar.certificates.model import Answer, Kept, ordered, render
@@ -13,7 +14,6 @@ from services.dsar.saga.tables import Erasure
 from shared.clock import rfc3339
 from shared.errors import InvariantError, NotFoundError
 from shared.notes.note import Signer, sign_note
-from shared.work import Work
 
 
 async def compose(w: Work, request: DataRequest) -> Text:
@@ -23,14 +23,25 @@ async def compose(w: Work, request: DataRequest) -> Text:
         raise InvariantError("a certificate needs every receipt")
     answers = [
         Answer(
-            holder=row.holder, subject=row.subject, fields=row.fields, event_id=row.event_id, note=row.note,
-            kept=tuple(Kept(what=str(k["what"]), reason=str(k["reason"])) for k in row.kept), receipt=row.receipt or "",
+            holder=row.holder,
+            subject=row.subject,
+            fields=row.fields,
+            event_id=row.event_id,
+            note=row.note,
+            kept=tuple(Kept(what=str(k["what"]), reason=str(k["reason"])) for k in row.kept),
+            receipt=row.receipt or "",
         )
         for row in rows
     ]
     return Text(
-        request=request.id, law=request.law, article=request.article, received=rfc3339(request.received_at),
-        approval=request.approval_id or "", approvers=tuple(request.approvers), issued=rfc3339(w.now), answers=ordered(answers),
+        request=request.id,
+        law=request.law,
+        article=request.article,
+        received=rfc3339(request.received_at),
+        approval=request.approval_id or "",
+        approvers=tuple(request.approvers),
+        issued=rfc3339(w.now),
+        answers=ordered(answers),
     )
 
 

@@ -10,7 +10,8 @@
     kept sub_… audit "…" "…"
     evidence <base64 of canonical JSON>
 
-The evidence repeats all of it and adds, per holder and subject, the holder's signed note, the id of the event that carried the
+The evidence repeats all of it and adds, per holder and subject, the holder's signed note, the id of the event that
+carried the
 note and the log's receipt for that event. The plain lines are made from the evidence: `render(parse(text)) == text`.
 """
 

@@ -35,7 +35,10 @@ def _verify_answer(certificate: Certificate, answer: Answer, vkeys: Sequence[str
     said = verify_note(answer.note, key_of(answer.holder, vkeys))  # 3
     lines = said.split("\n")
     expected = (
-        f"holder {answer.holder}", f"request {certificate.request}", f"subject {answer.subject}", f"approval {certificate.approval}"
+        f"holder {answer.holder}",
+        f"request {certificate.request}",
+        f"subject {answer.subject}",
+        f"approval {certificate.approval}",
     )
     if any(line not in lines for line in expected) or not any(
         line.startswith(f"erased {answer.fields} fields,") for line in lines
@@ -51,7 +54,8 @@ def verify(text: str, vkeys: Sequence[str], log_vkeys: Sequence[str]) -> Checked
     """Prove a certificate.
 
     1. it is signed by dsar; 2. it is well formed and has an answer of at least one holder; then for each answer:
-    3. the holder's note is signed by that holder and names this request and subject; 4. the receipt's entry is in the log;
+    3. the holder's note is signed by that holder and names this request and subject; 4. the receipt's entry is in
+    the log;
     5. that entry is the event that carried this note.
     """
     certificate = parse(verify_note(text, key_of("dsar", vkeys)))  # 1, 2

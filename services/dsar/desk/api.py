@@ -5,13 +5,13 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Form
 from fastapi.responses import HTMLResponse, RedirectResponse
+from shared.http.app import current_actor
 
 from services.dsar.desk.view import rows
 from services.dsar.requests import actions
 from services.dsar.wiring import Wired
 from shared.access.actor import Actor
 from shared.access.decide import Resource
-from shared.http.app import current_actor
 
 
 def router(wired: Wired) -> APIRouter:
@@ -21,7 +21,9 @@ def router(wired: Wired) -> APIRouter:
     async def desk(actor: Annotated[Actor, Depends(current_actor)]) -> HTMLResponse:
         async with wired.door.begin(actor, purpose="data subject requests") as w:
             found = await rows(w)
-        page = wired.pages.get_template("desk.html").render(rows=found, book=wired.book, settings=wired.settings, lang="en")
+        page = wired.pages.get_template("desk.html").render(
+            rows=found, book=wired.book, settings=wired.settings, lang="en"
+        )
         return HTMLResponse(page, headers={"Cache-Control": "no-store"})
 
     @routes.post("/desk/{request_id}/extend")

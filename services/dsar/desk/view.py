@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from shared.work import Work
 from sqlalchemy import select
 
 from services.dsar.requests.model import State
 from services.dsar.requests.tables import DataRequest
 from services.dsar.saga.tables import Ask
 from shared.access.decide import Resource
-from shared.work import Work
 
 ROWS_MAX = 200  # rows on the page: the desk is for what is open; older ones are in the log
 
@@ -40,7 +40,9 @@ async def rows(w: Work) -> list[Row]:
     query = select(DataRequest).order_by(closed, DataRequest.due_at).limit(ROWS_MAX)
     found = (await w.session.scalars(query)).all()
     owing: dict[str, set[str]] = {}
-    asks = await w.session.scalars(select(Ask).where(Ask.request_id.in_([r.id for r in found]), Ask.answered_at.is_(None)))
+    asks = await w.session.scalars(
+        select(Ask).where(Ask.request_id.in_([r.id for r in found]), Ask.answered_at.is_(None))
+    )
     for ask in asks.all():
         owing.setdefault(ask.request_id, set()).add(ask.holder)
     return [_row(one, w.now, owing.get(one.id, set())) for one in found]
@@ -49,8 +51,16 @@ async def rows(w: Work) -> list[Row]:
 def _row(one: DataRequest, now: datetime, owing: set[str]) -> Row:
     still_open = one.state not in DONE
     return Row(
-        id=one.id, right=one.right, state=one.state, outcome=one.outcome or "", law=one.law, article=one.article,
-        received=one.received_at, due=one.due_at, days_left=(one.due_at - now).days, late=still_open and now >= one.due_at,
+        id=one.id,
+        right=one.right,
+        state=one.state,
+        outcome=one.outcome or "",
+        law=one.law,
+        article=one.article,
+        received=one.received_at,
+        due=one.due_at,
+        days_left=(one.due_at - now).days,
+        late=still_open and now >= one.due_at,
         waiting=tuple(sorted(owing)) if still_open else (),
         may_extend=still_open and one.extended_at is None and one.latest_at is not None and now < one.due_at,
     )

@@ -6,6 +6,7 @@ import binascii
 from collections.abc import Sequence
 from typing import Any
 
+from shared.work import Work
 from sqlalchemy import select
 
 from services.dsar.events import PackageDelivered
@@ -18,7 +19,6 @@ from services.dsar.requests.tables import DataRequest
 from services.dsar.saga.tables import Part
 from shared.clock import rfc3339
 from shared.errors import ConflictError, InvariantError, MalformedError
-from shared.work import Work
 
 PHRASE_CHARS_MAX = 256
 
@@ -44,14 +44,27 @@ async def answers_of(w: Work, request: DataRequest) -> list[HolderAnswer]:
 
 def summary_of(request: DataRequest, controller: str, contact: str, law: str, missing: Sequence[str]) -> dict[str, Any]:
     return {
-        "request": request.id, "right": request.right, "received": rfc3339(request.received_at), "law": law,
-        "article": request.article, "due": rfc3339(request.due_at), "controller": controller, "contact": contact,
-        "outcome": request.outcome, "missing": list(missing),
+        "request": request.id,
+        "right": request.right,
+        "received": rfc3339(request.received_at),
+        "law": law,
+        "article": request.article,
+        "due": rfc3339(request.due_at),
+        "controller": controller,
+        "contact": contact,
+        "outcome": request.outcome,
+        "missing": list(missing),
     }
 
 
 async def deliver(
-    w: Work, request: DataRequest, summary: dict[str, Any], silent: Sequence[str], *, phrase: str = "", recipient: str = ""
+    w: Work,
+    request: DataRequest,
+    summary: dict[str, Any],
+    silent: Sequence[str],
+    *,
+    phrase: str = "",
+    recipient: str = "",
 ) -> tuple[bytes, str]:
     """(bytes, file name) of the package. Its download is an event: a reading of personal data by the person."""
     if request.right != "access" or request.state not in (State.ANSWERED, State.DELIVERED):

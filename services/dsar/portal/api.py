@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
+from shared.work import Work
 
 from services.dsar.certificates.actions import certificate_of
 from services.dsar.packages.actions import deliver, summary_of
@@ -23,7 +24,6 @@ from shared.errors import InvalidInputError, NotFoundError, TooManyError
 from shared.ids import is_id
 from shared.keys.blind import normalise_email
 from shared.keys.locators import locators
-from shared.work import Work
 
 log = logging.getLogger("kept.dsar.portal")
 RequestId = str
@@ -88,8 +88,15 @@ def router(wired: Wired) -> APIRouter:
             request_id = actions.fresh_id()
             async with door.begin(person(request_id)) as w:
                 await actions.receive(
-                    w, request_id, right=right, address=address, locator=locator, language=chosen, laws=wired.laws,
-                    codes_per_hour=settings.codes_per_hour, asks_per_minute=settings.asks_per_minute,
+                    w,
+                    request_id,
+                    right=right,
+                    address=address,
+                    locator=locator,
+                    language=chosen,
+                    laws=wired.laws,
+                    codes_per_hour=settings.codes_per_hour,
+                    asks_per_minute=settings.asks_per_minute,
                 )
         except InvalidInputError:
             return HTMLResponse(home(wired, chosen, error="email.bad", right=right), status_code=422)
@@ -120,8 +127,13 @@ def router(wired: Wired) -> APIRouter:
             return _to(request_id, "code.wrong")
         answer = _to(request_id)
         answer.set_cookie(
-            _cookie(request_id), capability, max_age=int(CAPABILITY_LIFE.total_seconds()), path=f"/requests/{request_id}",
-            httponly=True, samesite="lax", secure=settings.public_origin.startswith("https:"),
+            _cookie(request_id),
+            capability,
+            max_age=int(CAPABILITY_LIFE.total_seconds()),
+            path=f"/requests/{request_id}",
+            httponly=True,
+            samesite="lax",
+            secure=settings.public_origin.startswith("https:"),
         )
         return answer
 

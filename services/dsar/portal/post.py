@@ -9,6 +9,7 @@ from email.utils import make_msgid
 import aiosmtplib
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerifyMismatchError
+from shared.work import Door, Work
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
@@ -20,7 +21,6 @@ from services.dsar.requests.tables import DataRequest
 from services.dsar.settings import DsarSettings
 from shared.access.actor import Actor
 from shared.errors import KeptError
-from shared.work import Door, Work
 
 LAST_MAILS = ("closed",)  # after one of these the request's keys are destroyed
 SEND_SECONDS_MAX = 20
@@ -67,7 +67,8 @@ async def _write(w: Work, mail: Mail, settings: DsarSettings) -> EmailMessage | 
 async def send_one(door: Door, settings: DsarSettings) -> bool:
     """Send the oldest mail that is due. False when there is none.
 
-    1. the code's hash is committed and the try counted; 2. the mail leaves; 3. it is marked as sent. A crash after 2 sends the
+    1. the code's hash is committed and the try counted; 2. the mail leaves; 3. it is marked as sent. A crash after 2
+    sends the
     mail again, with a new code that replaces the old.
     """
     async with door.begin(Actor.system("dsar")) as w:  # 1

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from shared.work import Work
 from sqlalchemy import select
 
 from services.dsar.certificates.tables import Certificate
@@ -11,7 +12,6 @@ from services.dsar.portal.texts import WORDS, words
 from services.dsar.requests.tables import DataRequest
 from services.dsar.saga.actions import asks_of
 from services.dsar.wiring import Wired
-from shared.work import Work
 
 NOTICES = frozenset({"code.wrong", "code.sent", "recipient.bad"})  # the only words that `?say=` may put on a page
 
@@ -42,8 +42,15 @@ async def shown(w: Work, request: DataRequest) -> Shown:
             holders[row.holder] = holders.get(row.holder, True) and row.answered_at is not None
     issued = await w.session.scalar(select(Certificate.request_id).where(Certificate.request_id == request.id))
     return Shown(
-        state=request.state, right=request.right, outcome=request.outcome, received=request.received_at, due=request.due_at,
-        law=request.law, article=request.article, holders=holders, certificate=issued is not None,
+        state=request.state,
+        right=request.right,
+        outcome=request.outcome,
+        received=request.received_at,
+        due=request.due_at,
+        law=request.law,
+        article=request.article,
+        holders=holders,
+        certificate=issued is not None,
     )
 
 
@@ -54,7 +61,13 @@ def home(wired: Wired, language: str, *, error: str = "", right: str = "access")
 def look(wired: Wired, request_id: str, found: Shown | None, language: str, say: str) -> str:
     law = wired.book.get(found.law) if found else None
     return _render(
-        wired, "request.html", language, request_id=request_id, found=found, law=law, say=say if say in NOTICES else "",
+        wired,
+        "request.html",
+        language,
+        request_id=request_id,
+        found=found,
+        law=law,
+        say=say if say in NOTICES else "",
         here=f"/requests/{request_id}",
     )
 

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Sequence
 from datetime import timedelta
 
+from shared.work import Work
 from sqlalchemy import delete, func, select
 
 from services.dsar.events import RequestClosed, RequestExtended, RequestReceived, RequestVerified
@@ -17,7 +18,6 @@ from services.dsar.saga.tables import Part
 from shared.clock import rfc3339
 from shared.errors import ConflictError, InvalidInputError, NotFoundError, TooManyError
 from shared.ids import new_id
-from shared.work import Work
 
 
 def move(request: DataRequest, new: State) -> None:
@@ -57,7 +57,15 @@ def fresh_id() -> str:
 
 
 async def receive(
-    w: Work, request_id: str, *, right: Right, address: str, locator: str, language: str, laws: Sequence[Law], codes_per_hour: int,
+    w: Work,
+    request_id: str,
+    *,
+    right: Right,
+    address: str,
+    locator: str,
+    language: str,
+    laws: Sequence[Law],
+    codes_per_hour: int,
     asks_per_minute: int,
 ) -> None:
     """Somebody typed an address. What happens, and what they see, is the same for every address in the world."""
@@ -71,8 +79,18 @@ async def receive(
     await w.keyring.create(w.session, [request_id])
     w.session.add(
         DataRequest(
-            id=request_id, right=right, state=State.RECEIVED, language=language, law=clock.law, article=clock.article,
-            received_at=w.now, due_at=clock.due, latest_at=clock.extended, locator=locator, approvers=[], subjects=[],
+            id=request_id,
+            right=right,
+            state=State.RECEIVED,
+            language=language,
+            law=clock.law,
+            article=clock.article,
+            received_at=w.now,
+            due_at=clock.due,
+            latest_at=clock.extended,
+            locator=locator,
+            approvers=[],
+            subjects=[],
             address=await w.seal(DataRequest.address, request_id, address),
         )
     )

@@ -1,4 +1,5 @@
-"""Public holidays of a place, from the `holidays` library. Its data is national; local days are added by subdivision."""
+"""Public holidays of a place, from the `holidays` library. Its data is national; local days are added by
+subdivision."""
 
 from datetime import date, datetime
 from functools import lru_cache

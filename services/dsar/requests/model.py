@@ -1,7 +1,9 @@
 """A data-subject request: its words, its states, and the law's clock. Pure: calendars and instants come in.
 
-Deadlines follow Regulation (EEC, Euratom) 1182/71 Art. 3 where the law's file says so: the day of receipt does not count; a
-period in months ends with the last hour of the same date (or the month's last day); an end on a Saturday, Sunday or public
+Deadlines follow Regulation (EEC, Euratom) 1182/71 Art. 3 where the law's file says so: the day of receipt does not
+count; a
+period in months ends with the last hour of the same date (or the month's last day); an end on a Saturday, Sunday or
+public
 holiday moves to the end of the next working day; a period in hours counts every hour and does not move.
 """
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from shared.work import Work
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
@@ -18,7 +19,6 @@ from shared.clock import rfc3339
 from shared.errors import InvariantError, NotFoundError
 from shared.holder.contract import Attest, Collect, Erase, Locate
 from shared.notes.note import Signer
-from shared.work import Work
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,14 @@ def asked(rows: Iterable[Ask]) -> list[Asked]:
 async def _ask(w: Work, request: DataRequest, command: Command, holders: Iterable[str], subject: str = "") -> None:
     """Remember whom we ask, and send the command: one record that all holders read."""
     for holder in holders:
-        row = {"request_id": request.id, "holder": holder, "command": command, "subject": subject, "asked_at": w.now, "tries": 1}
+        row = {
+            "request_id": request.id,
+            "holder": holder,
+            "command": command,
+            "subject": subject,
+            "asked_at": w.now,
+            "tries": 1,
+        }
         await w.session.execute(insert(Ask).values(**row).on_conflict_do_nothing())
     await _send(w, request, command, subject, 1)
 
@@ -77,7 +84,11 @@ async def advance(w: Work, request: DataRequest, course: Course) -> None:
         rows = await asks_of(w, request.id)
         begun = request.dispatched_at or request.verified_at or w.now
         step = next_step(
-            request.right, State(request.state), asked(rows), request.subjects, patient=w.now < begun + course.patience  # type: ignore[arg-type]  # column of Right
+            request.right,
+            State(request.state),
+            asked(rows),
+            request.subjects,
+            patient=w.now < begun + course.patience,  # type: ignore[arg-type]  # column of Right
         )
         if step is Step.WAIT:
             return
@@ -126,7 +137,9 @@ async def _answered(w: Work, request_id: str, holder: str, command: Command, sub
     return request
 
 
-async def located(w: Work, request_id: str, holder: str, subject: str | None, holders: Sequence[str]) -> DataRequest | None:
+async def located(
+    w: Work, request_id: str, holder: str, subject: str | None, holders: Sequence[str]
+) -> DataRequest | None:
     """A holder says whom the address belongs to. One that comes late still gets everybody asked about a new subject."""
     request = await _answered(w, request_id, holder, "locate", "")
     if request is None or subject is None or subject in request.subjects:
@@ -149,7 +162,14 @@ async def collected(
         return None
     if request.state == State.CLOSED or await w.session.get(Ask, (request_id, holder, "collect", subject)) is None:
         return None
-    row = {"request_id": request_id, "holder": holder, "subject": subject, "part": part, "parts": parts, "sealed": sealed}
+    row = {
+        "request_id": request_id,
+        "holder": holder,
+        "subject": subject,
+        "part": part,
+        "parts": parts,
+        "sealed": sealed,
+    }
     await w.session.execute(insert(Part).values(**row).on_conflict_do_nothing())
     query = select(Part.part).where(Part.request_id == request_id, Part.holder == holder, Part.subject == subject)
     if len((await w.session.scalars(query)).all()) >= parts:
@@ -201,7 +221,8 @@ async def refused(w: Work, request_id: str) -> None:
 
 
 async def ask_again(w: Work, request: DataRequest) -> int:
-    """Repeat every command whose wait is over; one record per command and subject, however many holders owe an answer."""
+    """Repeat every command whose wait is over; one record per command and subject, however many holders owe an
+    answer."""
     due: dict[tuple[str, str], int] = {}
     for row in await asks_of(w, request.id):
         if row.answered_at is None and _wait_is_over(row, w.now):

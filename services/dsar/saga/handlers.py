@@ -1,14 +1,15 @@
 """Bus in: holders' answers and identity's decisions, through the inbox, to the saga's actions."""
 
+from shared.bus.consumer import Handlers
+from shared.bus.envelope import Envelope
+from shared.work import Work
+
 from services.dsar.events import ApprovalGranted, ApprovalRefused
 from services.dsar.requests.tables import DataRequest
 from services.dsar.saga import actions
 from services.dsar.saga.actions import Course
 from services.dsar.saga.tables import Erasure
-from shared.bus.consumer import Handlers
-from shared.bus.envelope import Envelope
 from shared.holder.contract import Attested, Collected, Erased, Located
-from shared.work import Work
 
 
 def register(handlers: Handlers, course: Course) -> None:
@@ -34,8 +35,13 @@ def register(handlers: Handlers, course: Course) -> None:
         @handlers.on(Erased.of(name))
         async def erased(w: Work, event: Erased, envelope: Envelope) -> None:
             said = Erasure(
-                request_id=event.request_id, holder=event.holder, subject=event.subject or "", event_id=envelope.id,
-                fields=event.fields, kept=[dict(one) for one in event.kept], note=event.note,
+                request_id=event.request_id,
+                holder=event.holder,
+                subject=event.subject or "",
+                event_id=envelope.id,
+                fields=event.fields,
+                kept=[dict(one) for one in event.kept],
+                note=event.note,
             )
             await on(w, await actions.erased(w, event.request_id, event.holder, event.subject or "", said))
 

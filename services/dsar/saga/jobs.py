@@ -1,9 +1,11 @@
-"""What the clock starts: ask silent holders again, go on without them where the law's answer may, forget what is over."""
+"""What the clock starts: ask silent holders again, go on without them where the law's answer may, forget what is
+over."""
 
 import asyncio
 import logging
 from datetime import timedelta
 
+from shared.work import Door
 from sqlalchemy import select
 
 from services.dsar.requests import actions as requests
@@ -14,7 +16,6 @@ from services.dsar.saga.actions import Course
 from services.dsar.settings import DsarSettings
 from shared.access.actor import Actor
 from shared.errors import KeptError
-from shared.work import Door
 
 TICK_SECONDS = 5
 RUNNING = (State.VERIFIED, State.APPROVED, State.DISPATCHED)

@@ -1,4 +1,5 @@
-"""The saga's rules: from what was asked and answered to the one next step. Pure and idempotent: asked again, it says the same."""
+"""The saga's rules: from what was asked and answered to the one next step. Pure and idempotent: asked again, it says
+the same."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -10,8 +11,8 @@ from services.dsar.requests.model import Right, State
 
 Command = Literal["locate", "collect", "erase", "attest"]
 
-FIRST_WAIT = timedelta(seconds=15)   # a healthy holder answers within a second; then ask again, ever more patiently
-LONGEST_WAIT = timedelta(hours=1)    # also a holder that was away for days is asked again within the hour
+FIRST_WAIT = timedelta(seconds=15)  # a healthy holder answers within a second; then ask again, ever more patiently
+LONGEST_WAIT = timedelta(hours=1)  # also a holder that was away for days is asked again within the hour
 
 
 class Step(StrEnum):

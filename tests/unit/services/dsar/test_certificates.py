@@ -12,12 +12,26 @@ SUB = "sub_0192f0c4b1a27c3e8d5f6a7b8c9d0e1f"
 
 def certificate() -> Certificate:
     answers = [
-        Answer(holder=holder, subject=SUB, fields=3, kept=kept, event_id=f"id-{holder}", note="text\n\n— name sig\n", receipt="r")
+        Answer(
+            holder=holder,
+            subject=SUB,
+            fields=3,
+            kept=kept,
+            event_id=f"id-{holder}",
+            note="text\n\n— name sig\n",
+            receipt="r",
+        )
         for holder, kept in (("identity", ()), ("audit", (Kept(what="the log\nitself", reason="17(3)(b)"),)))
     ]
     return Certificate(
-        request="req_1", law="eu-gdpr", article="17", received="2026-11-24T05:00:00Z", approval="apr_1",
-        approvers=("sub_a", "sub_b"), issued="2026-11-24T06:00:00Z", answers=ordered(answers),
+        request="req_1",
+        law="eu-gdpr",
+        article="17",
+        received="2026-11-24T05:00:00Z",
+        approval="apr_1",
+        approvers=("sub_a", "sub_b"),
+        issued="2026-11-24T06:00:00Z",
+        answers=ordered(answers),
     )
 
 

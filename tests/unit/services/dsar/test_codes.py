@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.dsar.portal.model import CODE_LIFE, CODE_NUMBERS, CODE_TRIES_MAX, code_text, is_live, mail_wait, typed_code
+from services.dsar.portal.model import (
+    CODE_LIFE,
+    CODE_NUMBERS,
+    CODE_TRIES_MAX,
+    code_text,
+    is_live,
+    mail_wait,
+    typed_code,
+)
 from services.dsar.portal.texts import EN, ZH, language_of, words
 from shared.errors import InvalidInputError
 

@@ -7,18 +7,36 @@ import zipfile
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pyrage import passphrase, x25519
 from pyrage import encrypt as age
+from pyrage import passphrase, x25519
 
 from services.dsar.packages.model import HolderAnswer, file_name, files_of, join, read_part, zipped
 from services.dsar.packages.render import WORDS, page
 from services.dsar.packages.seal import lock, new_pair, open_answer
 from shared.errors import InvalidInputError, MalformedError, TamperError
 
-SUMMARY = {"request": "req_1", "received": "2026-11-24", "controller": "Chinook", "contact": "a@b.c", "law": "EU", "article": "15",
-           "missing": ["billing"]}
-PART = {"holder": "customers", "categories": [{"name": "record", "purpose": "support", "basis": "6(1)(b)", "retention": "2 y",
-        "recipients": ["hosting"], "records": [{"email": "luisg@embraer.com.br", "name": "Luís <script>alert(1)</script>"}]}]}
+SUMMARY = {
+    "request": "req_1",
+    "received": "2026-11-24",
+    "controller": "Chinook",
+    "contact": "a@b.c",
+    "law": "EU",
+    "article": "15",
+    "missing": ["billing"],
+}
+PART = {
+    "holder": "customers",
+    "categories": [
+        {
+            "name": "record",
+            "purpose": "support",
+            "basis": "6(1)(b)",
+            "retention": "2 y",
+            "recipients": ["hosting"],
+            "records": [{"email": "luisg@embraer.com.br", "name": "Luís <script>alert(1)</script>"}],
+        }
+    ],
+}
 
 
 def answer() -> HolderAnswer:
@@ -57,7 +75,10 @@ def test_the_zip_has_the_page_and_the_data() -> None:
     content = zipped(files_of(SUMMARY, [answer()], page("en", SUMMARY, [answer()])))
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         assert archive.namelist() == ["data/customers.json", "index.html", "request.json"]
-        assert json.loads(archive.read("data/customers.json"))["categories"][0]["records"][0]["email"] == "luisg@embraer.com.br"
+        assert (
+            json.loads(archive.read("data/customers.json"))["categories"][0]["records"][0]["email"]
+            == "luisg@embraer.com.br"
+        )
     assert content == zipped(files_of(SUMMARY, [answer()], page("en", SUMMARY, [answer()])))
 
 

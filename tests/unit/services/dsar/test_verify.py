@@ -15,7 +15,10 @@ from shared.notes.note import LocalSigner, sign_note, vkey
 from shared.notes.tlogproof import Receipt, format_receipt, leaf_hash
 
 SUB, REQ, APR = "sub_0192f0c4b1a27c3e8d5f6a7b8c9d0e1f", "req_0192f0c4b1a27c3e8d5f6a7b8c9d0e1f", "apr_1"
-SIGNERS = {name: LocalSigner(f"kept.local/{name}", hashlib.sha256(name.encode()).digest()) for name in ("dsar", "customers", "audit")}
+SIGNERS = {
+    name: LocalSigner(f"kept.local/{name}", hashlib.sha256(name.encode()).digest())
+    for name in ("dsar", "customers", "audit")
+}
 LOG = LocalSigner("kept.local/log", hashlib.sha256(b"log").digest())
 KEYS = [vkey(one.name, one.public) for one in SIGNERS.values()]
 LOG_KEYS = [vkey(LOG.name, LOG.public)]
@@ -23,8 +26,16 @@ Change = Callable[[Answer], Answer]
 
 
 async def note(holder: str, *, signed_by: str = "", request: str = REQ, subject: str = SUB, fields: int = 3) -> str:
-    text = erasure_text(holder=holder, request_id=request, subject=subject, approval_id=APR, fields=fields, key_version=1, kept=[],
-                        at="2026-11-24T06:00:00Z")
+    text = erasure_text(
+        holder=holder,
+        request_id=request,
+        subject=subject,
+        approval_id=APR,
+        fields=fields,
+        key_version=1,
+        kept=[],
+        at="2026-11-24T06:00:00Z",
+    )
     return await sign_note(text, SIGNERS[signed_by or holder])
 
 
@@ -37,12 +48,30 @@ async def receipt(event_id: str, word: str) -> str:
 async def answer(holder: str, **said: str | int) -> Answer:
     word = await note(holder, **said)  # type: ignore[arg-type]  # test data
     event_id = f"event-of-{holder}"
-    return Answer(holder=holder, subject=SUB, fields=3, kept=(), event_id=event_id, note=word, receipt=await receipt(event_id, word))
+    return Answer(
+        holder=holder,
+        subject=SUB,
+        fields=3,
+        kept=(),
+        event_id=event_id,
+        note=word,
+        receipt=await receipt(event_id, word),
+    )
 
 
 async def certificate(answers: list[Answer], signed_by: str = "dsar") -> str:
-    text = render(Certificate(request=REQ, law="eu-gdpr", article="17", received="2026-11-24T05:00:00Z", approval=APR,
-                              approvers=("sub_a", "sub_b"), issued="2026-11-24T06:00:00Z", answers=ordered(answers)))
+    text = render(
+        Certificate(
+            request=REQ,
+            law="eu-gdpr",
+            article="17",
+            received="2026-11-24T05:00:00Z",
+            approval=APR,
+            approvers=("sub_a", "sub_b"),
+            issued="2026-11-24T06:00:00Z",
+            answers=ordered(answers),
+        )
+    )
     return await sign_note(text, SIGNERS[signed_by])
 
 
@@ -55,7 +84,10 @@ async def test_a_true_certificate_is_proven() -> None:
 @pytest.mark.parametrize(
     "said",
     [
-        {"request": "req_of_somebody_else"}, {"subject": "sub_of_somebody_else"}, {"fields": 30}, {"signed_by": "audit"},
+        {"request": "req_of_somebody_else"},
+        {"subject": "sub_of_somebody_else"},
+        {"fields": 30},
+        {"signed_by": "audit"},
         {"signed_by": "dsar"},
     ],
 )

@@ -81,8 +81,13 @@ async def test_an_unknown_log_proves_nothing() -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        ("index 5", "index 05"), ("index 5", "index +5"), ("index 5", "index"), ("tlog-proof@v1", "tlog-proof@v2"), ("\n\n", "\n"),
-        ("index 5\n", "index 5\nAAAA\n"), ("extra ", "extra  "),
+        ("index 5", "index 05"),
+        ("index 5", "index +5"),
+        ("index 5", "index"),
+        ("tlog-proof@v1", "tlog-proof@v2"),
+        ("\n\n", "\n"),
+        ("index 5\n", "index 5\nAAAA\n"),
+        ("extra ", "extra  "),
     ],
 )
 async def test_sloppy_receipts_are_refused(change: tuple[str, str]) -> None:
