@@ -1,0 +1,66 @@
+"""What can be done with drills. One function, one transaction: state and event together."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from shared.work import Work
+from sqlalchemy import select
+
+from services.backup.drills.tables import Drill
+from services.backup.events import DrillFailed, DrillPassed
+from services.backup.formats.report import Report
+from services.backup.sets import actions as sets
+from shared.errors import ConflictError, NotFoundError
+
+
+async def begin(w: Work, backup_id: str) -> Drill:
+    """Asks for a drill; the runner runs it."""
+    w.decide("drill", sets.SETS)
+    found = await sets.load(w, backup_id)
+    if found.state not in ("taken", "drilled"):
+        raise ConflictError(f"a set that is {found.state} cannot be drilled")
+    row = Drill(id=w.new_id("drl"), backup_id=found.id, state="running", started_at=w.now, checks=[])
+    w.session.add(row)
+    return row
+
+
+async def load(w: Work, drill_id: str) -> Drill:
+    found = await w.session.scalar(select(Drill).where(Drill.id == drill_id).with_for_update())
+    if found is None:
+        raise NotFoundError
+    return found
+
+
+async def finish(w: Work, report: Report, sha256: str) -> None:
+    """The report is durable: drill, set and event say what it says."""
+    row = await load(w, report.drill_id)
+    row.state = "passed" if report.passed else "failed"
+    row.finished_at, row.erasures, row.report_sha256 = w.now, report.erasures, sha256
+    row.checks = [asdict(check) for check in report.checks]
+    event = DrillPassed if report.passed else DrillFailed
+    checks = {check.name: check.passed for check in report.checks}
+    w.publish(event(backup_id=row.backup_id, drill_id=row.id, checks=checks))
+    if report.passed:
+        sets.move(await sets.load(w, row.backup_id, lock=True), "drilled")
+
+
+async def interrupted(w: Work, drill_id: str | None = None) -> int:
+    """A drill that could not come to a verdict (a crash, Vault away) has not passed. Without an id: all that run."""
+    query = select(Drill).where(Drill.state == "running").with_for_update()
+    rows = (await w.session.scalars(query if drill_id is None else query.where(Drill.id == drill_id))).all()
+    for row in rows:
+        row.state, row.finished_at = "failed", w.now
+        row.checks = [{"name": "finished", "passed": False, "says": "interrupted"}]
+        w.publish(DrillFailed(backup_id=row.backup_id, drill_id=row.id, checks={"finished": False}))
+    return len(rows)
+
+
+async def listed(w: Work) -> Sequence[Drill]:
+    """The newest first."""
+    w.decide("view", sets.SETS)
+    return (await w.session.scalars(select(Drill).order_by(Drill.id.desc()).limit(sets.ROWS_MAX))).all()
+
+
+async def newest(w: Work) -> Drill | None:
+    found: Drill | None = await w.session.scalar(select(Drill).order_by(Drill.id.desc()).limit(1))
+    return found

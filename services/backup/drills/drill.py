@@ -1,0 +1,91 @@
+"""A drill: restore a set into a scratch place, erase the erased again, ask the questions, sign the answers.
+
+1. open the set: manifest and key. 2. fetch it: every part, the age stream, the archive. 3. check the files. 4. start
+the scratch server, and before anything else replay the erasures. 5. the other checks. 6. stop it; the scratch place
+goes, whatever happened. 7. the report, signed and durable. 8. row and event.
+
+A set that does not open, fetch or start has failed its drill. A part of the platform that is away says nothing about
+the set: that drill is interrupted.
+"""
+
+import asyncio
+import hashlib
+from dataclasses import dataclass, field
+
+from services.backup.drills import actions, checks
+from services.backup.formats import layout
+from services.backup.formats import report as formats
+from services.backup.formats.report import Check, Report
+from services.backup.restore import erasures, scratch
+from services.backup.restore.fetch import fetch
+from services.backup.restore.replay_erasures import replay
+from services.backup.sets.open import Opened, open_set
+from services.backup.sets.take import SYSTEM
+from services.backup.wiring import Wired
+from shared.clock import rfc3339
+from shared.errors import KeptError, MalformedError, NotFoundError, TamperError, UnavailableError
+from shared.notes.note import sign_note
+
+
+@dataclass
+class Findings:
+    manifest_sha256: str = "0" * 64
+    erasures: int = 0
+    checks: list[Check] = field(default_factory=list)
+
+
+async def drill(wired: Wired, drill_id: str, backup_id: str) -> None:
+    """Runs the drill that `actions.begin` asked for; its row says how it ended."""
+    try:
+        found = await examine(wired, drill_id, backup_id)
+        report = Report(
+            drill_id, backup_id, found.manifest_sha256, rfc3339(wired.door.clock.now()), found.erasures,
+            tuple(found.checks),
+        )  # fmt: skip
+        note = (await sign_note(formats.encode(report), wired.signer)).encode()  # 7
+        await wired.store.put_new(layout.report(drill_id), note)
+    except KeptError:
+        async with wired.door.begin(SYSTEM) as w:
+            await actions.interrupted(w, drill_id)
+        return
+    async with wired.door.begin(SYSTEM) as w:  # 8
+        await actions.finish(w, report, hashlib.sha256(note).hexdigest())
+
+
+async def examine(wired: Wired, drill_id: str, backup_id: str) -> Findings:
+    """Steps 1 to 6."""
+    found = Findings()
+    root = wired.settings.scratch / drill_id[-8:]
+    try:
+        opened = await open_set(wired, backup_id)  # 1
+        found.manifest_sha256 = opened.manifest_sha256
+        found.checks.append(Check("manifest", True, "signed by backup, key unwrapped"))
+        place = await asyncio.to_thread(scratch.make, root, wired.settings.postgres)
+        await fetch(opened.manifest, opened.identity, opened.get, place.data)  # 2
+        found.checks.append(_parts(opened))
+        found.checks.append(await checks.files(place, wired.settings.postgres))  # 3
+        try:
+            await _ask(wired, place, found)
+        except UnavailableError as error:  # the scratch server itself: it could not start on these files
+            found.checks.append(Check("starts", False, error.code))
+    except (NotFoundError, MalformedError, TamperError) as error:
+        found.checks.append(Check("restores", False, error.code))
+    finally:
+        await asyncio.shield(asyncio.to_thread(scratch.remove, root))  # 6
+    return found
+
+
+async def _ask(wired: Wired, place: scratch.Scratch, found: Findings) -> None:
+    async with scratch.serving(place, wired.settings.postgres):
+        erased = await erasures.known(wired.store)
+        found.erasures = sum(map(len, erased.values()))
+        await replay(place, erased, wired.door.clock.now())  # 4
+        found.checks += await checks.opens(place)  # 5
+        found.checks += await checks.erased(place, erased)
+        found.checks += await checks.everyone(place)
+        found.checks.append(await checks.structure(place, wired.settings.postgres))
+
+
+def _parts(opened: Opened) -> Check:
+    manifest = opened.manifest
+    return Check("parts", True, f"{len(manifest.parts)} parts, {manifest.bytes} bytes, as the manifest says")

@@ -1,0 +1,28 @@
+"""The parts that the composition root hands to the rooms: a plain value, so that no room looks anything up."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from jinja2 import Environment
+from shared.work import Door
+
+from services.backup.runner import Runner
+from services.backup.sets.stream import Cluster
+from services.backup.settings import BackupSettings
+from services.backup.store import Store
+from shared.access.grants import GrantVerifier
+from shared.keys.vault import Vault
+from shared.notes.note import VaultSigner
+
+
+@dataclass(frozen=True)
+class Wired:
+    door: Door
+    settings: BackupSettings
+    vault: Vault
+    signer: VaultSigner
+    store: Store
+    cluster: Callable[[], Cluster]
+    grants: GrantVerifier
+    runner: Runner
+    pages: Environment
