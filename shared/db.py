@@ -120,7 +120,7 @@ def database_url(settings: ServiceSettings, password: str) -> URL:
     """Where the service's database is. The password is hidden when the URL is printed."""
     return URL.create(
         "postgresql+psycopg",
-        username=settings.role,
+        username=settings.database_role,
         password=password,
         host=settings.database_host,
         port=settings.database_port,

@@ -1,0 +1,44 @@
+"""Write-once object stores: the contract. The call site names the write (STYLE.md rule 11).
+
+Paths are relative, `/`-separated, of `[A-Za-z0-9._-]` parts; no part is empty, `.` or `..`. Every write is durable when it
+returns. A name is written once; `replace` is for the few names that are meant to move (a checkpoint).
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Protocol
+
+from shared.errors import MalformedError
+
+_PART = re.compile(r"[A-Za-z0-9._~-]+")
+PATH_CHARS_MAX = 512
+
+
+class BlobStore(Protocol):
+    def put_new(self, path: str, data: bytes) -> None:
+        """Write; ConflictError if the name exists."""
+        ...
+
+    def put_same(self, path: str, data: bytes) -> None:
+        """Write, or find exactly these bytes there; TamperError if others are."""
+        ...
+
+    def replace(self, path: str, data: bytes) -> None:
+        """Write, whatever was there; readers see the old bytes or the new ones, never a mixture."""
+        ...
+
+    def get(self, path: str) -> bytes:
+        """The bytes; NotFoundError if there are none."""
+        ...
+
+    def list(self, prefix: str) -> Iterator[str]:
+        """Every path under the directory `prefix` (`""`: all), in order."""
+        ...
+
+
+def checked(path: str) -> str:
+    """`path` if it is one accepted form, else MalformedError."""
+    parts = path.split("/")
+    if len(path) > PATH_CHARS_MAX or any(p in ("", ".", "..") or not _PART.fullmatch(p) for p in parts):
+        raise MalformedError("not a path of the store")
+    return path

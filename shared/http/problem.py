@@ -1,0 +1,76 @@
+"""Errors as answers: `application/problem+json` (RFC 9457), or a plain page for a browser. The only place that maps them."""
+
+import logging
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from starlette.exceptions import HTTPException
+
+from shared.errors import InvalidInputError, KeptError, TooManyError, UnavailableError
+from shared.http.pages import plain_page
+
+log = logging.getLogger("kept.http")
+TYPE = "https://kept.example/problems/{code}"
+
+
+def wants_page(request: Request) -> bool:
+    """Whether a browser asks for a page."""
+    return not request.url.path.startswith("/api/") and "text/html" in request.headers.get("accept", "")
+
+
+def answer(request: Request, status: int, code: str, detail: str, *, field: str = "", retry_after: int = 0) -> Response:
+    """The answer for an error: never a traceback, never a value."""
+    headers = {"Retry-After": str(retry_after)} if retry_after else {}
+    if wants_page(request):
+        if status == HTTPStatus.UNAUTHORIZED and request.method == "GET":
+            return RedirectResponse(f"/signin?next={request.url.path}", status_code=303)
+        return HTMLResponse(plain_page(request, status, code), status_code=status, headers=headers)
+    body: dict[str, object] = {
+        "type": TYPE.format(code=code),
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "code": code,
+        "detail": detail,
+    }
+    if field:
+        body["field"] = field
+    return JSONResponse(body, status_code=status, headers=headers, media_type="application/problem+json")
+
+
+def install(app: FastAPI) -> None:
+    """Register the handlers on `app`."""
+
+    @app.exception_handler(KeptError)
+    async def kept(request: Request, error: KeptError) -> Response:
+        if error.status >= 500 and not isinstance(error, UnavailableError):
+            log.error("%s", error.code, exc_info=error)
+            return answer(request, error.status, error.code, "Something is wrong on our side.")
+        wait = error.retry_after if isinstance(error, UnavailableError | TooManyError) else 0
+        field = error.field if isinstance(error, InvalidInputError) else ""
+        return answer(request, error.status, error.code, error.detail, field=field, retry_after=wait)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(request: Request, error: RequestValidationError) -> Response:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"][1:]) or str(first["loc"][0])
+        return answer(request, 422, "invalid-input", f"{field}: {first['msg']}", field=field)
+
+    @app.exception_handler(HTTPException)
+    async def http(request: Request, error: HTTPException) -> Response:
+        code = {404: "not-found", 405: "method-not-allowed", 413: "too-large"}.get(error.status_code, "refused")
+        return answer(request, error.status_code, code, HTTPStatus(error.status_code).phrase)
+
+    @app.exception_handler(DBAPIError)
+    async def database(request: Request, error: DBAPIError) -> Response:
+        if error.connection_invalidated or isinstance(error, OperationalError | InterfaceError):
+            return answer(request, 503, "unavailable", "The database is away.", retry_after=2)
+        log.error("database", exc_info=error)
+        return answer(request, 500, "internal", "Something is wrong on our side.")
+
+    @app.exception_handler(Exception)
+    async def defect(request: Request, error: Exception) -> Response:
+        log.error("defect", exc_info=error)
+        return answer(request, 500, "internal", "Something is wrong on our side.")

@@ -1,0 +1,113 @@
+"""Traces and log lines. One trace follows a request through HTTP, outbox, Kafka, handler and database (W3C trace context).
+
+No personal value belongs in either: spans carry names, ids, counts and codes; log lines are JSON with the trace id. Traces
+are exported (OTLP over HTTP) only where OTEL_EXPORTER_OTLP_ENDPOINT is set.
+"""
+
+import json
+import logging
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from opentelemetry import context, propagate, trace
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode
+
+from shared.clock import SystemClock, rfc3339
+from shared.errors import KeptError
+
+_tracer = trace.get_tracer("kept")
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object per line. Of an exception only its type and where it was raised: texts of libraries may hold values."""
+
+    def __init__(self, service: str) -> None:
+        super().__init__()
+        self._service = service
+        self._clock = SystemClock()
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, object] = {
+            "time": rfc3339(self._clock.now()),
+            "level": record.levelname.lower(),
+            "service": self._service,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        span = trace.get_current_span().get_span_context()
+        if span.is_valid:
+            line["trace_id"] = f"{span.trace_id:032x}"
+            line["span_id"] = f"{span.span_id:016x}"
+        if record.exc_info and record.exc_info[1] is not None:
+            line["error"] = type(record.exc_info[1]).__name__
+            line["at"] = _frames(record.exc_info[1])
+        return json.dumps(line, ensure_ascii=False)
+
+
+def _frames(error: BaseException) -> list[str]:
+    frames = []
+    at = error.__traceback__
+    while at is not None:
+        code = at.tb_frame.f_code
+        frames.append(f"{code.co_filename.rsplit('/', 2)[-1]}:{at.tb_lineno} {code.co_name}")
+        at = at.tb_next
+    return frames[-8:]
+
+
+def setup(service: str) -> TracerProvider:
+    """Log lines to stderr, and a tracer; call once, in the composition root."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonLines(service))
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    for noisy in ("aiokafka", "httpx", "httpcore", "faststream", "urllib3", "uvicorn.access", "alembic"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it logs record keys; we report what we catch ourselves
+    provider = TracerProvider(resource=Resource.create({"service.name": service, "service.namespace": "kept"}))
+    if os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"):
+        provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    trace.set_tracer_provider(provider)
+    return provider
+
+
+@contextmanager
+def span(
+    name: str,
+    *,
+    kind: SpanKind = SpanKind.INTERNAL,
+    parent: str | None = None,
+    attributes: Mapping[str, str | int] | None = None,
+) -> Iterator[Span]:
+    """A span around a block. `parent`: a traceparent that came from elsewhere. Errors are recorded by code, never by text."""
+    within = extract(parent) if parent else None
+    with _tracer.start_as_current_span(
+        name,
+        context=within,
+        kind=kind,
+        attributes=dict(attributes or {}),
+        record_exception=False,
+        set_status_on_exception=False,
+    ) as made:
+        try:
+            yield made
+        except Exception as error:
+            code = error.code if isinstance(error, KeptError) else type(error).__name__
+            made.set_status(Status(StatusCode.ERROR, code))
+            raise
+
+
+def inject() -> str | None:
+    """The current trace context as a traceparent, or None outside any trace."""
+    carrier: dict[str, str] = {}
+    propagate.inject(carrier)
+    return carrier.get("traceparent")
+
+
+def extract(traceparent: str) -> context.Context:
+    """The context that a traceparent names; an empty one where it is malformed."""
+    return propagate.extract({"traceparent": traceparent})
