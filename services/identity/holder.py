@@ -59,7 +59,7 @@ class IdentityHolder(Holder):
         ]
 
     async def erase(self, w: Work, subject: str, request_id: str) -> Forgotten:
-        """Shred the key; drop the sealed fields, the index rows, the password and the sessions. The account can't be used."""
+        """Shred the key; drop sealed fields, index rows, password and sessions. Nobody can sign in with it again."""
         user = await w.session.get(User, subject, with_for_update=True)
         report = await w.keyring.shred(w.session, subject, w.now)
         if user is None:

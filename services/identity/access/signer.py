@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from services.identity.access.model import SIGNING_KEY, compact, signing_input
+from services.identity.access.model import SIGNING_KEY, compact, jwks, signing_input
 from shared.errors import UnavailableError
 from shared.keys.vault import Vault
 
@@ -14,6 +14,10 @@ class TokenSigner:
     def __init__(self, vault: Vault) -> None:
         self._vault = vault
         self._newest: int | None = None
+
+    async def published(self) -> dict[str, list[dict[str, str]]]:
+        """The key set that others verify with."""
+        return jwks(await self._vault.public_keys(SIGNING_KEY))
 
     async def sign(self, claims: Mapping[str, Any]) -> str:
         """A signed token. When the key was rotated since the last one, the second try names the new version."""

@@ -14,7 +14,7 @@ from services.identity.approvals.tables import ApprovalRow, Voice
 from services.identity.events import ApprovalGiven, ApprovalGranted, ApprovalRefused, ApprovalRequested
 from shared.access.decide import Resource
 from shared.clock import rfc3339
-from shared.errors import ConflictError, NotAllowedError, NotFoundError
+from shared.errors import ConflictError, NotAllowedError, NotFoundError, RefusedError
 
 page_rows_max = 200  # one page shows what waits and the latest decided
 
@@ -84,6 +84,15 @@ def _check(w: Work, seen: Seen) -> None:
     check_decider(rules, w.actor.id, w.now)
 
 
+def may_decide(w: Work, seen: Seen) -> bool:
+    """Whether the actor may say yes or no to this now: what the page shows buttons for."""
+    try:
+        _check(w, seen)
+    except RefusedError:
+        return False
+    return True
+
+
 async def approve(w: Work, approval_id: str) -> State:
     """One person's yes; the second different person's grants it."""
     seen = await _load(w, approval_id)
@@ -130,7 +139,7 @@ async def expire(w: Work) -> int:
 
 
 async def grant(w: Work, approval_id: str, signer: TokenSigner, usable: timedelta) -> str:
-    """The token for one use of what two people agreed to. Fetched again it is the same grant: its jti does not change."""
+    """The token for one use of what two people agreed to. Fetched again it is the same grant: same jti."""
     seen = await _load(w, approval_id)
     row = seen.row
     w.decide("take_grant", _resource(row))

@@ -34,3 +34,10 @@ def failed(tries: Tries, now: datetime) -> Tries:
         return Tries(failures, None, now)
     doubled = first_wait * 2 ** min(failures - free_failures, 12)  # 12: past the longest wait, far from overflow
     return Tries(failures, now + min(doubled, longest_wait), now)
+
+
+def local_path(wanted: str | None) -> str:
+    """Where to go after signing in: a path on this site, never elsewhere (`//evil`, `/\\evil`, `https:`)."""
+    path = wanted or "/account"
+    plain = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable() and "\\" not in path
+    return path if plain else "/account"

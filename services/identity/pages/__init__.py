@@ -1,0 +1,1 @@
+"""Sign-in, account and approvals, for people."""

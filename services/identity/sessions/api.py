@@ -1,0 +1,54 @@
+"""HTTP: sign in for a token, sign out."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel, Field
+
+from services.identity.sessions import actions
+from services.identity.sessions.actions import Doorman, Refused, SignedIn
+from shared.access.actor import Actor
+from shared.errors import TooManyError, UnauthenticatedError
+from shared.http.app import current_actor
+from shared.work import Door
+
+
+class Credentials(BaseModel):
+    """Password and second factor, together."""
+
+    email: str = Field(max_length=254, examples=["jane@chinookcorp.com"])
+    password: str = Field(max_length=256)
+    code: str = Field(max_length=16, examples=["123456"])
+
+
+class Token(BaseModel):
+    """A session token: `Authorization: Bearer <token>`."""
+
+    token: str
+    expires_in: int
+
+
+async def attempt(door: Door, doorman: Doorman, email: str, password: str, code: str) -> SignedIn | Refused:
+    """One try, in its own transaction. The actor is the system: nobody is anybody yet."""
+    async with door.begin(Actor.system("identity")) as w:
+        return await actions.sign_in(w, email, password, code, doorman)
+
+
+def router(door: Door, doorman: Doorman) -> APIRouter:
+    api = APIRouter(prefix="/api/identity/sessions", tags=["sessions"])
+
+    @api.post("", status_code=201)
+    async def sign_in(body: Credentials) -> Token:
+        said = await attempt(door, doorman, body.email, body.password, body.code)
+        if isinstance(said, Refused):
+            if said.retry_after:
+                raise TooManyError("too many tries for this address", retry_after=said.retry_after)
+            raise UnauthenticatedError("address, password or code is wrong; a code works once")
+        return Token(token=said.token, expires_in=int(doorman.lifetime.total_seconds()))
+
+    @api.delete("", status_code=204)
+    async def sign_out(actor: Annotated[Actor, Depends(current_actor)]) -> None:
+        async with door.begin(actor) as w:
+            await actions.sign_out(w)
+
+    return api

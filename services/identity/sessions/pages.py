@@ -1,0 +1,59 @@
+"""The sign-in page, and signing out."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Form, Request, Response
+from fastapi.responses import RedirectResponse
+
+from services.identity.pages.show import Show
+from services.identity.sessions import actions
+from services.identity.sessions.actions import Doorman, Refused
+from services.identity.sessions.api import attempt
+from services.identity.sessions.model import local_path
+from shared.access.actor import Actor
+from shared.errors import InvalidInputError
+from shared.http.app import COOKIE, optional_actor
+from shared.work import Door
+
+
+def router(door: Door, doorman: Doorman, show: Show, *, secure: bool) -> APIRouter:
+    """`secure`: the public origin is https, so the cookie never travels without it."""
+    pages = APIRouter(include_in_schema=False)
+
+    @pages.get("/signin")
+    async def form(request: Request, next: str = "", out: bool = False) -> Response:  # noqa: A002  # the public name
+        return show(request, "signin.html", next=local_path(next), said="signedout" if out else "")
+
+    @pages.post("/signin")
+    async def sign_in(
+        request: Request,
+        email: Annotated[str, Form(max_length=254)] = "",
+        password: Annotated[str, Form(max_length=256)] = "",
+        code: Annotated[str, Form(max_length=16)] = "",
+        next: Annotated[str, Form(max_length=500)] = "",  # noqa: A002  # the public name
+    ) -> Response:
+        try:
+            said = await attempt(door, doorman, email, password, code)
+        except InvalidInputError:  # what is no address is nobody's
+            said = Refused("credentials", 0)
+        if isinstance(said, Refused):
+            status, text = (429, "wait") if said.retry_after else (401, "wrong")
+            answer = show(request, "signin.html", status=status, next=local_path(next), said=text, seconds=said.retry_after)
+            if said.retry_after:
+                answer.headers["Retry-After"] = str(said.retry_after)
+            return answer
+        welcome = RedirectResponse(local_path(next), status_code=303)
+        lifetime = int(doorman.lifetime.total_seconds())
+        welcome.set_cookie(COOKIE, said.token, max_age=lifetime, httponly=True, samesite="strict", secure=secure, path="/")
+        return welcome
+
+    @pages.post("/signout")
+    async def sign_out(actor: Annotated[Actor | None, Depends(optional_actor)]) -> Response:
+        if actor is not None:
+            async with door.begin(actor) as w:
+                await actions.sign_out(w)
+        bye = RedirectResponse("/signin?out=1", status_code=303)
+        bye.delete_cookie(COOKIE, path="/", httponly=True, samesite="strict", secure=secure)
+        return bye
+
+    return pages
