@@ -1,0 +1,58 @@
+"""Who is there and who may do what: services, signing keys, topics, readers and writers. Data, read in one look.
+
+The three servers are provisioned from this page; a change here reaches them at the next `kept up`.
+"""
+
+from dataclasses import dataclass
+
+SERVICES = ("identity", "customers", "audit", "backup", "dsar")
+FOREIGN = ("billing",)  # another team's service, as an example
+HOLDERS = (*SERVICES, *FOREIGN)
+
+# -- Vault ------------------------------------------------------------------------------------------------------
+KEKS = tuple(f"kept-{service}" for service in SERVICES)
+SIGNING_KEYS = ("kept-tokens", "kept-log", *(f"kept-{holder}-notes" for holder in HOLDERS))
+LOCATOR_KEY = "kept-locator"
+BLIND_FIELDS = ("email", "phone")
+BLIND_SERVICES = ("identity", "customers", "dsar")
+OPERATORS = ("platform", "demo")
+
+# -- Kafka ------------------------------------------------------------------------------------------------------
+COMMANDS, ANSWERS = "kept.dsar.commands", "kept.dsar.answers"
+
+
+@dataclass(frozen=True)
+class Topic:
+    name: str
+    partitions: int = 3
+
+
+@dataclass(frozen=True)
+class Access:
+    """What a broker user may write and read. `reads_prefixes` is for the audit service, which reads everything."""
+
+    writes: tuple[str, ...]
+    reads: tuple[str, ...] = ()
+    reads_prefixes: tuple[str, ...] = ()
+
+
+def topics() -> tuple[Topic, ...]:
+    events = [Topic(f"kept.{service}") for service in SERVICES]
+    dead = [Topic(f"kept.{holder}.dlq", partitions=1) for holder in HOLDERS]
+    return (*events, *dead, Topic(COMMANDS), Topic(ANSWERS), Topic("billing.events"))
+
+
+def _own(service: str) -> tuple[str, ...]:
+    return (f"kept.{service}", f"kept.{service}.dlq")
+
+
+_EVENTS = tuple(f"kept.{service}" for service in SERVICES)
+
+ACCESS: dict[str, Access] = {
+    "identity": Access((*_own("identity"), ANSWERS), (*_own("identity"), COMMANDS, "kept.dsar")),
+    "customers": Access((*_own("customers"), ANSWERS), (*_own("customers"), COMMANDS, "kept.identity", "kept.dsar")),
+    "audit": Access((*_own("audit"), ANSWERS), reads_prefixes=("kept.", "billing.")),
+    "backup": Access((*_own("backup"), ANSWERS), (*_EVENTS, "kept.backup.dlq", COMMANDS, "billing.events")),
+    "dsar": Access((*_own("dsar"), COMMANDS, ANSWERS), (*_EVENTS, "kept.dsar.dlq", COMMANDS, ANSWERS)),
+    "billing": Access(("billing.events", "kept.billing.dlq", ANSWERS), ("billing.events", "kept.billing.dlq", COMMANDS)),
+}

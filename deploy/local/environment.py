@@ -1,0 +1,56 @@
+"""What each service's process is told: `.kept/run/<service>.env`, KEPT_* as in shared/settings.py. No secret stands in it."""
+
+from deploy.local import kafka_jars, ports as port_file
+from deploy.local.catalog import HOLDERS
+from deploy.local.errors import NotYetError
+from deploy.local.postgres import programs
+from deploy.local.state import State, write_private
+
+
+def service_environment(state: State, ports: dict[str, int], service: str) -> dict[str, str]:
+    role = state.read_json(state.run / f"{service}.role.json")
+    if role is None:
+        raise NotYetError("for Vault to be provisioned")
+    blobs = state.root / "blobs" / service
+    blobs.mkdir(parents=True, exist_ok=True)
+    authenticated = kafka_jars.missing_program() is None
+    return {
+        "KEPT_SERVICE": service,
+        "KEPT_HTTP_HOST": "127.0.0.1",
+        "KEPT_HTTP_PORT": str(ports[service]),
+        "KEPT_PUBLIC_ORIGIN": f"http://localhost:{ports['gateway']}",
+        "KEPT_DATABASE_HOST": "127.0.0.1",
+        "KEPT_DATABASE_PORT": str(ports["postgres"]),
+        "KEPT_KAFKA_BOOTSTRAP": f"127.0.0.1:{ports['kafka']}",
+        "KEPT_KAFKA_SECURITY": "SASL_PLAINTEXT" if authenticated else "PLAINTEXT",
+        "KEPT_KAFKA_IDEMPOTENCE": "true" if authenticated else "false",
+        "KEPT_VAULT_ADDR": f"http://127.0.0.1:{ports['vault']}",
+        "KEPT_VAULT_ROLE_ID": str(role["role_id"]),
+        "KEPT_VAULT_SECRET_ID_FILE": str(state.secret_id(service)),
+        "KEPT_STATE_DIR": str(blobs),
+        "KEPT_JWKS_URL": f"http://127.0.0.1:{ports['identity']}/.well-known/jwks.json",
+        "KEPT_SMTP_HOST": "127.0.0.1",
+        "KEPT_SMTP_PORT": str(ports["smtp"]),
+        "KEPT_POSTGRES_BIN": str(programs()),
+    }
+
+
+def write(state: State, ports: dict[str, int], service: str) -> dict[str, str]:
+    values = service_environment(state, ports, service)
+    write_private(state.env_file(service), "".join(f"{name}={value}\n" for name, value in values.items()))
+    return values
+
+
+def read(state: State, service: str) -> dict[str, str]:
+    """As last written; empty where the platform never ran."""
+    try:
+        lines = state.env_file(service).read_text().splitlines()
+    except FileNotFoundError:
+        return {}
+    return dict(line.split("=", 1) for line in lines if "=" in line)
+
+
+def write_all(state: State) -> None:
+    ports = port_file.load(state)
+    for service in HOLDERS:
+        write(state, ports, service)

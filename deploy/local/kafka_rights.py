@@ -1,0 +1,96 @@
+"""Topics and access rights in the broker, from the catalogue. Idempotent: what is there stays."""
+
+from collections.abc import Iterator
+from enum import IntEnum
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError, for_code
+from aiokafka.protocol.admin import CreateAclsRequest
+
+from deploy.local.catalog import ACCESS, topics
+from deploy.local.errors import NotYetError
+
+TOPIC_EXISTS = 36
+
+
+class Kind(IntEnum):
+    TOPIC = 2
+    GROUP = 3
+
+
+class Pattern(IntEnum):
+    LITERAL = 3
+    PREFIXED = 4
+
+
+class Operation(IntEnum):
+    READ = 3
+    WRITE = 4
+    DESCRIBE = 8
+
+
+ALLOW = 3
+Right = tuple[str, Kind, str, Pattern, Operation]
+
+
+async def connect(port: int, user: str | None, password: str) -> AIOKafkaAdminClient:
+    """An administrative client; without a user, for the broker that has no authentication."""
+    sasl = {} if user is None else {
+        "security_protocol": "SASL_PLAINTEXT", "sasl_mechanism": "SCRAM-SHA-512",
+        "sasl_plain_username": user, "sasl_plain_password": password,
+    }  # fmt: skip
+    client = AIOKafkaAdminClient(bootstrap_servers=f"127.0.0.1:{port}", request_timeout_ms=15_000, **sasl)
+    try:
+        await client.start()
+    except KafkaError as error:
+        await client.close()
+        raise NotYetError("for it to accept connections") from error
+    return client
+
+
+def rights() -> Iterator[Right]:
+    """(user, kind, name, pattern, operation), all of them."""
+    for user, access in ACCESS.items():
+        for topic in access.writes:
+            yield user, Kind.TOPIC, topic, Pattern.LITERAL, Operation.WRITE
+        for topic in access.reads:
+            yield user, Kind.TOPIC, topic, Pattern.LITERAL, Operation.READ
+        for prefix in access.reads_prefixes:
+            yield user, Kind.TOPIC, prefix, Pattern.PREFIXED, Operation.READ
+        for prefix in (f"kept.{user}", f"kept-{user}", user):  # its own consumer groups
+            yield user, Kind.GROUP, prefix, Pattern.PREFIXED, Operation.READ
+
+
+async def provision(port: int, user: str | None, password: str) -> None:
+    client = await connect(port, user, password)
+    try:
+        await _topics(client)
+        if user is not None:
+            for right in rights():
+                await _allow(client, right)
+    finally:
+        await client.close()
+
+
+async def _topics(client: AIOKafkaAdminClient) -> None:
+    there = set(await client.list_topics())
+    missing = [
+        NewTopic(topic.name, topic.partitions, 1, topic_configs={"retention.ms": "-1", "cleanup.policy": "delete"})
+        for topic in topics()
+        if topic.name not in there
+    ]
+    if not missing:
+        return
+    answer = await client.create_topics(missing)
+    for name, code, *_ in answer.topic_errors:
+        if code not in (0, TOPIC_EXISTS):
+            raise NotYetError(f"for topic {name}: {for_code(code).__name__}")
+
+
+async def _allow(client: AIOKafkaAdminClient, right: Right) -> None:
+    user, kind, name, pattern, operation = right
+    request = CreateAclsRequest(kind, name, pattern, f"User:{user}", "*", operation, ALLOW)
+    answer = await client._send_request(request)  # no public method for it in aiokafka 0.14
+    for code, _text in answer.creation_responses:
+        if code:
+            raise NotYetError(f"for a right of {user} on {name}: {for_code(code).__name__}")

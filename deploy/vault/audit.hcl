@@ -1,0 +1,27 @@
+# audit: keeps the log. The same file serves the local platform and a cluster.
+
+# Its own key encryption key. No decryption of anybody else's, ever.
+path "transit/encrypt/kept-audit" { capabilities = ["update"] }
+path "transit/decrypt/kept-audit" { capabilities = ["update"] }
+path "transit/rewrap/kept-audit" { capabilities = ["update"] }
+path "transit/keys/kept-audit" { capabilities = ["read"] }
+
+# What it may sign. The private keys never leave.
+path "transit/sign/kept-log" { capabilities = ["update"] }
+path "transit/sign/kept-audit-notes" { capabilities = ["update"] }
+
+# Locators: it may compute them for identifiers that it knows already.
+path "transit/hmac/kept-locator" { capabilities = ["update"] }
+
+# Its own secrets: database and broker passwords, blind index keys.
+path "kept/data/audit/*" { capabilities = ["read"] }
+
+# Public keys of everything that is signed (a read of an Ed25519 key gives its public half only).
+path "transit/keys/kept-tokens" { capabilities = ["read"] }
+path "transit/keys/kept-log" { capabilities = ["read"] }
+path "transit/keys/kept-identity-notes" { capabilities = ["read"] }
+path "transit/keys/kept-customers-notes" { capabilities = ["read"] }
+path "transit/keys/kept-audit-notes" { capabilities = ["read"] }
+path "transit/keys/kept-backup-notes" { capabilities = ["read"] }
+path "transit/keys/kept-dsar-notes" { capabilities = ["read"] }
+path "transit/keys/kept-billing-notes" { capabilities = ["read"] }

@@ -1,0 +1,26 @@
+# backup: keeps and drills the backups. The same file serves the local platform and a cluster.
+
+# Its own key encryption key. No decryption of anybody else's, ever.
+path "transit/encrypt/kept-backup" { capabilities = ["update"] }
+path "transit/decrypt/kept-backup" { capabilities = ["update"] }
+path "transit/rewrap/kept-backup" { capabilities = ["update"] }
+path "transit/keys/kept-backup" { capabilities = ["read"] }
+
+# What it may sign. The private keys never leave.
+path "transit/sign/kept-backup-notes" { capabilities = ["update"] }
+
+# Locators: it may compute them for identifiers that it knows already.
+path "transit/hmac/kept-locator" { capabilities = ["update"] }
+
+# Its own secrets: database and broker passwords, blind index keys.
+path "kept/data/backup/*" { capabilities = ["read"] }
+
+# Public keys of everything that is signed (a read of an Ed25519 key gives its public half only).
+path "transit/keys/kept-tokens" { capabilities = ["read"] }
+path "transit/keys/kept-log" { capabilities = ["read"] }
+path "transit/keys/kept-identity-notes" { capabilities = ["read"] }
+path "transit/keys/kept-customers-notes" { capabilities = ["read"] }
+path "transit/keys/kept-audit-notes" { capabilities = ["read"] }
+path "transit/keys/kept-backup-notes" { capabilities = ["read"] }
+path "transit/keys/kept-dsar-notes" { capabilities = ["read"] }
+path "transit/keys/kept-billing-notes" { capabilities = ["read"] }

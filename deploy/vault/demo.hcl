@@ -1,0 +1,4 @@
+# demo: the made-up staff's passwords and one-time-code secrets, for `kept demo`. Not for a real installation.
+path "kept/data/demo/*" { capabilities = ["create", "read", "update"] }
+path "kept/metadata/demo" { capabilities = ["list"] }
+path "kept/metadata/demo/*" { capabilities = ["list"] }
