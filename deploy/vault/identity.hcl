@@ -25,3 +25,6 @@ path "transit/keys/kept-audit-notes" { capabilities = ["read"] }
 path "transit/keys/kept-backup-notes" { capabilities = ["read"] }
 path "transit/keys/kept-dsar-notes" { capabilities = ["read"] }
 path "transit/keys/kept-billing-notes" { capabilities = ["read"] }
+
+# Where a new member of staff's first credentials are left (and only left: identity can't read them back).
+path "kept/data/demo/*" { capabilities = ["create", "update"] }

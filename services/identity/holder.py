@@ -38,9 +38,7 @@ class IdentityHolder(Holder):
             account["email"] = await w.open(User.email, subject, user.email)
         if user.phone is not None:
             account["phone"] = await w.open(User.phone, subject, user.phone)
-        sessions = await w.session.scalars(
-            select(Session).where(Session.user_id == subject).order_by(Session.started_at)
-        )
+        sessions = await w.session.scalars(select(Session).where(Session.user_id == subject).order_by(Session.started_at))
         return [
             Category(
                 name="staff account",
@@ -73,7 +71,5 @@ class IdentityHolder(Holder):
             await w.session.delete(factor)
         await w.session.execute(delete(UserLocator).where(UserLocator.user_id == subject))
         await w.session.execute(delete(Session).where(Session.user_id == subject))
-        kept = Kept(
-            what="pseudonym, reporting line, decisions on approvals", reason="GDPR Art. 17(3)(e), accountability"
-        )
+        kept = Kept(what="pseudonym, reporting line, decisions on approvals", reason="GDPR Art. 17(3)(e), accountability")
         return Forgotten(fields=fields, key_version=report.version, kept=[kept])

@@ -1,13 +1,10 @@
 """HTTP: the published keys, and who a token says one is."""
 
-from typing import Annotated
-
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Response
 from pydantic import BaseModel
 
 from services.identity.access.signer import TokenSigner
-from shared.access.actor import Actor
-from shared.http.app import current_actor
+from shared.http.app import CurrentActor
 
 keys_seconds = 60  # how long others may keep the key set: a new key version is known a minute later at most
 
@@ -30,7 +27,7 @@ def router(signer: TokenSigner) -> APIRouter:
         return await signer.published()
 
     @api.get("/api/identity/me")
-    async def me(actor: Annotated[Actor, Depends(current_actor)]) -> Me:
+    async def me(actor: CurrentActor) -> Me:
         return Me(id=actor.id, kind=actor.kind, roles=sorted(actor.roles), team=sorted(actor.team))
 
     return api

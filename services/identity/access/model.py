@@ -85,9 +85,7 @@ def _segment(data: bytes) -> str:
 def signing_input(claims: Mapping[str, Any], key_version: int) -> str:
     """Header and claims as RFC 7515 §7.1 has them before the signature."""
     header = {"alg": "EdDSA", "kid": f"{SIGNING_KEY}:{key_version}", "typ": "JWT"}
-    return ".".join(
-        _segment(json.dumps(part, separators=(",", ":"), sort_keys=True).encode()) for part in (header, claims)
-    )
+    return ".".join(_segment(json.dumps(part, separators=(",", ":"), sort_keys=True).encode()) for part in (header, claims))
 
 
 def compact(signed: str, signature: bytes) -> str:

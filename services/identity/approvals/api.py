@@ -1,21 +1,18 @@
 """HTTP: ask for two people, agree, refuse, take the grant."""
 
 from datetime import timedelta
-from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from pydantic import BaseModel, Field
+from shared.work import Door
 
 from services.identity.access.signer import TokenSigner
 from services.identity.approvals import actions
 from services.identity.approvals.actions import Seen
 from shared.access.actor import Actor
 from shared.clock import rfc3339
-from shared.http.app import current_actor
+from shared.http.app import CurrentActor
 from shared.ids import require_id
-from shared.work import Door
-
-Me = Annotated[Actor, Depends(current_actor)]
 
 
 class Asked(BaseModel):
@@ -42,8 +39,15 @@ class Shown(BaseModel):
     def of(cls, seen: Seen) -> "Shown":
         row = seen.row
         return cls(
-            id=row.id, action=row.action, resource=row.resource, requester=row.requester, subject=row.subject,
-            state=row.state, approvers=seen.approvers, requested=rfc3339(row.requested_at), expires=rfc3339(row.expires_at),
+            id=row.id,
+            action=row.action,
+            resource=row.resource,
+            requester=row.requester,
+            subject=row.subject,
+            state=row.state,
+            approvers=seen.approvers,
+            requested=rfc3339(row.requested_at),
+            expires=rfc3339(row.expires_at),
         )
 
 
@@ -65,34 +69,34 @@ def router(door: Door, signer: TokenSigner, *, lifetime: timedelta, usable: time
             return Shown.of(await actions.one(w, approval_id))
 
     @api.get("")
-    async def listed(actor: Me) -> Approvals:
+    async def listed(actor: CurrentActor) -> Approvals:
         async with door.begin(actor) as w:
             return Approvals(items=[Shown.of(seen) for seen in await actions.readable(w)])
 
     @api.post("", status_code=201)
-    async def ask(body: Asked, actor: Me) -> Shown:
+    async def ask(body: Asked, actor: CurrentActor) -> Shown:
         async with door.begin(actor) as w:
             approval_id = await actions.request(w, body.action, body.resource, lifetime)
         return await shown(actor, approval_id)
 
     @api.get("/{approval_id}")
-    async def one(approval_id: str, actor: Me) -> Shown:
+    async def one(approval_id: str, actor: CurrentActor) -> Shown:
         return await shown(actor, require_id(approval_id, "apr"))
 
     @api.post("/{approval_id}/approve")
-    async def approve(approval_id: str, actor: Me) -> Shown:
+    async def approve(approval_id: str, actor: CurrentActor) -> Shown:
         async with door.begin(actor) as w:
             await actions.approve(w, require_id(approval_id, "apr"))
         return await shown(actor, approval_id)
 
     @api.post("/{approval_id}/refuse")
-    async def refuse(approval_id: str, actor: Me) -> Shown:
+    async def refuse(approval_id: str, actor: CurrentActor) -> Shown:
         async with door.begin(actor) as w:
             await actions.refuse(w, require_id(approval_id, "apr"))
         return await shown(actor, approval_id)
 
     @api.get("/{approval_id}/grant")
-    async def grant(approval_id: str, actor: Me) -> GrantToken:
+    async def grant(approval_id: str, actor: CurrentActor) -> GrantToken:
         async with door.begin(actor) as w:
             return GrantToken(grant=await actions.grant(w, require_id(approval_id, "apr"), signer, usable))
 

@@ -1,32 +1,29 @@
 """The approvals page: what waits, and two buttons for those who may decide."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
+from shared.work import Door
 
 from services.identity.approvals import actions
 from services.identity.pages.show import Show
-from shared.access.actor import Actor
-from shared.http.app import current_actor, optional_actor
+from shared.http.app import CurrentActor
 from shared.ids import require_id
-from shared.work import Door
 
 
 def router(door: Door, show: Show) -> APIRouter:
     pages = APIRouter(include_in_schema=False, prefix="/approvals")
 
     @pages.get("")
-    async def listed(request: Request, actor: Annotated[Actor | None, Depends(optional_actor)]) -> Response:
-        if actor is None:
-            return RedirectResponse("/signin?next=/approvals", status_code=303)
+    async def listed(request: Request, actor: CurrentActor) -> Response:
         async with door.begin(actor) as w:
             seen = await actions.readable(w)
             allowed = {one.row.id for one in seen if actions.may_decide(w, one)}
         return show(request, "approvals.html", actor=actor, approvals=seen, allowed=allowed)
 
     @pages.post("/{approval_id}/{word}")
-    async def decide(approval_id: str, word: Literal["approve", "refuse"], actor: Annotated[Actor, Depends(current_actor)]) -> Response:
+    async def decide(approval_id: str, word: Literal["approve", "refuse"], actor: CurrentActor) -> Response:
         async with door.begin(actor) as w:
             if word == "approve":
                 await actions.approve(w, require_id(approval_id, "apr"))

@@ -73,12 +73,8 @@ async def sign_in(w: Work, email: str, password: str, code: str, doorman: Doorma
 
 
 async def _counter(w: Work, index: bytes) -> FailedTries:
-    await w.session.execute(
-        insert(FailedTries).values(email_index=index, failures=0, last_at=w.now).on_conflict_do_nothing()
-    )
-    return (
-        await w.session.scalars(select(FailedTries).where(FailedTries.email_index == index).with_for_update())
-    ).one()
+    await w.session.execute(insert(FailedTries).values(email_index=index, failures=0, last_at=w.now).on_conflict_do_nothing())
+    return (await w.session.scalars(select(FailedTries).where(FailedTries.email_index == index).with_for_update())).one()
 
 
 async def _wrong(w: Work, user: User | None, password: str, code: str, doorman: Doorman) -> Reason | None:
@@ -110,9 +106,7 @@ async def _start(w: Work, user: User, doorman: Doorman) -> str:
 
 async def sign_out(w: Work) -> None:
     """End the user's open sessions. A copied token stays valid until it expires: others verify it offline."""
-    open_ones = select(Session).where(
-        Session.user_id == w.actor.id, Session.ended_at.is_(None), Session.expires_at > w.now
-    )
+    open_ones = select(Session).where(Session.user_id == w.actor.id, Session.ended_at.is_(None), Session.expires_at > w.now)
     found = (await w.session.scalars(open_ones)).all()
     for session in found:
         session.ended_at = w.now

@@ -1,16 +1,14 @@
 """HTTP: sign in for a token, sign out."""
 
-from typing import Annotated
-
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from pydantic import BaseModel, Field
+from shared.work import Door
 
 from services.identity.sessions import actions
 from services.identity.sessions.actions import Doorman, Refused, SignedIn
 from shared.access.actor import Actor
 from shared.errors import TooManyError, UnauthenticatedError
-from shared.http.app import current_actor
-from shared.work import Door
+from shared.http.app import CurrentActor
 
 
 class Credentials(BaseModel):
@@ -47,7 +45,7 @@ def router(door: Door, doorman: Doorman) -> APIRouter:
         return Token(token=said.token, expires_in=int(doorman.lifetime.total_seconds()))
 
     @api.delete("", status_code=204)
-    async def sign_out(actor: Annotated[Actor, Depends(current_actor)]) -> None:
+    async def sign_out(actor: CurrentActor) -> None:
         async with door.begin(actor) as w:
             await actions.sign_out(w)
 

@@ -2,18 +2,17 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Form, Request, Response
+from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
+from shared.work import Door
 
 from services.identity.pages.show import Show
 from services.identity.sessions import actions
 from services.identity.sessions.actions import Doorman, Refused
 from services.identity.sessions.api import attempt
 from services.identity.sessions.model import local_path
-from shared.access.actor import Actor
-from shared.errors import InvalidInputError
+from shared.errors import InvalidInputError, UnauthenticatedError
 from shared.http.app import COOKIE, optional_actor
-from shared.work import Door
 
 
 def router(door: Door, doorman: Doorman, show: Show, *, secure: bool) -> APIRouter:
@@ -21,7 +20,7 @@ def router(door: Door, doorman: Doorman, show: Show, *, secure: bool) -> APIRout
     pages = APIRouter(include_in_schema=False)
 
     @pages.get("/signin")
-    async def form(request: Request, next: str = "", out: bool = False) -> Response:  # noqa: A002  # the public name
+    async def form(request: Request, next: str = "", out: bool = False) -> Response:  # the public name
         return show(request, "signin.html", next=local_path(next), said="signedout" if out else "")
 
     @pages.post("/signin")
@@ -30,7 +29,7 @@ def router(door: Door, doorman: Doorman, show: Show, *, secure: bool) -> APIRout
         email: Annotated[str, Form(max_length=254)] = "",
         password: Annotated[str, Form(max_length=256)] = "",
         code: Annotated[str, Form(max_length=16)] = "",
-        next: Annotated[str, Form(max_length=500)] = "",  # noqa: A002  # the public name
+        next: Annotated[str, Form(max_length=500)] = "",  # the public name
     ) -> Response:
         try:
             said = await attempt(door, doorman, email, password, code)
@@ -48,7 +47,11 @@ def router(door: Door, doorman: Doorman, show: Show, *, secure: bool) -> APIRout
         return welcome
 
     @pages.post("/signout")
-    async def sign_out(actor: Annotated[Actor | None, Depends(optional_actor)]) -> Response:
+    async def sign_out(request: Request) -> Response:
+        try:
+            actor = await optional_actor(request)
+        except UnauthenticatedError:  # an expired session: the cookie goes all the same
+            actor = None
         if actor is not None:
             async with door.begin(actor) as w:
                 await actions.sign_out(w)

@@ -43,17 +43,13 @@ def test_a_token_verifies_with_the_published_keys_by_somebody_elses_library() ->
         {2: Ed25519PrivateKey.generate().public_key().public_bytes_raw(), 3: private.public_key().public_bytes_raw()}
     )
     assert [key["kid"] for key in published["keys"]] == ["kept-tokens:3", "kept-tokens:2"]
-    seen = jwt.decode(
-        compact(text, private.sign(text.encode())), KeySet.import_key_set(published), algorithms=["EdDSA"]
-    )
+    seen = jwt.decode(compact(text, private.sign(text.encode())), KeySet.import_key_set(published), algorithms=["EdDSA"])
     assert seen.claims == claims
 
 
 def test_a_grant_is_not_a_session() -> None:
     times = {"now": NOW, "until": NOW + timedelta(minutes=1), "jti": "x"}
-    grant = grant_claims(
-        approval_id="apr_1", action="restore", resource="bak_1", holder="sub_1", approvers=["b", "a"], **times
-    )
+    grant = grant_claims(approval_id="apr_1", action="restore", resource="bak_1", holder="sub_1", approvers=["b", "a"], **times)
     token = token_claims(user_id="sub_1", roles=[], members=[], amr=[], **times)
     assert grant["aud"] != token["aud"] and grant["approvers"] == ["a", "b"]
 
