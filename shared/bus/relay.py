@@ -1,0 +1,161 @@
+"""The relay: sends the outbox to Kafka, in order, and marks what the broker acknowledged.
+
+1. One relay per database: a PostgreSQL advisory lock on the relay's own connection; a second process stands by.
+2. It wakes by NOTIFY and looks every POLL_SECONDS anyway, so a lost notification costs a second, not an event.
+3. Unmarked rows, in id order, a batch at a time; no cursor, so a late commit is never missed.
+4. Sent with acks=all by an idempotent producer. 5. Marked after the acknowledgement.
+A crash between 4 and 5 sends again: same ce_id, and receivers act once per ce_id.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import psycopg
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from shared.bus.outbox import CHANNEL
+
+BATCH_ROWS = 500  # with events of a few kB: about a megabyte in memory
+BATCH_BYTES_MAX = 8 * 1024 * 1024  # a batch of large events stops here
+POLL_SECONDS = 1.0
+STANDBY_SECONDS = 1.0  # how often a second process asks for the lock
+BACKOFF_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
+KEEP_DAYS = 30  # published rows stay this long, for a broker that lost what it had
+LOCK = 4_718
+
+log = logging.getLogger(__name__)
+
+_PENDING = """
+SELECT id, topic, key, headers, value FROM (
+  SELECT id, topic, key, headers, value, sum(length(value)) OVER (ORDER BY id) AS total FROM (
+    SELECT * FROM outbox WHERE published_at IS NULL ORDER BY id LIMIT %s) AS some
+) AS batch WHERE total - length(value) < %s ORDER BY id
+"""
+
+
+class Pending(NamedTuple):
+    """One row to send."""
+
+    id: int
+    topic: str
+    key: str
+    headers: list[list[str]]
+    value: bytes
+
+
+class Relay:
+    """`run()` until cancelled; trouble with the database or the broker only makes it wait."""
+
+    def __init__(self, engine: AsyncEngine, producer: Callable[[], AIOKafkaProducer]) -> None:
+        self._engine = engine
+        self._make_producer = producer
+        self.active = False  # holds the lock and has a producer: shown by /readyz
+
+    async def run(self) -> None:
+        """Relay for ever."""
+        failures = 0
+        while True:
+            try:
+                await self._session()
+                failures = 0
+            except (KafkaError, SQLAlchemyError, psycopg.Error, OSError) as why:
+                delay = BACKOFF_SECONDS[min(failures, len(BACKOFF_SECONDS) - 1)]
+                failures = 0 if self.active else failures + 1
+                log.warning("relay waits: %s", type(why).__name__, extra={"retry_seconds": delay})
+                await asyncio.sleep(delay)
+            finally:
+                self.active = False
+
+    async def _session(self) -> None:
+        """One connection, one lock, one producer, until something breaks."""
+        async with self._engine.connect() as connection:
+            connection = await connection.execution_options(isolation_level="AUTOCOMMIT")
+            raw: Any = (await connection.get_raw_connection()).driver_connection
+            producer: AIOKafkaProducer | None = None
+            try:
+                while not await self._locked(raw):
+                    await asyncio.sleep(STANDBY_SECONDS)
+                await raw.execute(f"LISTEN {CHANNEL}")
+                producer = self._make_producer()
+                await producer.start()
+                self.active = True
+                await self._prune(raw)
+                while True:
+                    while await self._send_batch(raw, producer):
+                        pass
+                    await _wait(raw)
+            finally:
+                if producer is not None:
+                    await _stop(producer)
+                # Closed, not returned to the pool: the lock and LISTEN go with it.
+                await connection.invalidate()
+
+    async def _locked(self, raw: "psycopg.AsyncConnection[Any]") -> bool:
+        row = await (await raw.execute("SELECT pg_try_advisory_lock(%s)", (LOCK,))).fetchone()
+        return bool(row and row[0])
+
+    async def _send_batch(self, raw: "psycopg.AsyncConnection[Any]", producer: AIOKafkaProducer) -> bool:
+        """Send one batch and mark it; whether there was one."""
+        found = await (await raw.execute(_PENDING, (BATCH_ROWS, BATCH_BYTES_MAX))).fetchall()
+        rows = [Pending(*one) for one in found]
+        if not rows:
+            return False
+        sent = await _send(producer, rows)
+        await raw.execute("UPDATE outbox SET published_at = now() WHERE id = ANY(%s)", ([one.id for one in sent.done],))
+        if sent.error is not None:
+            raise sent.error
+        return True
+
+    async def _prune(self, raw: "psycopg.AsyncConnection[Any]") -> None:
+        await raw.execute("DELETE FROM outbox WHERE published_at < now() - make_interval(days => %s)", (KEEP_DAYS,))
+
+
+class Sent(NamedTuple):
+    """`done`: acknowledged, and nothing earlier of their key is missing."""
+
+    done: list[Pending]
+    error: BaseException | None
+
+
+async def _send(producer: AIOKafkaProducer, rows: Sequence[Pending]) -> Sent:
+    """Send all, then wait for all. After a failure only those are done whose key has no earlier failure: the others
+    go again, in order."""
+    waiting: list[tuple[Pending, asyncio.Future[Any]]] = []
+    error: BaseException | None = None
+    for one in rows:
+        headers = [(name, value.encode()) for name, value in one.headers]
+        try:
+            future = await producer.send(one.topic, key=one.key.encode(), value=one.value, headers=headers)
+        except KafkaError as why:  # no metadata, not permitted: nothing after this one is sent
+            error = why
+            break
+        waiting.append((one, future))
+    answers = await asyncio.gather(*(future for _, future in waiting), return_exceptions=True)
+    done: list[Pending] = []
+    broken: set[tuple[str, str]] = set()
+    for (one, _), answer in zip(waiting, answers, strict=True):
+        if isinstance(answer, BaseException):
+            error = error or answer
+            broken.add((one.topic, one.key))
+        elif (one.topic, one.key) not in broken:
+            done.append(one)
+    return Sent(done, error)
+
+
+async def _wait(raw: "psycopg.AsyncConnection[Any]") -> None:
+    """Until a notification or the polling floor."""
+    async for _ in raw.notifies(timeout=POLL_SECONDS, stop_after=1):
+        return
+
+
+async def _stop(producer: AIOKafkaProducer) -> None:
+    try:
+        async with asyncio.timeout(5):
+            await producer.stop()
+    except (KafkaError, OSError, TimeoutError):
+        log.warning("relay: the producer did not stop cleanly")

@@ -1,0 +1,180 @@
+"""The unit of work: the one door through which anything changes.
+
+Nobody else commits, reads the wall clock, or writes to the outbox. One `begin` is one database transaction: the change
+and its events commit together or not at all (P4).
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Any, Protocol
+
+from opentelemetry import context as otel_context
+from opentelemetry import trace
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+from sqlalchemy import column, table
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+from sqlalchemy.orm import InstrumentedAttribute
+
+from shared.access.actor import Actor
+from shared.access.decide import Decision, Policies, Resource
+from shared.bus import outbox
+from shared.bus.envelope import to_record
+from shared.bus.event import Event
+from shared.clock import Clock
+from shared.errors import ConflictError, KeptError, NotAllowedError, UnavailableError
+from shared.ids import new_event_id, new_id
+from shared.keys.cipher import Sealed
+from shared.keys.keyring import Keyring
+
+Sessions = async_sessionmaker[AsyncSession]
+
+_tracer = trace.get_tracer("kept.work")
+_traces = TraceContextTextMapPropagator()
+_INBOX = table("inbox", column("ce_id"))
+_SPENT = table("spent_grants", column("jti"), column("spent_at"))
+
+
+class Spendable(Protocol):
+    """A grant, as far as spending it goes."""
+
+    @property
+    def jti(self) -> str: ...
+
+
+class Work:
+    """What an action gets: who, why, when, the session, and the verbs that belong to one transaction."""
+
+    def __init__(
+        self,
+        *,
+        actor: Actor,
+        purpose: str | None,
+        session: AsyncSession,
+        clock: Clock,
+        policies: Policies,
+        keyring: Keyring,
+    ) -> None:
+        self.actor = actor
+        self.purpose = purpose
+        self.session = session
+        self.clock = clock
+        self.now: datetime = clock.now()
+        self.keyring = keyring
+        self.policy_ids: list[str] = []
+        self._policies = policies
+        self._outbox: list[outbox.Row] = []
+
+    def new_id(self, prefix: str) -> str:
+        """A fresh id."""
+        return new_id(prefix)
+
+    def publish(self, event: Event) -> str:
+        """Add `event` to this transaction's outbox; returns its ce_id. TooLargeError over outbox.EVENT_BYTES_MAX."""
+        carrier: dict[str, str] = {}
+        _traces.inject(carrier)
+        ce_id = new_event_id()
+        record = to_record(event, self.actor, self.now, ce_id, carrier.get("traceparent"))
+        self._outbox.append(outbox.row(ce_id, record))
+        return ce_id
+
+    def decide(self, action: str, resource: Resource, **context: object) -> Decision:
+        """NotAllowedError unless a policy permits; `policy_ids` remembers which one, for the event that tells of it."""
+        if self.purpose is not None:
+            context.setdefault("purpose", self.purpose)
+        decision = self._policies.decide(self.actor, action, resource, context)
+        if not decision.allowed:
+            raise NotAllowedError
+        self.policy_ids += [one for one in decision.policy_ids if one not in self.policy_ids]
+        return decision
+
+    async def spend(self, grant: Spendable) -> None:
+        """Use up a single-use grant in this transaction. ConflictError the second time."""
+        done = insert(_SPENT).values(jti=grant.jti, spent_at=self.now).on_conflict_do_nothing().returning(_SPENT.c.jti)
+        if (await self.session.execute(done)).first() is None:
+            raise ConflictError("this approval was used already")
+
+    async def seal(self, column: InstrumentedAttribute[Any], subject: str, value: str) -> Sealed:
+        """Encrypt `value` for `column` of `subject`."""
+        return await self.keyring.seal(self.session, column, subject, value)
+
+    async def open(self, column: InstrumentedAttribute[Any], subject: str, sealed: Sealed) -> str:
+        """Decrypt: a visible act, so that the call site shows whose field is read."""
+        return await self.keyring.open(self.session, column, subject, sealed)
+
+    @property
+    def events(self) -> Sequence[outbox.Row]:
+        """What this transaction will publish, in order."""
+        return tuple(self._outbox)
+
+
+class Door:
+    """Opens units of work for one service."""
+
+    def __init__(self, service: str, sessions: Sessions, clock: Clock, policies: Policies, keyring: Keyring) -> None:
+        self.service = service
+        self.clock = clock
+        self.keyring = keyring
+        self._sessions = sessions
+        self._policies = policies
+
+    @asynccontextmanager
+    async def begin(
+        self, actor: Actor, purpose: str | None = None, traceparent: str | None = None
+    ) -> AsyncIterator[Work]:
+        """One transaction: commits at the end with its events, rolls back on any error.
+
+        `traceparent` continues a trace that came from elsewhere (the bus); else the current one goes on.
+        """
+        parent = _traces.extract({"traceparent": traceparent}) if traceparent else otel_context.get_current()
+        span = _tracer.start_as_current_span(
+            f"{self.service} transaction",
+            context=parent,
+            # An exception's text is not ours to export (P1): only its code goes into the span.
+            record_exception=False,
+            set_status_on_exception=False,
+        )
+        with span as current:
+            try:
+                async with self._sessions() as session:
+                    work = Work(
+                        actor=actor,
+                        purpose=purpose,
+                        session=session,
+                        clock=self.clock,
+                        policies=self._policies,
+                        keyring=self.keyring,
+                    )
+                    yield work
+                    await session.flush()  # row locks before the outbox's locks: those are held for the shortest time
+                    await outbox.flush(session, work.events)
+                    await session.commit()
+            except DBAPIError as why:
+                known = _translated(why)
+                current.set_attribute("kept.error", known.code if known else "database")
+                if known is None:
+                    raise
+                raise known from None  # the driver's text may quote a row
+            except KeptError as why:
+                current.set_attribute("kept.error", why.code)
+                raise
+
+    @asynccontextmanager
+    async def inbox(self, actor: Actor, ce_id: str, traceparent: str | None = None) -> AsyncIterator[Work | None]:
+        """As `begin`, once per event: None when this ce_id was handled already. Two at once: the second waits."""
+        async with self.begin(actor, traceparent=traceparent) as work:
+            mark = insert(_INBOX).values(ce_id=ce_id).on_conflict_do_nothing().returning(_INBOX.c.ce_id)
+            first = (await work.session.execute(mark)).first() is not None
+            yield work if first else None
+
+
+def _translated(error: DBAPIError) -> KeptError | None:
+    """Database errors as ours: away, full or deadlocked is worth another try; a broken constraint is a conflict."""
+    if isinstance(error, IntegrityError):
+        diagnostics = getattr(error.orig, "diag", None)
+        return ConflictError(f"constraint {getattr(diagnostics, 'constraint_name', None) or 'unknown'}")
+    if error.connection_invalidated or isinstance(error, (OperationalError, InterfaceError)):
+        return UnavailableError(f"database: {type(error.orig).__name__}")
+    return None
