@@ -34,12 +34,8 @@ def _keys(log_url: str | None, vkey: list[str], vkey_file: Path | None) -> list[
 @app.command()
 def check(
     file: Annotated[Path, typer.Argument(help="the certificate", exists=True, dir_okay=False, readable=True)],
-    log_url: Annotated[
-        str | None, typer.Option(help="take public keys from this log, e.g. http://localhost:8080/log")
-    ] = None,
-    vkey: Annotated[
-        list[str] | None, typer.Option(help="a public key (vkey) you trust; may be given several times")
-    ] = None,
+    log_url: Annotated[str | None, typer.Option(help="take public keys from this log, e.g. http://localhost:8080/log")] = None,
+    vkey: Annotated[list[str] | None, typer.Option(help="a public key (vkey) you trust; may be given several times")] = None,
     vkey_file: Annotated[Path | None, typer.Option(help="a file of vkeys, one per line", exists=True)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="for machines")] = False,
 ) -> None:
@@ -55,9 +51,7 @@ def check(
         checked = verify(file.read_text(encoding="utf-8"), keys, keys)
     except (KeptError, UnicodeDecodeError) as error:
         detail = error.detail if isinstance(error, KeptError) else "not a text file"
-        typer.echo(
-            json.dumps({"proven": False, "reason": detail}) if as_json else f"NOT PROVEN: {detail}", err=not as_json
-        )
+        typer.echo(json.dumps({"proven": False, "reason": detail}) if as_json else f"NOT PROVEN: {detail}", err=not as_json)
         raise typer.Exit(1) from error
     one = checked.certificate
     if as_json:
@@ -74,13 +68,9 @@ def check(
             )
         )
         return
-    typer.echo(
-        f"PROVEN: request {one.request}, {one.law} {one.article}, approved by {len(one.approvers)} people, {one.issued}"
-    )
+    typer.echo(f"PROVEN: request {one.request}, {one.law} {one.article}, approved by {len(one.approvers)} people, {one.issued}")
     for answer, proof in zip(one.answers, checked.proofs, strict=True):
-        typer.echo(
-            f"  {answer.holder}: {answer.fields} fields erased; entry {proof.index} of {proof.origin} ({proof.size})"
-        )
+        typer.echo(f"  {answer.holder}: {answer.fields} fields erased; entry {proof.index} of {proof.origin} ({proof.size})")
         for kept in answer.kept:
             typer.echo(f"    kept: {kept.what} ({kept.reason})")
 

@@ -5,13 +5,13 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Form
 from fastapi.responses import HTMLResponse, RedirectResponse
-from shared.http.app import current_actor
 
 from services.dsar.desk.view import rows
 from services.dsar.requests import actions
 from services.dsar.wiring import Wired
 from shared.access.actor import Actor
 from shared.access.decide import Resource
+from shared.http.app import current_actor
 
 
 def router(wired: Wired) -> APIRouter:
@@ -20,9 +20,9 @@ def router(wired: Wired) -> APIRouter:
     @routes.get("/desk", response_class=HTMLResponse)
     async def desk(actor: Annotated[Actor, Depends(current_actor)]) -> HTMLResponse:
         async with wired.door.begin(actor, purpose="data subject requests") as w:
-            found = await rows(w)
+            found = await rows(w, wired.book)
         page = wired.pages.get_template("desk.html").render(
-            rows=found, book=wired.book, settings=wired.settings, lang="en"
+            rows=found, book=wired.book, settings=wired.settings, lang="en", staff=True
         )
         return HTMLResponse(page, headers={"Cache-Control": "no-store"})
 
@@ -39,7 +39,7 @@ def router(wired: Wired) -> APIRouter:
     async def listed(actor: Annotated[Actor, Depends(current_actor)]) -> dict[str, Any]:
         """Requests with their deadlines; no personal data."""
         async with wired.door.begin(actor, purpose="data subject requests") as w:
-            return {"requests": [asdict(row) for row in await rows(w)]}
+            return {"requests": [asdict(row) for row in await rows(w, wired.book)]}
 
     @routes.get("/api/dsar/laws")
     async def laws() -> dict[str, Any]:

@@ -1,12 +1,13 @@
 """What the desk shows of a request: right, state, dates, who is late. No address, no subject, no answer."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from shared.work import Work
 from sqlalchemy import select
 
-from services.dsar.requests.model import State
+from services.dsar.requests.model import Law, State, last_day
 from services.dsar.requests.tables import DataRequest
 from services.dsar.saga.tables import Ask
 from shared.access.decide import Resource
@@ -23,7 +24,7 @@ class Row:
     law: str
     article: str
     received: datetime
-    due: datetime
+    due: date
     days_left: int
     late: bool
     waiting: tuple[str, ...]
@@ -33,22 +34,20 @@ class Row:
 DONE = (State.ANSWERED, State.DELIVERED, State.REFUSED, State.CLOSED)
 
 
-async def rows(w: Work) -> list[Row]:
+async def rows(w: Work, book: Mapping[str, Law]) -> list[Row]:
     """Open requests first, the nearest deadline on top."""
     w.decide("view", Resource("RequestDesk", "desk", {}))
     closed = DataRequest.state.in_(DONE)
     query = select(DataRequest).order_by(closed, DataRequest.due_at).limit(ROWS_MAX)
     found = (await w.session.scalars(query)).all()
     owing: dict[str, set[str]] = {}
-    asks = await w.session.scalars(
-        select(Ask).where(Ask.request_id.in_([r.id for r in found]), Ask.answered_at.is_(None))
-    )
+    asks = await w.session.scalars(select(Ask).where(Ask.request_id.in_([r.id for r in found]), Ask.answered_at.is_(None)))
     for ask in asks.all():
         owing.setdefault(ask.request_id, set()).add(ask.holder)
-    return [_row(one, w.now, owing.get(one.id, set())) for one in found]
+    return [_row(one, w.now, owing.get(one.id, set()), book[one.law].calendar.zone) for one in found]
 
 
-def _row(one: DataRequest, now: datetime, owing: set[str]) -> Row:
+def _row(one: DataRequest, now: datetime, owing: set[str], zone: str) -> Row:
     still_open = one.state not in DONE
     return Row(
         id=one.id,
@@ -58,7 +57,7 @@ def _row(one: DataRequest, now: datetime, owing: set[str]) -> Row:
         law=one.law,
         article=one.article,
         received=one.received_at,
-        due=one.due_at,
+        due=last_day(one.due_at, zone),
         days_left=(one.due_at - now).days,
         late=still_open and now >= one.due_at,
         waiting=tuple(sorted(owing)) if still_open else (),

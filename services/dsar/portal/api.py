@@ -110,7 +110,7 @@ def router(wired: Wired) -> APIRouter:
     async def page(http: Request, request_id: RequestId, say: str = "") -> Response:
         async with door.begin(person(_checked(request_id))) as w:
             try:
-                found: Shown | None = await shown(w, await _mine(w, http, request_id, lock=False))
+                found: Shown | None = await shown(w, await _mine(w, http, request_id, lock=False), wired)
             except NotFoundError:
                 found = None  # same page whether it does not exist, is another's, or waits for its code
         return _private(HTMLResponse(look(wired, request_id, found, language(http), say)))

@@ -68,14 +68,11 @@ EN: Mapping[str, str] = {
     "mail.erased": "Every system that held data on you has destroyed your key.\n\nYour certificate: {link}\n\n"
     "We now destroy this address too; this is our last mail about it.\n",
     "mail.refused.subject": "Your request was not approved",
-    "mail.refused": "Your request was not approved. You may complain to a supervisory authority,"
-    " or go to court.\n\n{link}\n",
+    "mail.refused": "Your request was not approved. You may complain to a supervisory authority, or go to court.\n\n{link}\n",
     "mail.extended.subject": "Your answer takes longer",
-    "mail.extended": "Your request is complex or one of many. The law allows us more time;"
-    " the new date stands here: {link}\n",
+    "mail.extended": "Your request is complex or one of many. The law allows us more time; the new date stands here: {link}\n",
     "mail.closed.subject": "Your request is closed",
-    "mail.closed": "Your request is closed. The answer and this address are destroyed;"
-    " this is our last mail about it.\n",
+    "mail.closed": "Your request is closed. The answer and this address are destroyed; this is our last mail about it.\n",
 }
 
 ZH: Mapping[str, str] = {
@@ -138,8 +135,7 @@ ZH: Mapping[str, str] = {
     "mail.ready.subject": "您的答复已准备好",
     "mail.ready": "您的请求已有答复。\n\n请在此查看：{link}\n",
     "mail.erased.subject": "您已被遗忘",
-    "mail.erased": "每个持有您数据的系统都已销毁您的密钥。\n\n您的证书：{link}\n\n"
-    "我们现在也销毁此邮箱；这是最后一封邮件。\n",
+    "mail.erased": "每个持有您数据的系统都已销毁您的密钥。\n\n您的证书：{link}\n\n我们现在也销毁此邮箱；这是最后一封邮件。\n",
     "mail.refused.subject": "您的请求未获核准",
     "mail.refused": "您的请求未获核准。您可以向监管机构投诉，或向法院起诉。\n\n{link}\n",
     "mail.extended.subject": "答复需要更长时间",

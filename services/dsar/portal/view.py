@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from shared.work import Work
 from sqlalchemy import select
 
 from services.dsar.certificates.tables import Certificate
 from services.dsar.portal.texts import WORDS, words
+from services.dsar.requests.model import last_day
 from services.dsar.requests.tables import DataRequest
 from services.dsar.saga.actions import asks_of
 from services.dsar.wiring import Wired
@@ -24,14 +25,14 @@ class Shown:
     right: str
     outcome: str | None
     received: datetime
-    due: datetime
+    due: date
     law: str
     article: str
     holders: Mapping[str, bool]
     certificate: bool
 
 
-async def shown(w: Work, request: DataRequest) -> Shown:
+async def shown(w: Work, request: DataRequest, wired: Wired) -> Shown:
     """One request with who answered the latest command; a holder that owes an answer is visible."""
     rows = await asks_of(w, request.id)
     commands = {row.command for row in rows}
@@ -46,7 +47,7 @@ async def shown(w: Work, request: DataRequest) -> Shown:
         right=request.right,
         outcome=request.outcome,
         received=request.received_at,
-        due=request.due_at,
+        due=last_day(request.due_at, wired.book[request.law].calendar.zone),
         law=request.law,
         article=request.article,
         holders=holders,

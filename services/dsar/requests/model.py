@@ -194,6 +194,11 @@ def end_of(periods: Iterable[Period], start: datetime, calendar: Calendar, holid
     return datetime.combine(day + timedelta(days=1), time(), tzinfo=zone).astimezone(UTC)
 
 
+def last_day(due: datetime, zone: str) -> date:
+    """The last calendar day on which an answer is in time, where the law counts: `due` is the instant after it."""
+    return (due.astimezone(ZoneInfo(zone)) - timedelta(microseconds=1)).date()
+
+
 def deadline(law: Law, right: Right, received: datetime, holiday: Holiday) -> Deadline | None:
     """When `law` wants an answer to `right`; None where it does not know this right."""
     duty = law.duty_for(right)

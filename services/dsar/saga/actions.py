@@ -137,9 +137,7 @@ async def _answered(w: Work, request_id: str, holder: str, command: Command, sub
     return request
 
 
-async def located(
-    w: Work, request_id: str, holder: str, subject: str | None, holders: Sequence[str]
-) -> DataRequest | None:
+async def located(w: Work, request_id: str, holder: str, subject: str | None, holders: Sequence[str]) -> DataRequest | None:
     """A holder says whom the address belongs to. One that comes late still gets everybody asked about a new subject."""
     request = await _answered(w, request_id, holder, "locate", "")
     if request is None or subject is None or subject in request.subjects:

@@ -34,10 +34,7 @@ def upgrade() -> None:
         *(_text(name) for name in ("right", "state", "language", "law", "article")),
         *(_text(name, required=False) for name in ("outcome", "close_reason", "approval_id", "locator", "recipient")),
         *(_at(name, required=True) for name in ("received_at", "due_at")),
-        *(
-            _at(name)
-            for name in ("latest_at", "extended_at", "verified_at", "dispatched_at", "answered_at", "closed_at")
-        ),
+        *(_at(name) for name in ("latest_at", "extended_at", "verified_at", "dispatched_at", "answered_at", "closed_at")),
         sa.Column("approvers", ARRAY(sa.Text()), nullable=False),
         sa.Column("subjects", ARRAY(sa.Text()), nullable=False),
         *(sa.Column(name, sa.LargeBinary()) for name in ("capability", "address", "private_key")),
