@@ -1,0 +1,98 @@
+"""P12. A person can see it all: what is held, why, for how long, who looked, who received it; and can be forgotten."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pyrage import passphrase
+
+from tests.support.people import customers
+from tests.support.platform import Platform
+from tests.support.portal import Person, opened
+
+pytestmark = pytest.mark.platform
+HOLDERS = {"identity", "customers", "audit", "dsar"}
+
+
+@pytest.fixture(scope="module")
+def luis(platform: Platform) -> Iterator[Person]:
+    """A customer of the demo's data who asked, proved the address, and has an answer."""
+    person = Person(platform.origin, customers()[0]["Email"])
+    person.ask("access")
+    person.prove()
+    person.until("Download my data")
+    yield person
+    person.http.post(f"/requests/{person.request_id}/close")
+
+
+def test_the_package_says_what_why_how_long_and_who_looked(luis: Person) -> None:
+    files = opened(luis.package())
+    found = {name: content for name, content in files.items() if name.startswith("data/")}
+    assert {name.removeprefix("data/").removesuffix(".json") for name in found} >= HOLDERS
+    everything = str(found["data/customers.json"])
+    for column in ("FirstName", "LastName", "Email", "Phone", "Address"):
+        assert customers()[0][column] in everything, f"{column} is held and not said"
+    for category in found["data/customers.json"]["categories"]:
+        assert category["purpose"] and category["basis"] and category["retention"], category["name"]
+    assert "audit" in str(found["data/audit.json"]["holder"])
+    assert customers()[0]["Email"] in files["index.html"]
+
+
+def test_the_package_can_be_locked_with_a_passphrase(luis: Person) -> None:
+    assert "data/customers.json" in opened(passphrase.decrypt(luis.package(passphrase="open sesame"), "open sesame"))
+
+
+def test_only_the_browser_that_proved_the_address_sees_it(luis: Person) -> None:
+    stranger = Person(luis.origin, "stranger@example.org")
+    stranger.request_id = luis.request_id
+    assert "Download my data" not in stranger.page()
+    assert stranger.http.post(f"/requests/{luis.request_id}/package").status_code == 404
+
+
+def test_an_address_nobody_holds_gets_the_same_page_and_an_honest_answer(platform: Platform) -> None:
+    known, unknown = Person(platform.origin, customers()[1]["Email"]), Person(platform.origin, "nobody@example.org")
+    answers = [one.ask("access") for one in (known, unknown)]
+    assert answers[0].status_code == answers[1].status_code == 303
+    pages = [one.page().replace(one.request_id, "") for one in (known, unknown)]
+    assert pages[0] == pages[1], "before the code, the page must not tell who is known"
+    unknown.prove()
+    unknown.until("Nothing is held")
+    assert {name for name in opened(unknown.package()) if name.startswith("data/")}
+
+
+def test_a_code_is_good_once_and_five_wrong_ones_end_it(platform: Platform) -> None:
+    person = Person(platform.origin, "tries@example.org")
+    person.ask("access")
+    code = person.code()
+    wrong = re.sub(r"^\d", lambda digit: str((int(digit[0]) + 1) % 10), code)
+    for _ in range(5):
+        answer = person.http.post(f"/requests/{person.request_id}/code", data={"code": wrong})
+        assert "code.wrong" in answer.headers["location"]
+    answer = person.http.post(f"/requests/{person.request_id}/code", data={"code": code})
+    assert "code.wrong" in answer.headers["location"], "the right code after five wrong ones is dead too"
+
+
+@pytest.mark.erases
+def test_whoever_asks_to_be_forgotten_gets_a_certificate_that_proves_it(platform: Platform, tmp_path: Path) -> None:
+    person = Person(platform.origin, customers()[4]["Email"])
+    person.ask("erasure")
+    person.prove()
+    person.until("two people are checking it")
+    platform.approve(person.request_id, "nancy", "andrew")
+    person.until("Download the certificate")
+    file = tmp_path / "certificate"
+    file.write_text(person.certificate(), encoding="utf-8")
+    kept = [sys.executable, "-m", "deploy.cli", "dsar", "check", str(file), "--log-url", f"{platform.origin}/log"]
+    good = subprocess.run(kept, capture_output=True, text=True, check=False)
+    assert good.returncode == 0, good.stderr
+    for holder in HOLDERS:
+        assert holder in good.stdout
+    file.write_text(file.read_text(encoding="utf-8").replace("identity", "identitz", 1), encoding="utf-8")
+    assert subprocess.run(kept, capture_output=True, text=True, check=False).returncode == 1
+    again = Person(platform.origin, person.email)
+    again.ask("access")
+    again.prove()
+    again.until("Nothing is held")
