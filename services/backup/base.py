@@ -1,5 +1,12 @@
 """The metadata that all of backup's tables share, kernel tables included."""
 
-from shared.db import make_base
+from sqlalchemy.orm import DeclarativeBase
 
-Base = make_base()
+from shared.db import kernel_tables
+
+
+class Base(DeclarativeBase):
+    """backup's own tables."""
+
+
+TABLES = kernel_tables(Base.metadata)

@@ -12,16 +12,29 @@ from shared.settings import ServiceSettings
 class BackupSettings(ServiceSettings):
     """Environment names carry the prefix KEPT_, lists are JSON."""
 
-    pg_bin: Path | None = Field(default=None, description="PostgreSQL's programs, same major version; without: PATH")
-    pg_os_user: str = Field(default="nobody", description="runs scratch servers when the service is root")
+    postgres_bin: Path | None = Field(default=None, description="PostgreSQL's programs, same major version; without: PATH")
+    postgres_os_user: str = Field(default="nobody", description="runs scratch servers when the service is root")
     take_every_minutes: int = Field(default=24 * 60, ge=0, description="0: no schedule")
     drill_every_minutes: int = Field(default=7 * 24 * 60, ge=0, description="0: no schedule")
-    holders: tuple[str, ...] = ("identity", "customers", "audit", "dsar", "billing")
+    holders: dict[str, str] = Field(
+        default={
+            "identity": "kept.identity",
+            "customers": "kept.customers",
+            "audit": "kept.audit",
+            "dsar": "kept.dsar",
+            "billing": "billing.events",
+        },
+        description="whose erasures are replayed, and the topic on which each says that it erased",
+    )
 
     @property
     def root(self) -> Path:
         """Everything backup keeps on disk."""
-        return self.state_dir / "backup"
+        return self.state_dir
+
+    @property
+    def blobs(self) -> Path:
+        return self.root / "store"
 
     @property
     def scratch(self) -> Path:
@@ -34,7 +47,7 @@ class BackupSettings(ServiceSettings):
 
     @property
     def postgres(self) -> Postgres:
-        return Postgres(self.pg_bin, self.pg_os_user)
+        return Postgres(self.postgres_bin, self.postgres_os_user)
 
     @property
     def take_every(self) -> timedelta:

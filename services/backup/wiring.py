@@ -9,8 +9,8 @@ from shared.work import Door
 from services.backup.runner import Runner
 from services.backup.sets.stream import Cluster
 from services.backup.settings import BackupSettings
-from services.backup.store import Store
 from shared.access.grants import GrantVerifier
+from shared.blobs.store import BlobStore
 from shared.keys.vault import Vault
 from shared.notes.note import VaultSigner
 
@@ -21,7 +21,7 @@ class Wired:
     settings: BackupSettings
     vault: Vault
     signer: VaultSigner
-    store: Store
+    store: BlobStore
     cluster: Callable[[], Cluster]
     grants: GrantVerifier
     runner: Runner

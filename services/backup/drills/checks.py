@@ -65,7 +65,7 @@ async def erased(scratch: Scratch, erasures: Mapping[str, Set[str]]) -> list[Che
 
 
 async def everyone(scratch: Scratch) -> list[Check]:
-    """A table with sealed values names its person in a column `subject`, or in `id` where the row is the person."""
+    """A row with sealed values names its person in a column `subject`, or in `id` where the row is the person."""
     checks = []
     for name in await databases(scratch):
         async with await psycopg.AsyncConnection.connect(scratch.conninfo(name)) as connection:
@@ -73,8 +73,8 @@ async def everyone(scratch: Scratch) -> list[Check]:
             if "keyring" not in tables:
                 continue
             people: set[str] = set()
-            for table in await _sealed_tables(connection):
-                people |= await _people(connection, table)
+            for place in await _sealed_columns(connection):
+                people |= await _people(connection, place)
             keyed = await _column(connection, "SELECT subject FROM keyring")
             shredded = await _column(connection, "SELECT subject FROM shredded")
         lost = people - keyed - shredded
@@ -94,24 +94,30 @@ async def _tables(connection: psycopg.AsyncConnection) -> list[str]:
     return [row[0] for row in await (await connection.execute(query)).fetchall()]
 
 
-async def _sealed_tables(connection: psycopg.AsyncConnection) -> list[tuple[str, str]]:
-    """(table, column that names the person) of the tables with a bytea column, the kernel's own left out."""
+async def _sealed_columns(connection: psycopg.AsyncConnection) -> list[tuple[str, str, str]]:
+    """(table, column that names the person, column of bytes), the kernel's own tables left out."""
     query = """
-        SELECT table_name, CASE WHEN bool_or(column_name = 'subject') THEN 'subject' ELSE 'id' END
-        FROM information_schema.columns
-        WHERE table_schema = 'public'
-          AND table_name NOT IN ('keyring', 'shredded', 'outbox', 'inbox', 'spent_grants', 'idempotency')
-        GROUP BY table_name
-        HAVING bool_or(data_type = 'bytea') AND bool_or(column_name IN ('subject', 'id') AND data_type
-               IN ('text', 'character varying'))
+        SELECT bytes.table_name, person.column_name, bytes.column_name
+        FROM information_schema.columns AS bytes
+        JOIN LATERAL (
+            SELECT column_name FROM information_schema.columns AS c
+            WHERE c.table_schema = 'public' AND c.table_name = bytes.table_name
+              AND c.column_name IN ('subject', 'id') AND c.data_type IN ('text', 'character varying')
+            ORDER BY column_name = 'subject' DESC LIMIT 1
+        ) AS person ON true
+        WHERE bytes.table_schema = 'public' AND bytes.data_type = 'bytea'
+          AND bytes.table_name NOT IN ('keyring', 'shredded', 'outbox', 'inbox', 'spent_grants', 'idempotency')
     """
-    return [(row[0], row[1]) for row in await (await connection.execute(query)).fetchall()]
+    return [(row[0], row[1], row[2]) for row in await (await connection.execute(query)).fetchall()]
 
 
-async def _people(connection: psycopg.AsyncConnection, table: tuple[str, str]) -> set[str]:
-    query = sql.SQL("SELECT DISTINCT {column} FROM {table} WHERE {column} LIKE 'sub\\_%'").format(
-        table=sql.Identifier(table[0]), column=sql.Identifier(table[1])
-    )
+async def _people(connection: psycopg.AsyncConnection, place: tuple[str, str, str]) -> set[str]:
+    """A sealed value starts with its version byte; 32 bytes are a hash or a blind index, which need no key."""
+    table, person, value = map(sql.Identifier, place)
+    query = sql.SQL(
+        "SELECT DISTINCT {person} FROM {table} WHERE {person} LIKE 'sub\\_%'"
+        " AND length({value}) >= 31 AND length({value}) <> 32 AND get_byte({value}, 0) = 1"
+    ).format(table=table, person=person, value=value)
     return {row[0] for row in await (await connection.execute(query)).fetchall()}
 
 

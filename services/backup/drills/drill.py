@@ -43,7 +43,7 @@ async def drill(wired: Wired, drill_id: str, backup_id: str) -> None:
             tuple(found.checks),
         )  # fmt: skip
         note = (await sign_note(formats.encode(report), wired.signer)).encode()  # 7
-        await wired.store.put_new(layout.report(drill_id), note)
+        await asyncio.to_thread(wired.store.put_new, layout.report(drill_id), note)
     except KeptError:
         async with wired.door.begin(SYSTEM) as w:
             await actions.interrupted(w, drill_id)

@@ -98,9 +98,7 @@ def parse(text: str) -> Manifest:
     if [h.origin for h in heads] != sorted({h.origin for h in heads}):
         raise MalformedError("manifest: heads are not sorted by origin, each once")
     (id_, taken, server, system, timeline, start, stop, recipient, key) = fields.values()
-    return Manifest(
-        id_, taken, server, system, timeline, start, stop, recipient, key, parts=tuple(parts), heads=tuple(heads)
-    )
+    return Manifest(id_, taken, server, system, timeline, start, stop, recipient, key, parts=tuple(parts), heads=tuple(heads))
 
 
 def _field(lines: Iterator[str], name: str, pattern: str) -> str:

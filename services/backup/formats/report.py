@@ -13,9 +13,7 @@ _HEADER = re.compile(
     rf"finished (?P<finished>{_TIME})\nerasures (?P<erasures>0|[1-9][0-9]*)\noutcome (?P<outcome>passed|failed)\n"
     r"(?P<checks>(?:check [^\n]+\n)+)"
 )
-_CHECK = re.compile(
-    r"check (?P<outcome>passed|failed) (?P<name>[a-z][a-z0-9-]*(?:/[a-z][a-z0-9_]*)?) (?P<says>[ -~]{1,400})"
-)
+_CHECK = re.compile(r"check (?P<outcome>passed|failed) (?P<name>[a-z][a-z0-9-]*(?:/[a-z][a-z0-9_]*)?) (?P<says>[ -~]{1,400})")
 
 
 @dataclass(frozen=True)
@@ -62,9 +60,7 @@ def parse(text: str) -> Report:
         if check is None:
             raise MalformedError("drill report: a check line is not as its format says")
         checks.append(Check(check["name"], check["outcome"] == "passed", check["says"]))
-    report = Report(
-        found["drill"], found["set"], found["manifest"], found["finished"], int(found["erasures"]), tuple(checks)
-    )
+    report = Report(found["drill"], found["set"], found["manifest"], found["finished"], int(found["erasures"]), tuple(checks))
     if _word(report.passed) != found["outcome"]:
         raise MalformedError("drill report: the outcome is not that of its checks")
     return report

@@ -26,9 +26,7 @@ async def begin(w: Work, backup_id: str, grant: Grant) -> Restore:
     if found.state != "drilled":
         raise ConflictError("only a drilled set counts as a backup: drill it first")
     await w.spend(grant)
-    row = Restore(
-        id=w.new_id("rst"), backup_id=found.id, approval_id=grant.approval_id, state="running", started_at=w.now
-    )
+    row = Restore(id=w.new_id("rst"), backup_id=found.id, approval_id=grant.approval_id, state="running", started_at=w.now)
     w.session.add(row)
     return row
 
@@ -43,9 +41,7 @@ async def load(w: Work, restore_id: str) -> Restore:
 async def finish(w: Work, restore_id: str, erasures: int) -> None:
     row = await load(w, restore_id)
     row.state, row.finished_at, row.erasures = "finished", w.now, erasures
-    w.publish(
-        RestoreFinished(backup_id=row.backup_id, restore_id=row.id, approval_id=row.approval_id, erasures=erasures)
-    )
+    w.publish(RestoreFinished(backup_id=row.backup_id, restore_id=row.id, approval_id=row.approval_id, erasures=erasures))
 
 
 async def fail(w: Work, restore_id: str, code: str) -> None:

@@ -32,7 +32,7 @@ class Opened:
 
 async def open_set(wired: Wired, backup_id: str) -> Opened:
     """NotFoundError, MalformedError, TamperError; UnavailableError while Vault is away. `get` is for other threads."""
-    raw = await wired.store.get(layout.manifest(backup_id))
+    raw = await asyncio.to_thread(wired.store.get, layout.manifest(backup_id))
     try:
         note = raw.decode()
     except UnicodeDecodeError:
@@ -43,9 +43,8 @@ async def open_set(wired: Wired, backup_id: str) -> Opened:
     (identity,) = await wired.vault.decrypt("kept-backup", [manifest.key])
     if str(pyrage.x25519.Identity.from_str(identity.decode()).to_public()) != manifest.recipient:  # 4
         raise TamperError("the wrapped key is not that of the manifest's recipient")
-    loop = asyncio.get_running_loop()
 
     def get(number: int) -> bytes:
-        return asyncio.run_coroutine_threadsafe(wired.store.get(layout.part(backup_id, number)), loop).result()
+        return wired.store.get(layout.part(backup_id, number))
 
     return Opened(manifest, hashlib.sha256(raw).hexdigest(), identity.decode(), get)

@@ -44,7 +44,8 @@ async def take(wired: Wired, backup_id: str) -> None:
 async def write(wired: Wired, backup_id: str) -> tuple[Manifest, str]:
     """Steps 1 to 4: (manifest, SHA-256 of its note)."""
     started = rfc3339(wired.door.clock.now())
-    await wired.store.put_new(layout.label(backup_id), label.encode(label.Label(backup_id, started)).encode())  # 1
+    claim = label.encode(label.Label(backup_id, started)).encode()
+    await asyncio.to_thread(wired.store.put_new, layout.label(backup_id), claim)  # 1
     identity = pyrage.x25519.Identity.generate()  # 2
     recipient = str(identity.to_public())
     (key,) = await wired.vault.encrypt("kept-backup", [str(identity).encode()])
@@ -52,20 +53,18 @@ async def write(wired: Wired, backup_id: str) -> tuple[Manifest, str]:
     heads = await log_heads(wired.settings.public_origin)
     cluster = wired.cluster()
     who = await asyncio.to_thread(identify, cluster)
-    loop = asyncio.get_running_loop()
 
     def put(number: int, data: bytes) -> None:
-        blob = wired.store.put_new(layout.part(backup_id, number), data)
-        asyncio.run_coroutine_threadsafe(blob, loop).result()
+        wired.store.put_new(layout.part(backup_id, number), data)
 
-    done = await stream(cluster, wired.settings.pg_bin, recipient, put)  # 3
+    done = await stream(cluster, wired.settings.postgres_bin, recipient, put)  # 3
     manifest = Manifest(
         id=backup_id, taken=rfc3339(wired.door.clock.now()), server=who.server, system=who.system,
         timeline=who.timeline,
         start=done.start, stop=done.stop, recipient=recipient, key=key, parts=done.parts, heads=heads,
     )  # fmt: skip
     note = (await sign_note(formats.encode(manifest), wired.signer)).encode()  # 4
-    await wired.store.put_new(layout.manifest(backup_id), note)
+    await asyncio.to_thread(wired.store.put_new, layout.manifest(backup_id), note)
     return manifest, hashlib.sha256(note).hexdigest()
 
 

@@ -1,0 +1,1 @@
+"""backup's database, step by step: expand first, contract later."""
