@@ -57,6 +57,8 @@ def kernel_tables(metadata: MetaData) -> KernelTables:
         Column("value", LargeBinary, nullable=False),
         Column("created_at", DateTime(timezone=True), nullable=False, server_default=now),
         Column("published_at", DateTime(timezone=True)),
+        Column("partition", Integer),  # where the broker put it: the relay resumes after it
+        Column("offset", BigInteger),
     )
     Index("outbox_unpublished", outbox.c.id, postgresql_where=text("published_at IS NULL"))
     return KernelTables(
