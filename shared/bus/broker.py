@@ -64,6 +64,6 @@ class BrokerSettings:
             request_timeout_ms=REQUEST_SECONDS * 1000,
         )
 
-    def consumer(self, **options: Any) -> AIOKafkaConsumer:
+    def consumer(self, *topics: str, **options: Any) -> AIOKafkaConsumer:
         """A plain consumer that commits nothing by itself."""
-        return AIOKafkaConsumer(**self.client(), enable_auto_commit=False, **options)
+        return AIOKafkaConsumer(*topics, **self.client(), enable_auto_commit=False, **options)

@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 _PENDING = """
 SELECT id, topic, key, headers, value FROM (
   SELECT id, topic, key, headers, value, sum(length(value)) OVER (ORDER BY id) AS total FROM (
-    SELECT * FROM outbox WHERE published_at IS NULL ORDER BY id LIMIT %s) AS some
+    SELECT * FROM outbox WHERE published_at IS NULL ORDER BY id LIMIT %s) AS waiting
 ) AS batch WHERE total - length(value) < %s ORDER BY id
 """
 
@@ -78,7 +78,7 @@ class Relay:
             raw: Any = (await connection.get_raw_connection()).driver_connection
             producer: AIOKafkaProducer | None = None
             try:
-                while not await self._locked(raw):
+                while not await self._locked(raw):  # noqa: ASYNC110 - another process holds it; there is no event
                     await asyncio.sleep(STANDBY_SECONDS)
                 await raw.execute(f"LISTEN {CHANNEL}")
                 producer = self._make_producer()

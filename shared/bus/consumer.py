@@ -1,0 +1,195 @@
+"""Bus handlers: typed functions on FastStream, with the guarantees that it leaves to us.
+
+    handlers = Handlers("dsar", door, broker, ["kept.identity", "kept.dsar.answers"])
+
+    @handlers.on(ApprovalGranted)
+    async def granted(w: Work, event: ApprovalGranted, envelope: Envelope) -> None: ...
+
+One record at a time: parse, inbox and handler in one transaction, then the offset. A failure is retried, then
+dead-lettered, and the partition moves on (shared/bus/inbox.py). FastStream's own parser and decoder would raise on a
+malformed record outside any handler, and its acknowledgement policies lose or block; both are replaced here.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar, cast
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError
+from faststream import AckPolicy
+from faststream.kafka import KafkaBroker
+from faststream.kafka.message import FAKE_CONSUMER, KafkaMessage
+from pydantic import ValidationError
+
+from shared.access.actor import Actor
+from shared.bus import dlq
+from shared.bus.broker import BrokerSettings
+from shared.bus.envelope import Envelope, parse
+from shared.bus.event import Event
+from shared.bus.inbox import until_done
+from shared.errors import InvariantError, MalformedError
+from shared.work import Door, Work
+
+# A handler may wait long for Vault or the database; the group must not take that for death. The heartbeat still tells
+# the broker within seconds when the process is gone.
+POLL_MILLISECONDS_MAX = 24 * 3600 * 1000
+START_PAUSE_SECONDS = 2.0
+
+E = TypeVar("E", bound=Event)
+Handler = Callable[[Work, E, Envelope], Awaitable[None]]
+
+log = logging.getLogger(__name__)
+
+
+class Handlers:
+    """All handlers of one service. `run()` for ever as a task of the service."""
+
+    def __init__(self, service: str, door: Door, broker: BrokerSettings, topics: Sequence[str]) -> None:
+        self.service = service
+        self.ready = False
+        self._door = door
+        self._settings = broker
+        self._topics = [*dict.fromkeys([*topics, dlq.topic_of(service)])]
+        self._routes: dict[str, tuple[type[Event], Handler[Any]]] = {}
+        self._consumer: AIOKafkaConsumer | None = None
+        self._producer: AIOKafkaProducer | None = None
+
+    def on(self, event: type[E]) -> Callable[[Handler[E]], Handler[E]]:
+        """Handle events of this class. One handler per type."""
+
+        def register(handler: Handler[E]) -> Handler[E]:
+            if not event.type_ or event.type_ in self._routes:
+                raise InvariantError(f"a second handler for {event.type_ or 'an untyped event'}")
+            self._routes[event.type_] = (event, handler)
+            return handler
+
+        return register
+
+    # -- running ------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Consume until cancelled. A broker that is away at the start is waited for."""
+        while True:
+            broker = self._broker()
+            self._producer = self._settings.producer()
+            try:
+                await self._producer.start()
+                await broker.start()
+                self.ready = True
+                log.info("handlers run", extra={"topics": self._topics})
+                await asyncio.Event().wait()
+            except (KafkaError, OSError) as why:
+                log.warning("handlers wait for kafka: %s", type(why).__name__)
+                await asyncio.sleep(START_PAUSE_SECONDS)
+            finally:
+                self.ready = False
+                await _quietly(broker.stop())
+                await _quietly(self._producer.stop())
+
+    def _broker(self) -> KafkaBroker:
+        broker = KafkaBroker(
+            self._settings.bootstrap,
+            security=self._settings.faststream(),
+            client_id=f"kept-{self.service}",
+            # Topics are made by whoever deploys; a service has no right to.
+            allow_auto_create_topics=False,
+            apply_types=False,
+            logger=log,
+            log_level=logging.DEBUG,
+            graceful_timeout=1.0,
+        )
+        subscriber = broker.subscriber(
+            *self._topics,
+            group_id=f"kept.{self.service}",
+            auto_offset_reset="earliest",
+            max_poll_interval_ms=POLL_MILLISECONDS_MAX,
+            ack_policy=AckPolicy.MANUAL,
+            parser=_untouched,
+            decoder=_raw,
+        )
+
+        async def take(record: ConsumerRecord) -> None:
+            await self.handle(record)
+            await self._commit(cast(AIOKafkaConsumer, subscriber.consumer), record)
+
+        subscriber(take)
+        return broker
+
+    async def _commit(self, consumer: AIOKafkaConsumer, record: ConsumerRecord) -> None:
+        """Past this record, and no further: a commit without offsets would cover whatever was fetched."""
+        try:
+            await consumer.commit({TopicPartition(record.topic, record.partition): record.offset + 1})
+        except (KafkaError, OSError) as why:
+            # The partition went elsewhere or the broker is away: the record may come again, and the inbox knows it.
+            log.warning("commit failed: %s", type(why).__name__)
+
+    # -- one record ---------------------------------------------------------------------------------------------
+
+    async def handle(self, record: ConsumerRecord) -> None:
+        """Handle one record for good: when this returns, its effects are committed or it lies with the dead."""
+        if record.topic == dlq.topic_of(self.service) and not dlq.is_replay(self.service, record):
+            return
+        what = f"{record.topic}/{record.partition}/{record.offset}"
+        given = await until_done(lambda: self._once(record), what=what)
+        if given is not None:
+            log.error("%s goes to the dead letters", what, extra={"kept_code": given.reason, "tries": given.tries})
+            letter = dlq.bury(self.service, record, given)
+            # Losing is worse than waiting: nothing goes on before the letter is acknowledged.
+            while await until_done(lambda: dlq.send(self._require_producer(), letter), what=f"dead letter of {what}"):
+                await asyncio.sleep(START_PAUSE_SECONDS)
+
+    async def _once(self, record: ConsumerRecord) -> None:
+        """1. Parse. 2. Evict a shredded subject. 3. Route; unknown types are others' business. 4. Act, once."""
+        envelope = parse(record)
+        if envelope.subject and envelope.type.endswith(".subject.shredded.v1"):
+            self._door.keyring.evict(envelope.subject)
+        route = self._routes.get(envelope.type)
+        if route is None:
+            return
+        declared, handler = route
+        if dlq.origin_topic(self.service, record) != declared.topic:
+            # The broker's access rules say who may write to a topic; a type from elsewhere is a forgery.
+            raise MalformedError(f"{declared.type_} came by another topic than its own")
+        event = _event(declared, envelope)
+        async with self._door.inbox(Actor.system(self.service), envelope.id, envelope.traceparent) as work:
+            if work is not None:
+                await handler(work, event, envelope)
+
+    def _require_producer(self) -> AIOKafkaProducer:
+        if self._producer is None:
+            raise InvariantError("dead letters before run()")
+        return self._producer
+
+
+def _event(declared: type[E], envelope: Envelope) -> E:
+    """The typed event. A reader's copy may declare fewer fields than the publisher sends: the rest is dropped."""
+    known = {name: value for name, value in envelope.data.items() if name in declared.model_fields}
+    try:
+        return declared.model_validate({**known, "subject": envelope.subject})
+    except ValidationError:
+        raise MalformedError("the body is not what its type declares") from None  # its text would quote values
+
+
+async def _untouched(record: ConsumerRecord) -> KafkaMessage:
+    """FastStream's message around the record, without looking into it: nothing to fail on."""
+    return KafkaMessage(
+        body=record.value or b"",
+        headers={},
+        raw_message=record,
+        message_id=f"{record.offset}",
+        consumer=FAKE_CONSUMER,  # we commit ourselves
+    )
+
+
+async def _raw(message: KafkaMessage) -> Any:
+    """The handler gets the record itself."""
+    return message.raw_message
+
+
+async def _quietly(stopping: Awaitable[None]) -> None:
+    try:
+        async with asyncio.timeout(5):
+            await stopping
+    except (KafkaError, OSError, TimeoutError) as why:
+        log.warning("stopping: %s", type(why).__name__)

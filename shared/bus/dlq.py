@@ -1,0 +1,175 @@
+"""Dead letters: records that a service could not handle, on its own topic `kept.<service>.dlq`.
+
+A dead letter is the record as it came (key, value, headers) plus headers that say where it came from and why it died.
+Replaying puts it on the same topic once more, marked; the service reads its own dead letters and handles the marked
+ones, so no other right than on that topic is needed. `kept dlq list|show|replay` call `letters` and `replay`.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError
+
+from shared.bus.broker import BrokerSettings
+from shared.bus.envelope import Record
+from shared.bus.inbox import Given
+from shared.errors import NotFoundError, UnavailableError
+
+REASON, TRIED, TOPIC, PARTITION, OFFSET = (
+    "kept-dlq-reason",
+    "kept-dlq-tries",
+    "kept-dlq-topic",
+    "kept-dlq-partition",
+    "kept-dlq-offset",
+)
+CUT, REPLAY = "kept-dlq-cut-sha256", "kept-dlq-replay"
+_OURS = {REASON, TRIED, TOPIC, PARTITION, OFFSET, CUT, REPLAY}
+READ_SECONDS = 20.0
+LETTERS_MAX = 10_000  # more than anyone handles by hand; kept in memory while listed
+
+
+def topic_of(service: str) -> str:
+    """The dead letters' topic of a service."""
+    return f"kept.{service}.dlq"
+
+
+@dataclass(frozen=True)
+class Letter:
+    """One dead letter. `position` (`<partition>-<offset>` on the dead letters' topic) is how people name it."""
+
+    position: str
+    reason: str
+    tries: int
+    origin: str
+    id: str
+    type: str
+    replayed: bool
+    record: Record
+
+
+def bury(service: str, record: Any, given: Given) -> Record:
+    """The dead letter for a consumed record."""
+    return Record(
+        topic=topic_of(service),
+        key=record.key,
+        headers=(
+            *((name, value) for name, value in record.headers if name not in _OURS),
+            (REASON, given.reason.encode()),
+            (TRIED, str(given.tries).encode()),
+            *_origin(service, record),
+        ),
+        value=record.value if record.value is not None or record.key is not None else b"",
+    )
+
+
+def _origin(service: str, record: Any) -> tuple[tuple[str, bytes], ...]:
+    """Where the record first came from: a replayed letter that dies again keeps its first origin."""
+    known = {name: value for name, value in record.headers if name in (TOPIC, PARTITION, OFFSET)}
+    if is_replay(service, record) and len(known) == 3:
+        return tuple(known.items())
+    return (
+        (TOPIC, record.topic.encode()),
+        (PARTITION, str(record.partition).encode()),
+        (OFFSET, str(record.offset).encode()),
+    )
+
+
+def cut(letter: Record) -> Record:
+    """The letter without its value, for one too large to bury whole; its hash and origin say what it was."""
+    digest = hashlib.sha256(letter.value or b"").hexdigest().encode()
+    ours = tuple((name, value) for name, value in letter.headers if name in _OURS)
+    return Record(letter.topic, None, (*ours, (CUT, digest)), b"")
+
+
+async def send(producer: AIOKafkaProducer, letter: Record) -> None:
+    """Send and wait for the acknowledgement; a letter over the broker's limit is cut. UnavailableError."""
+    try:
+        try:
+            await _send(producer, letter)
+        except MessageSizeTooLargeError:
+            await _send(producer, cut(letter))
+    except (KafkaError, OSError) as why:
+        raise UnavailableError(f"kafka: {type(why).__name__}") from None
+
+
+async def _send(producer: AIOKafkaProducer, one: Record) -> None:
+    await producer.send_and_wait(one.topic, key=one.key, value=one.value, headers=list(one.headers))
+
+
+def is_replay(service: str, record: Any) -> bool:
+    """Whether this is a dead letter of `service` that asks to be handled once more. The mark counts on the service's
+    own topic alone: on another topic anyone who may write there could set it."""
+    return record.topic == topic_of(service) and REPLAY in dict(record.headers)
+
+
+def origin_topic(service: str, record: Any) -> str:
+    """The topic a record counts as coming from."""
+    origin = dict(record.headers).get(TOPIC)
+    return origin.decode(errors="replace") if origin and is_replay(service, record) else str(record.topic)
+
+
+async def letters(broker: BrokerSettings, service: str) -> list[Letter]:
+    """The dead letters of a service, up to what is there now and LETTERS_MAX, by partition and age. UnavailableError."""
+    consumer = broker.consumer(topic_of(service), auto_offset_reset="earliest")
+    found: list[Letter] = []
+    try:
+        async with asyncio.timeout(READ_SECONDS):
+            await consumer.start()
+            parts = sorted(consumer.assignment())
+            ends = await consumer.end_offsets(parts) if parts else {}
+            for part in parts:
+                await consumer.seek_to_beginning(part)
+                while await consumer.position(part) < ends[part] and len(found) < LETTERS_MAX:
+                    batch = (await consumer.getmany(part, timeout_ms=500)).get(part, [])
+                    found += [_letter(one) for one in batch if one.offset < ends[part]]
+    except (KafkaError, OSError, TimeoutError) as why:
+        raise UnavailableError(f"kafka: {type(why).__name__}") from None
+    finally:
+        await consumer.stop()
+    return found[:LETTERS_MAX]
+
+
+def _letter(record: Any) -> Letter:
+    headers = {name: value.decode(errors="replace") for name, value in record.headers if value is not None}
+    return Letter(
+        position=f"{record.partition}-{record.offset}",
+        reason=headers.get(REASON, ""),
+        tries=int(headers.get(TRIED, "0")),
+        origin="/".join(headers.get(name, "?") for name in (TOPIC, PARTITION, OFFSET)),
+        id=headers.get("ce_id", ""),
+        type=headers.get("ce_type", ""),
+        replayed=REPLAY in headers,
+        record=Record(record.topic, record.key, tuple(record.headers), record.value),
+    )
+
+
+async def show(broker: BrokerSettings, service: str, position: str) -> Letter:
+    """One letter. NotFoundError."""
+    for letter in await letters(broker, service):
+        if letter.position == position:
+            return letter
+    raise NotFoundError("no such dead letter")
+
+
+async def replay(broker: BrokerSettings, service: str, positions: Sequence[str]) -> int:
+    """Hand these letters (all that were never replayed, if none is named) to the service again; how many."""
+    found = await letters(broker, service)
+    chosen = [one for one in found if (one.position in positions if positions else not one.replayed)]
+    if positions and len(chosen) != len(set(positions)):
+        raise NotFoundError("no such dead letter")
+    producer = broker.producer()
+    try:
+        await producer.start()
+        for one in chosen:
+            mark = (REPLAY, one.position.encode())
+            headers = (*((n, v) for n, v in one.record.headers if n != REPLAY), mark)
+            await send(producer, Record(topic_of(service), one.record.key, headers, one.record.value))
+    except (KafkaError, OSError) as why:
+        raise UnavailableError(f"kafka: {type(why).__name__}") from None
+    finally:
+        await producer.stop()
+    return len(chosen)
