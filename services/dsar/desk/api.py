@@ -4,7 +4,7 @@ from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Form
-from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse
 
 from services.dsar.desk.view import rows
 from services.dsar.requests import actions
@@ -12,6 +12,7 @@ from services.dsar.wiring import Wired
 from shared.access.actor import Actor
 from shared.access.decide import Resource
 from shared.http.app import current_actor
+from shared.notes.note import vkey
 
 
 def router(wired: Wired) -> APIRouter:
@@ -45,5 +46,15 @@ def router(wired: Wired) -> APIRouter:
     async def laws() -> dict[str, Any]:
         """The law's clocks as they are kept, with article, source and date of review. Public."""
         return {"laws": [law.model_dump(mode="json") for law in wired.book.values()]}
+
+    @routes.get("/api/dsar/keys", response_class=PlainTextResponse)
+    async def keys() -> str:
+        """Public keys of every holder's notes, one vkey per line. Compare them with what you got on another way."""
+        origin = wired.course.signer.name.rpartition("/")[0]
+        found = []
+        for holder in wired.settings.holders:
+            for _, public in sorted((await wired.vault.public_keys(f"kept-{holder}-notes")).items()):
+                found.append(vkey(f"{origin}/{holder}", public))
+        return "".join(f"{line}\n" for line in found)
 
     return routes

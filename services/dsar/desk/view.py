@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from shared.work import Work
 from sqlalchemy import select
 
 from services.dsar.requests.model import Law, State, last_day
 from services.dsar.requests.tables import DataRequest
 from services.dsar.saga.tables import Ask
 from shared.access.decide import Resource
+from shared.work import Work
 
 ROWS_MAX = 200  # rows on the page: the desk is for what is open; older ones are in the log
 

@@ -14,7 +14,7 @@ def new_pair() -> tuple[str, str]:
 def open_answer(sealed: bytes, private_key: str) -> bytes:
     """Open what a holder sealed to the request's key."""
     try:
-        return decrypt(sealed, [x25519.Identity.from_str(private_key)])
+        return bytes(decrypt(sealed, [x25519.Identity.from_str(private_key)]))
     except DecryptError as error:
         raise TamperError("a holder's answer is not sealed to this request") from error
 
@@ -23,9 +23,9 @@ def lock(package: bytes, *, phrase: str, recipient: str) -> bytes:
     """The package for the person's own key or passphrase; as it is where neither is given."""
     if recipient:
         try:
-            return encrypt(package, [x25519.Recipient.from_str(recipient)])
+            return bytes(encrypt(package, [x25519.Recipient.from_str(recipient)]))
         except RecipientError as error:
             raise InvalidInputError("this is not an age recipient", field="recipient") from error
     if phrase:
-        return passphrase.encrypt(package, phrase)
+        return bytes(passphrase.encrypt(package, phrase))
     return package

@@ -6,7 +6,6 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
-from shared.work import Work
 
 from services.dsar.certificates.actions import certificate_of
 from services.dsar.packages.actions import deliver, summary_of
@@ -22,8 +21,9 @@ from services.dsar.wiring import Wired
 from shared.access.actor import Actor
 from shared.errors import InvalidInputError, NotFoundError, TooManyError
 from shared.ids import is_id
-from shared.keys.blind import normalise_email
 from shared.keys.locators import locators
+from shared.keys.normalise import normalise_email
+from shared.work import Work
 
 log = logging.getLogger("kept.dsar.portal")
 RequestId = str

@@ -37,4 +37,4 @@ def is_live(expires_at: datetime, tries: int, now: datetime) -> bool:
 
 
 def mail_wait(tries: int) -> timedelta:
-    return MAIL_WAIT * 2**tries
+    return MAIL_WAIT * (1 << tries)

@@ -6,7 +6,6 @@ import secrets
 from collections.abc import Sequence
 from datetime import timedelta
 
-from shared.work import Work
 from sqlalchemy import delete, func, select
 
 from services.dsar.events import RequestClosed, RequestExtended, RequestReceived, RequestVerified
@@ -18,6 +17,7 @@ from services.dsar.saga.tables import Part
 from shared.clock import rfc3339
 from shared.errors import ConflictError, InvalidInputError, NotFoundError, TooManyError
 from shared.ids import new_id
+from shared.work import Work
 
 
 def move(request: DataRequest, new: State) -> None:
@@ -142,7 +142,7 @@ async def extend(w: Work, request_id: str, reason: str) -> None:
         raise ConflictError("it is too late to extend")
     request.due_at, request.extended_at = request.latest_at, w.now
     queue_mail(w, request_id, "extended")
-    w.publish(RequestExtended(request_id=request_id, due=rfc3339(request.due_at), reason=reason))  # type: ignore[arg-type]  # checked above
+    w.publish(RequestExtended(request_id=request_id, due=rfc3339(request.due_at), reason=reason))
 
 
 async def close(w: Work, request_id: str, reason: str, *, tell: bool = True) -> None:
@@ -164,7 +164,7 @@ async def destroy(w: Work, request: DataRequest) -> None:
     """Destroy the request's own data key: address and private key are unreadable everywhere, backups included."""
     await w.keyring.shred(w.session, request.id, w.now)
     request.address = request.private_key = request.locator = None
-    w.publish(RequestClosed(request_id=request.id, reason=request.close_reason or "done"))  # type: ignore[arg-type]  # set by close
+    w.publish(RequestClosed(request_id=request.id, reason=request.close_reason or "done"))
 
 
 async def withdraw(w: Work, request: DataRequest) -> int:

@@ -7,6 +7,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from services.dsar.base import Base
+from services.dsar.requests.model import Right
 from shared.keys.cipher import Sealed
 from shared.keys.column import SealedText
 
@@ -17,7 +18,7 @@ class DataRequest(Base):
     __tablename__ = "requests"
 
     id: Mapped[str] = mapped_column(Text, primary_key=True)
-    right: Mapped[str] = mapped_column(Text)
+    right: Mapped[Right] = mapped_column(Text)
     state: Mapped[str] = mapped_column(Text, index=True)
     outcome: Mapped[str | None] = mapped_column(Text)
     language: Mapped[str] = mapped_column(Text)

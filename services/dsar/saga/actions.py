@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from shared.work import Work
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
@@ -19,6 +18,7 @@ from shared.clock import rfc3339
 from shared.errors import InvariantError, NotFoundError
 from shared.holder.contract import Attest, Collect, Erase, Locate
 from shared.notes.note import Signer
+from shared.work import Work
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ async def asks_of(w: Work, request_id: str) -> Sequence[Ask]:
 
 def asked(rows: Iterable[Ask]) -> list[Asked]:
     """The rows as the rules know them."""
-    return [Asked(row.holder, row.command, row.subject, row.answered_at is not None) for row in rows]  # type: ignore[arg-type]  # written by _ask only
+    return [Asked(row.holder, row.command, row.subject, row.answered_at is not None) for row in rows]
 
 
 async def _ask(w: Work, request: DataRequest, command: Command, holders: Iterable[str], subject: str = "") -> None:
@@ -88,7 +88,7 @@ async def advance(w: Work, request: DataRequest, course: Course) -> None:
             State(request.state),
             asked(rows),
             request.subjects,
-            patient=w.now < begun + course.patience,  # type: ignore[arg-type]  # column of Right
+            patient=w.now < begun + course.patience,
         )
         if step is Step.WAIT:
             return
@@ -121,7 +121,7 @@ def answer(w: Work, request: DataRequest, outcome: str, missing: list[str]) -> N
     move(request, State.REFUSED if outcome == "refused" else State.ANSWERED)
     request.outcome, request.answered_at = outcome, w.now
     queue_mail(w, request.id, {"erased": "erased", "refused": "refused"}.get(outcome, "ready"))
-    w.publish(RequestAnswered(request_id=request.id, outcome=outcome, missing=missing))  # type: ignore[arg-type]  # one of the four
+    w.publish(RequestAnswered(request_id=request.id, outcome=outcome, missing=missing))
 
 
 async def _answered(w: Work, request_id: str, holder: str, command: Command, subject: str) -> DataRequest | None:

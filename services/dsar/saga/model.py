@@ -77,7 +77,7 @@ def next_step(right: Right, state: State, asks: Sequence[Asked], subjects: Colle
 def wait_before(tries: int) -> timedelta:
     """How long to wait for an answer to the `tries`-th asking before asking again: doubled each time, up to an hour."""
     doublings = min(max(tries - 1, 0), 10)  # beyond ten it is the longest wait anyway
-    return min(FIRST_WAIT * 2**doublings, LONGEST_WAIT)
+    return min(FIRST_WAIT * (1 << doublings), LONGEST_WAIT)
 
 
 def silent_holders(asks: Sequence[Asked]) -> tuple[list[str], list[str]]:

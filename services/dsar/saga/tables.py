@@ -7,6 +7,7 @@ from sqlalchemy import JSON, DateTime, ForeignKey, Integer, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from services.dsar.base import Base
+from services.dsar.saga.model import Command
 
 
 class Ask(Base):
@@ -16,7 +17,7 @@ class Ask(Base):
 
     request_id: Mapped[str] = mapped_column(ForeignKey("requests.id", ondelete="CASCADE"), primary_key=True)
     holder: Mapped[str] = mapped_column(Text, primary_key=True)
-    command: Mapped[str] = mapped_column(Text, primary_key=True)
+    command: Mapped[Command] = mapped_column(Text, primary_key=True)
     subject: Mapped[str] = mapped_column(Text, primary_key=True, default="")
     asked_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     tries: Mapped[int] = mapped_column(Integer, default=1)

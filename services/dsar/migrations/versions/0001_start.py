@@ -11,8 +11,6 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
-_REQUEST = ("request_id", sa.Text(), sa.ForeignKey("requests.id", ondelete="CASCADE"))
-
 
 def _at(name: str, *, required: bool = False) -> "sa.Column[object]":
     return sa.Column(name, sa.DateTime(timezone=True), nullable=not required)
@@ -22,8 +20,9 @@ def _text(name: str, *, required: bool = True) -> "sa.Column[str]":
     return sa.Column(name, sa.Text(), nullable=not required)
 
 
-def _of_request(**key: bool) -> "sa.Column[str]":
-    return sa.Column(*_REQUEST, nullable=False, **key)
+def _of_request(*, primary_key: bool = False) -> "sa.Column[str]":
+    owner = sa.ForeignKey("requests.id", ondelete="CASCADE")
+    return sa.Column("request_id", sa.Text(), owner, nullable=False, primary_key=primary_key)
 
 
 def upgrade() -> None:
