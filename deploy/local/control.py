@@ -73,7 +73,7 @@ def stop(state: State) -> bool:
         processes.stop(process, signal.SIGTERM, 90.0)
     if not state.run.is_dir():
         return False
-    from deploy.local.supervisor import stop_leftovers  # noqa: PLC0415  imports every part
+    from deploy.local.supervisor import stop_leftovers  # imports every part: only where it is needed
 
     left = any(processes.alive(path) for path in state.run.glob("*.pid"))
     stop_leftovers(state)

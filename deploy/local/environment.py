@@ -1,6 +1,7 @@
-"""What each service's process is told: `.kept/run/<service>.env`, KEPT_* as in shared/settings.py. No secret stands in it."""
+"""What each service's process is told: `.kept/run/<service>.env`, KEPT_* as in shared/settings.py. No secret in it."""
 
-from deploy.local import kafka_jars, ports as port_file
+from deploy.local import kafka_jars
+from deploy.local import ports as port_file
 from deploy.local.catalog import HOLDERS
 from deploy.local.errors import NotYetError
 from deploy.local.postgres import programs
@@ -13,6 +14,8 @@ def service_environment(state: State, ports: dict[str, int], service: str) -> di
         raise NotYetError("for Vault to be provisioned")
     blobs = state.root / "blobs" / service
     blobs.mkdir(parents=True, exist_ok=True)
+    blobs.parent.chmod(0o711)
+    blobs.chmod(0o711 if service == "backup" else 0o700)  # backup's scratch server may run as another user
     authenticated = kafka_jars.missing_program() is None
     return {
         "KEPT_SERVICE": service,
@@ -31,7 +34,7 @@ def service_environment(state: State, ports: dict[str, int], service: str) -> di
         "KEPT_JWKS_URL": f"http://127.0.0.1:{ports['identity']}/.well-known/jwks.json",
         "KEPT_SMTP_HOST": "127.0.0.1",
         "KEPT_SMTP_PORT": str(ports["smtp"]),
-        "KEPT_POSTGRES_BIN": str(programs()),
+        "KEPT_PG_BIN": str(programs()),
     }
 
 

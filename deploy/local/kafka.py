@@ -78,7 +78,7 @@ class Kafka:
     """The part."""
 
     name = "kafka"
-    needs = ("vault",)
+    needs: tuple[str, ...] = ("vault",)
     stop_signal = signal.SIGTERM
     stop_seconds = 30.0
 
@@ -142,7 +142,7 @@ class Kafka:
     async def probe(self) -> None:
         try:
             client = await connect(self._ports["kafka"], ADMIN, await self._password())
-        except (OSError, asyncio.TimeoutError, NotYetError) as error:
+        except (TimeoutError, OSError, NotYetError) as error:
             raise NotYetError("for it to accept connections") from error
         await client.close()
 

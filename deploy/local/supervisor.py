@@ -23,7 +23,7 @@ from deploy.local import ports as port_file
 from deploy.local import processes
 from deploy.local.errors import Exit, NotYetError, PlatformError
 from deploy.local.part import Part
-from deploy.local.parts import everything, servers
+from deploy.local.parts import ORDER, everything, servers
 from deploy.local.state import State, write_private
 
 READY_SECONDS_MAX = 120.0  # then the process is taken for stuck and restarted
@@ -203,8 +203,6 @@ def take_lock(state: State) -> IO[str]:
 
 def stop_leftovers(state: State) -> None:
     """What outlived a killed supervisor is stopped before anything starts: two servers never share one directory."""
-    from deploy.local.parts import ORDER  # noqa: PLC0415
-
     for name in reversed(ORDER):
         process = processes.alive(state.pid_file(name))
         if process is not None:

