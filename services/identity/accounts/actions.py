@@ -3,7 +3,6 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from shared.work import Work
 from sqlalchemy import select
 
 from services.identity.accounts.model import Employee
@@ -15,9 +14,11 @@ from shared.access.actor import Actor
 from shared.access.decide import Resource
 from shared.errors import NotAllowedError, NotFoundError
 from shared.keys.blind import BlindIndex
+from shared.keys.locators import Kind
 from shared.keys.normalise import normalise_email
+from shared.work import Work
 
-Locate = Callable[[Sequence[tuple[str, str]]], Awaitable[list[str]]]
+Locate = Callable[[Sequence[tuple[Kind, str]]], Awaitable[list[str]]]
 Keep = Callable[[str, Mapping[str, str]], Awaitable[None]]
 
 
@@ -54,7 +55,9 @@ async def import_employees(w: Work, employees: Sequence[Employee], hiring: Hirin
     2. Then accounts and events commit together.
     """
     _only_the_system(w.actor)
-    wanted = [pair for one in employees for pair in (("external", f"employee:{one.number}"), ("email", one.email))]
+    wanted: list[tuple[Kind, str]] = [
+        pair for one in employees for pair in (("external", f"employee:{one.number}"), ("email", one.email))
+    ]
     locators = await hiring.locate(wanted)
     by_number: dict[str, str] = {}
     made = 0

@@ -1,11 +1,11 @@
 """The account page: what identity holds on the signed-in user."""
 
 from fastapi import APIRouter, Request, Response
-from shared.work import Door
 
 from services.identity.accounts import actions
 from services.identity.pages.show import Show
 from shared.http.app import CurrentActor
+from shared.work import Door
 
 
 def router(door: Door, show: Show) -> APIRouter:

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from shared.work import Work
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 
 from services.identity.access.model import grant_claims
 from services.identity.access.signer import TokenSigner
@@ -15,6 +15,7 @@ from services.identity.events import ApprovalGiven, ApprovalGranted, ApprovalRef
 from shared.access.decide import Resource
 from shared.clock import rfc3339
 from shared.errors import ConflictError, NotAllowedError, NotFoundError, RefusedError
+from shared.work import Work
 
 page_rows_max = 200  # one page shows what waits and the latest decided
 
@@ -32,10 +33,26 @@ def _resource(row: ApprovalRow) -> Resource:
     return Resource("Approval", row.id, attrs)
 
 
-async def request(w: Work, action: str, resource: str, lifetime: timedelta, subject: str | None = None) -> str:
-    """Ask for two others. One open approval per action and resource and asker."""
+async def request(w: Work, action: str, resource: str, lifetime: timedelta) -> str:
+    """Somebody asks for two others. One open approval per action and resource and asker."""
     check_request(action, resource)
-    row = ApprovalRow(
+    row = _new(w, action, resource, lifetime, None)
+    w.decide("request", _resource(row))
+    await _open(w, row)
+    return row.id
+
+
+async def request_erasure(w: Work, request_id: str, subject: str | None, lifetime: timedelta) -> None:
+    """dsar says that a verified person asks to be forgotten. The right to say so is dsar's, on its own topic; who asked
+    (`ce_actor`) and the person concerned can't decide. Said twice, the first one stands."""
+    check_request("erase", request_id)
+    known = select(ApprovalRow.id).where(ApprovalRow.action == "erase", ApprovalRow.resource == request_id)
+    if await w.session.scalar(known) is None:
+        await _open(w, _new(w, "erase", request_id, lifetime, subject))
+
+
+def _new(w: Work, action: str, resource: str, lifetime: timedelta, subject: str | None) -> ApprovalRow:
+    return ApprovalRow(
         id=w.new_id("apr"),
         action=action,
         resource=resource,
@@ -45,23 +62,24 @@ async def request(w: Work, action: str, resource: str, lifetime: timedelta, subj
         requested_at=w.now,
         expires_at=w.now + lifetime,
     )
-    w.decide("request", _resource(row))
+
+
+async def _open(w: Work, row: ApprovalRow) -> None:
     await expire(w)  # one that nobody decided in time must not stand in the way
-    same = select(ApprovalRow.id).where(
-        ApprovalRow.action == action,
-        ApprovalRow.resource == resource,
-        ApprovalRow.requester == w.actor.id,
-        ApprovalRow.state == State.REQUESTED,
-    )
-    if await w.session.scalar(same) is not None:
-        raise ConflictError("this is waiting for approval already")
     w.session.add(row)
+    try:
+        await w.session.flush()
+    except IntegrityError:  # approvals_one_open
+        raise ConflictError("this is waiting for approval already") from None
     w.publish(
         ApprovalRequested(
-            approval_id=row.id, action=action, resource=resource, subject=subject, expires=rfc3339(row.expires_at)
+            approval_id=row.id,
+            action=row.action,
+            resource=row.resource,
+            subject=row.subject,
+            expires=rfc3339(row.expires_at),
         )
     )
-    return row.id
 
 
 async def _load(w: Work, approval_id: str) -> Seen:

@@ -4,7 +4,6 @@ from datetime import timedelta
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
-from shared.work import Door
 
 from services.identity.access.signer import TokenSigner
 from services.identity.approvals import actions
@@ -13,6 +12,7 @@ from shared.access.actor import Actor
 from shared.clock import rfc3339
 from shared.http.app import CurrentActor
 from shared.ids import require_id
+from shared.work import Door
 
 
 class Asked(BaseModel):

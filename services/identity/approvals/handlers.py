@@ -3,13 +3,12 @@
 from datetime import timedelta
 
 from pydantic import ConfigDict
-from shared.bus.consumer import Handlers
-from shared.bus.envelope import Envelope
-from shared.work import Work
 
 from services.identity.approvals import actions
+from shared.bus.consumer import Handlers
+from shared.bus.envelope import Envelope
 from shared.bus.event import Event
-from shared.errors import ConflictError
+from shared.work import Work
 
 
 class ErasureRequested(Event, type="kept.dsar.erasure.requested.v1"):
@@ -23,7 +22,4 @@ class ErasureRequested(Event, type="kept.dsar.erasure.requested.v1"):
 def register(handlers: Handlers, lifetime: timedelta) -> None:
     @handlers.on(ErasureRequested)
     async def asked(w: Work, event: ErasureRequested, envelope: Envelope) -> None:
-        try:
-            await actions.request(w, "erase", event.request_id, lifetime, subject=event.subject)
-        except ConflictError:
-            return  # asked again while the first one waits
+        await actions.request_erasure(w, event.request_id, event.subject, lifetime)

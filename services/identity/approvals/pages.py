@@ -4,12 +4,12 @@ from typing import Literal
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
-from shared.work import Door
 
 from services.identity.approvals import actions
 from services.identity.pages.show import Show
 from shared.http.app import CurrentActor
 from shared.ids import require_id
+from shared.work import Door
 
 
 def router(door: Door, show: Show) -> APIRouter:

@@ -2,13 +2,13 @@
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
-from shared.work import Door
 
 from services.identity.sessions import actions
 from services.identity.sessions.actions import Doorman, Refused, SignedIn
 from shared.access.actor import Actor
 from shared.errors import TooManyError, UnauthenticatedError
 from shared.http.app import CurrentActor
+from shared.work import Door
 
 
 class Credentials(BaseModel):

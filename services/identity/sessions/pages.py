@@ -4,7 +4,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
-from shared.work import Door
 
 from services.identity.pages.show import Show
 from services.identity.sessions import actions
@@ -13,6 +12,7 @@ from services.identity.sessions.api import attempt
 from services.identity.sessions.model import local_path
 from shared.errors import InvalidInputError, UnauthenticatedError
 from shared.http.app import COOKIE, optional_actor
+from shared.work import Door
 
 
 def router(door: Door, doorman: Doorman, show: Show, *, secure: bool) -> APIRouter:
