@@ -18,7 +18,7 @@ import psycopg
 from psycopg import sql
 
 from services.backup.formats.report import Check
-from services.backup.restore.replay_erasures import has_database
+from services.backup.restore.replay_erasures import has_keyring
 from services.backup.restore.scratch import Postgres, Scratch
 
 PROGRAM_SECONDS_MAX = 900
@@ -53,7 +53,7 @@ async def opens(scratch: Scratch) -> list[Check]:
 async def erased(scratch: Scratch, erasures: Mapping[str, Set[str]]) -> list[Check]:
     checks = []
     for holder in sorted(erasures):
-        if not await has_database(scratch, holder):
+        if not await has_keyring(scratch, holder):
             continue
         subjects = sorted(erasures[holder])
         async with await psycopg.AsyncConnection.connect(scratch.conninfo(holder)) as connection:

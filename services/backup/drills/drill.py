@@ -12,6 +12,8 @@ import asyncio
 import hashlib
 from dataclasses import dataclass, field
 
+import psycopg
+
 from services.backup.drills import actions, checks
 from services.backup.formats import layout
 from services.backup.formats import report as formats
@@ -44,10 +46,12 @@ async def drill(wired: Wired, drill_id: str, backup_id: str) -> None:
         )  # fmt: skip
         note = (await sign_note(formats.encode(report), wired.signer)).encode()  # 7
         await asyncio.to_thread(wired.store.put_new, layout.report(drill_id), note)
-    except KeptError:
+    except Exception as error:
         async with wired.door.begin(SYSTEM) as w:
             await actions.interrupted(w, drill_id)
-        return
+        if isinstance(error, KeptError):
+            return
+        raise
     async with wired.door.begin(SYSTEM) as w:  # 8
         await actions.finish(w, report, hashlib.sha256(note).hexdigest())
 
@@ -68,6 +72,8 @@ async def examine(wired: Wired, drill_id: str, backup_id: str) -> Findings:
             await _ask(wired, place, found)
         except UnavailableError as error:  # the scratch server itself: it could not start on these files
             found.checks.append(Check("starts", False, error.code))
+        except psycopg.Error as error:  # its type alone: a text may quote a row
+            found.checks.append(Check("answers", False, type(error).__name__))
     except (NotFoundError, MalformedError, TamperError) as error:
         found.checks.append(Check("restores", False, error.code))
     finally:

@@ -5,13 +5,12 @@ The blob first, then the row, then the offset: a crash between them repeats what
 
 from collections.abc import Mapping
 
-from shared.bus.consumer import Handlers
-from shared.bus.envelope import Envelope
-from shared.work import Work
-
 from services.backup.restore import actions, erasures
 from shared.blobs.store import BlobStore
+from shared.bus.consumer import Handlers
+from shared.bus.envelope import Envelope
 from shared.holder.contract import SubjectShredded
+from shared.work import Work
 
 
 def register(handlers: Handlers, store: BlobStore, holders: Mapping[str, str]) -> None:

@@ -16,20 +16,24 @@ from services.backup.restore.scratch import Scratch
 
 async def replay(scratch: Scratch, erasures: Mapping[str, Set[str]], now: datetime) -> int:
     """Replays `erasures` (holder -> subjects) and returns how many wrapped keys it destroyed. A holder without a
-    database in the set joined later: it has nothing here to erase."""
+    keyring in the set joined later: it has nothing here to erase."""
     destroyed = 0
     for holder in sorted(erasures):
-        if not await has_database(scratch, holder):
+        if not await has_keyring(scratch, holder):
             continue
         async with await psycopg.AsyncConnection.connect(scratch.conninfo(holder)) as connection:
             destroyed += await _in(connection, sorted(erasures[holder]), now)
     return destroyed
 
 
-async def has_database(scratch: Scratch, name: str) -> bool:
+async def has_keyring(scratch: Scratch, holder: str) -> bool:
     async with await psycopg.AsyncConnection.connect(scratch.conninfo()) as connection:
-        found = await connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,))
-        return await found.fetchone() is not None
+        found = await connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (holder,))
+        if await found.fetchone() is None:
+            return False
+    async with await psycopg.AsyncConnection.connect(scratch.conninfo(holder)) as connection:
+        found = await connection.execute("SELECT to_regclass('public.keyring')")
+        return await found.fetchone() != (None,)
 
 
 async def _in(connection: psycopg.AsyncConnection[tuple[object, ...]], subjects: list[str], now: datetime) -> int:

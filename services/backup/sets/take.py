@@ -33,10 +33,12 @@ async def take(wired: Wired, backup_id: str) -> None:
     """Takes the set that `actions.begin` asked for; its row says how it ended."""
     try:
         manifest, sha256 = await write(wired, backup_id)
-    except KeptError as error:
+    except Exception as error:
         async with wired.door.begin(SYSTEM) as w:
-            await actions.failed(w, backup_id, error.code)
-        return
+            await actions.failed(w, backup_id, error.code if isinstance(error, KeptError) else "internal")
+        if isinstance(error, KeptError):
+            return
+        raise
     async with wired.door.begin(SYSTEM) as w:  # 5
         await actions.taken(w, backup_id, manifest, sha256)
 
