@@ -49,10 +49,10 @@ def _own(service: str) -> tuple[str, ...]:
 _EVENTS = tuple(f"kept.{service}" for service in SERVICES)
 
 ACCESS: dict[str, Access] = {
-    "identity": Access((*_own("identity"), ANSWERS), (*_own("identity"), COMMANDS, "kept.dsar")),
-    "customers": Access((*_own("customers"), ANSWERS), (*_own("customers"), COMMANDS, "kept.identity", "kept.dsar")),
+    "identity": Access((*_own("identity"), ANSWERS), (*_own("identity"), COMMANDS, ANSWERS, "kept.dsar")),
+    "customers": Access((*_own("customers"), ANSWERS), (*_own("customers"), COMMANDS, ANSWERS, "kept.identity", "kept.dsar")),
     "audit": Access((*_own("audit"), ANSWERS), reads_prefixes=("kept.", "billing.")),
-    "backup": Access((*_own("backup"), ANSWERS), (*_EVENTS, "kept.backup.dlq", COMMANDS, "billing.events")),
+    "backup": Access((*_own("backup"), ANSWERS), (*_EVENTS, "kept.backup.dlq", COMMANDS, ANSWERS, "billing.events")),
     "dsar": Access((*_own("dsar"), COMMANDS, ANSWERS), (*_EVENTS, "kept.dsar.dlq", COMMANDS, ANSWERS)),
     "billing": Access(("billing.events", "kept.billing.dlq", ANSWERS), ("billing.events", "kept.billing.dlq", COMMANDS)),
 }

@@ -136,7 +136,8 @@ class Handlers:
             log.error("%s goes to the dead letters", what, extra={"kept_code": given.reason, "tries": given.tries})
             letter = dlq.bury(self.service, record, given)
             # Losing is worse than waiting: nothing goes on before the letter is acknowledged.
-            while await until_done(lambda: dlq.send(self._require_producer(), letter), what=f"dead letter of {what}"):
+            bury = lambda: dlq.send(self._require_producer(), letter)  # noqa: E731
+            while await until_done(bury, what=f"dead letter of {what}"):  # noqa: ASYNC110 - no event to wait for
                 await asyncio.sleep(START_PAUSE_SECONDS)
 
     async def _once(self, record: ConsumerRecord) -> None:

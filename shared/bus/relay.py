@@ -2,14 +2,16 @@
 
 1. One relay per database: a PostgreSQL advisory lock on the relay's own connection; a second process stands by.
 2. It wakes by NOTIFY and looks every POLL_SECONDS anyway, so a lost notification costs a second, not an event.
-3. Unmarked rows, in id order, a batch at a time; no cursor, so a late commit is never missed.
-4. Sent with acks=all by an idempotent producer. 5. Marked after the acknowledgement.
-A crash between 4 and 5 sends again: same ce_id, and receivers act once per ce_id.
+3. It reconciles (shared/bus/reconcile.py): what the broker has already is marked, not sent twice.
+4. Unmarked rows, in id order, a batch at a time; no cursor, so a late commit is never missed.
+5. Sent with acks=all by an idempotent producer.
+6. Marked after the acknowledgement, with partition and offset. A crash between 5 and 6: step 3 of the next start.
+Whatever fails goes back to 1 with a fresh connection and a fresh producer.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import psycopg
@@ -18,7 +20,9 @@ from aiokafka.errors import KafkaError
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from shared.bus.broker import BrokerSettings
 from shared.bus.outbox import CHANNEL
+from shared.bus.reconcile import Placed, mark, reconcile
 
 BATCH_ROWS = 500  # with events of a few kB: about a megabyte in memory
 BATCH_BYTES_MAX = 8 * 1024 * 1024  # a batch of large events stops here
@@ -31,8 +35,8 @@ LOCK = 4_718
 log = logging.getLogger(__name__)
 
 _PENDING = """
-SELECT id, topic, key, headers, value FROM (
-  SELECT id, topic, key, headers, value, sum(length(value)) OVER (ORDER BY id) AS total FROM (
+SELECT ce_id, topic, key, headers, value FROM (
+  SELECT id, ce_id, topic, key, headers, value, sum(length(value)) OVER (ORDER BY id) AS total FROM (
     SELECT * FROM outbox WHERE published_at IS NULL ORDER BY id LIMIT %s) AS waiting
 ) AS batch WHERE total - length(value) < %s ORDER BY id
 """
@@ -41,7 +45,7 @@ SELECT id, topic, key, headers, value FROM (
 class Pending(NamedTuple):
     """One row to send."""
 
-    id: int
+    ce_id: str
     topic: str
     key: str
     headers: list[list[str]]
@@ -51,9 +55,9 @@ class Pending(NamedTuple):
 class Relay:
     """`run()` until cancelled; trouble with the database or the broker only makes it wait."""
 
-    def __init__(self, engine: AsyncEngine, producer: Callable[[], AIOKafkaProducer]) -> None:
+    def __init__(self, engine: AsyncEngine, broker: BrokerSettings) -> None:
         self._engine = engine
-        self._make_producer = producer
+        self._broker = broker
         self.active = False  # holds the lock and has a producer: shown by /readyz
 
     async def run(self) -> None:
@@ -81,7 +85,10 @@ class Relay:
                 while not await self._locked(raw):  # noqa: ASYNC110 - another process holds it; there is no event
                     await asyncio.sleep(STANDBY_SECONDS)
                 await raw.execute(f"LISTEN {CHANNEL}")
-                producer = self._make_producer()
+                found = await reconcile(raw, self._broker.consumer)
+                if found:
+                    log.info("the broker had %d events that the outbox did not know of", found)
+                producer = self._broker.producer()
                 await producer.start()
                 self.active = True
                 await self._prune(raw)
@@ -106,7 +113,7 @@ class Relay:
         if not rows:
             return False
         sent = await _send(producer, rows)
-        await raw.execute("UPDATE outbox SET published_at = now() WHERE id = ANY(%s)", ([one.id for one in sent.done],))
+        await mark(raw, sent.done)
         if sent.error is not None:
             raise sent.error
         return True
@@ -118,7 +125,7 @@ class Relay:
 class Sent(NamedTuple):
     """`done`: acknowledged, and nothing earlier of their key is missing."""
 
-    done: list[Pending]
+    done: list[Placed]
     error: BaseException | None
 
 
@@ -136,14 +143,14 @@ async def _send(producer: AIOKafkaProducer, rows: Sequence[Pending]) -> Sent:
             break
         waiting.append((one, future))
     answers = await asyncio.gather(*(future for _, future in waiting), return_exceptions=True)
-    done: list[Pending] = []
+    done: list[Placed] = []
     broken: set[tuple[str, str]] = set()
     for (one, _), answer in zip(waiting, answers, strict=True):
         if isinstance(answer, BaseException):
             error = error or answer
             broken.add((one.topic, one.key))
         elif (one.topic, one.key) not in broken:
-            done.append(one)
+            done.append(Placed(one.ce_id, answer.partition, answer.offset))
     return Sent(done, error)
 
 
