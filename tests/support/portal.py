@@ -15,10 +15,11 @@ WAIT_SECONDS = 60.0
 
 @dataclass
 class Person:
-    """`origin`: the gateway. Keeps cookies like a browser."""
+    """`origin`: the gateway; `mailbox`: the mail catcher where it is not behind it. Keeps cookies like a browser."""
 
     origin: str
     email: str
+    mailbox: str = ""
     http: httpx.Client = field(init=False)
     request_id: str = ""
 
@@ -44,10 +45,10 @@ class Person:
 
     def mails(self) -> list[dict[str, Any]]:
         """This mailbox, newest first."""
-        answer = self.http.get("/mail", params={"to": self.email}, headers={"Accept": "application/json"})
+        answer = self.http.get(f"{self.mailbox or self.origin}/mail.json", params={"to": self.email})
         answer.raise_for_status()
-        found: list[dict[str, Any]] = answer.json()["mails"]
-        return [mail for mail in found if mail["to"] == self.email]
+        found: list[dict[str, Any]] = answer.json()
+        return found
 
     def prove(self) -> httpx.Response:
         return self.http.post(f"/requests/{self.request_id}/code", data={"code": self.code()})
