@@ -58,7 +58,7 @@ async def build(settings: BackupSettings) -> FastAPI:
     keyring = Keyring("backup", vault, TABLES)
     door = Door("backup", make_sessions(engine), clock, Policies.load(), keyring)
     broker = BrokerSettings.of(settings, kafka_password)
-    relay = Relay(engine, broker.producer)
+    relay = Relay(engine, broker)
     verifier = TokenVerifier(settings.jwks_url, ISSUER, clock)
     store = PosixStore(settings.blobs)
     wired = Wired(
@@ -89,13 +89,16 @@ async def build(settings: BackupSettings) -> FastAPI:
     async def relays() -> bool:
         return relay.active
 
+    async def listens() -> bool:
+        return heard.ready
+
     return create_app(
         service="backup",
         settings=settings,
         verifier=verifier,
         routers=[sets_api.router(wired), drills_api.router(wired), restore_api.router(wired), set_pages.router(wired)],
         lifespan=lifespan,
-        readiness={"vault": vault.healthy, "kafka": relays},
+        readiness={"vault": vault.healthy, "relay": relays, "handlers": listens},
     )
 
 

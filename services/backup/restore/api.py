@@ -9,6 +9,7 @@ from services.backup.drills.api import OfSet
 from services.backup.restore import actions
 from services.backup.restore.restore import restore
 from services.backup.restore.tables import Restore
+from services.backup.sets import actions as sets
 from services.backup.sets.api import PURPOSE
 from services.backup.wiring import Wired
 from shared.clock import rfc3339
@@ -41,6 +42,12 @@ def router(wired: Wired) -> APIRouter:
         """The newest 200 restores."""
         async with wired.door.begin(actor, purpose=PURPOSE) as w:
             return {"restores": [shown(row) for row in await actions.listed(w)]}
+
+    @routes.get("/restores/{restore_id}")
+    async def one(actor: CurrentActor, restore_id: str) -> dict[str, Any]:
+        async with wired.door.begin(actor, purpose=PURPOSE) as w:
+            w.decide("view", sets.SETS)
+            return shown(await actions.load(w, restore_id))
 
     @routes.post("/restores", status_code=202)
     async def begin(actor: CurrentActor, asked: Asked) -> dict[str, Any]:
