@@ -45,8 +45,11 @@ log = logging.getLogger(__name__)
 class Handlers:
     """All handlers of one service. `run()` for ever as a task of the service."""
 
-    def __init__(self, service: str, door: Door, broker: BrokerSettings, topics: Sequence[str]) -> None:
+    def __init__(
+        self, service: str, door: Door, broker: BrokerSettings, topics: Sequence[str], *, group: str | None = None
+    ) -> None:
         self.service = service
+        self.group = group or f"kept.{service}"
         self.ready = False
         self._door = door
         self._settings = broker
@@ -101,7 +104,7 @@ class Handlers:
         )
         subscriber = broker.subscriber(
             *self._topics,
-            group_id=f"kept.{self.service}",
+            group_id=self.group,
             auto_offset_reset="earliest",
             max_poll_interval_ms=POLL_MILLISECONDS_MAX,
             ack_policy=AckPolicy.MANUAL,

@@ -30,7 +30,7 @@ POLL_SECONDS = 1.0
 STANDBY_SECONDS = 1.0  # how often a second process asks for the lock
 BACKOFF_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
 KEEP_DAYS = 30  # published rows stay this long, for a broker that lost what it had
-LOCK = 4_718
+LOCK = 4_718  # first half of the advisory lock; the second is the outbox table itself
 
 log = logging.getLogger(__name__)
 
@@ -103,7 +103,7 @@ class Relay:
                 await connection.invalidate()
 
     async def _locked(self, raw: "psycopg.AsyncConnection[Any]") -> bool:
-        row = await (await raw.execute("SELECT pg_try_advisory_lock(%s)", (LOCK,))).fetchone()
+        row = await (await raw.execute("SELECT pg_try_advisory_lock(%s, 'outbox'::regclass::oid::int)", (LOCK,))).fetchone()
         return bool(row and row[0])
 
     async def _send_batch(self, raw: "psycopg.AsyncConnection[Any]", producer: AIOKafkaProducer) -> bool:

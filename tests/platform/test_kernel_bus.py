@@ -1,0 +1,249 @@
+"""The kernel against real servers: door, outbox, relay, Kafka, inbox, dead letters; in a schema and group of its own."""
+
+import asyncio
+import os
+import secrets
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from sqlalchemy import MetaData, text
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from shared.access.actor import Actor
+from shared.access.decide import Policies
+from shared.bus import dlq
+from shared.bus.broker import BrokerSettings
+from shared.bus.consumer import Handlers
+from shared.bus.envelope import Envelope
+from shared.bus.event import Event
+from shared.bus.relay import Relay
+from shared.clock import SystemClock
+from shared.db import create_kernel_tables, database_url, kernel_tables, make_sessions
+from shared.errors import UnavailableError
+from shared.ids import new_id
+from shared.keys.keyring import Keyring
+from shared.keys.vault import Vault
+from shared.settings import ServiceSettings
+from shared.work import Door, Work
+
+pytestmark = pytest.mark.platform
+
+ME = Actor.system("customers")
+TOPIC = "kept.customers"
+
+
+class Poked(Event, type="kept.customers.kernel.poked.v1"):
+    """An event for these tests alone."""
+
+    n: int
+
+
+@dataclass
+class Kernel:
+    engine: AsyncEngine
+    door: Door
+    broker: BrokerSettings
+
+    def handlers(self) -> Handlers:
+        return Handlers("customers", self.door, self.broker, [TOPIC], group=f"kept.customers.test-{secrets.token_hex(4)}")
+
+    async def count(self, where: str) -> int:
+        async with self.engine.connect() as connection:
+            return int((await connection.execute(text(f"SELECT count(*) FROM {where}"))).scalar_one())
+
+
+def _settings() -> ServiceSettings:
+    state = Path(os.environ.get("KEPT_STATE", ".kept"))
+    lines = (state / "run" / "customers.env").read_text().splitlines()
+    pairs = dict(line.split("=", 1) for line in lines if "=" in line)
+    names = {name.removeprefix("KEPT_").lower(): value for name, value in pairs.items()}
+    return ServiceSettings(**{k: v for k, v in names.items() if k in ServiceSettings.model_fields})  # type: ignore[arg-type]
+
+
+@pytest.fixture
+async def kernel() -> AsyncIterator[Kernel]:
+    settings = _settings()
+    vault = Vault(settings.vault_addr, settings.vault_role_id, settings.vault_secret_id_file)
+    await vault.login()
+    password = (await vault.kv("customers/database"))["password"]
+    broker = BrokerSettings.of(settings, (await vault.kv("customers/kafka"))["password"])
+    schema = f"kernel_{secrets.token_hex(4)}"
+    engine = create_async_engine(
+        database_url(settings, password), connect_args={"options": f"-c search_path={schema}"}, hide_parameters=True
+    )
+    async with engine.begin() as connection:
+        await connection.execute(text(f"CREATE SCHEMA {schema}"))
+        await connection.run_sync(create_kernel_tables)
+    keyring = Keyring("customers", vault, kernel_tables(MetaData()))
+    door = Door("customers", make_sessions(engine), SystemClock(), Policies.load(), keyring)
+    yield Kernel(engine, door, broker)
+    async with engine.begin() as connection:
+        await connection.execute(text(f"DROP SCHEMA {schema} CASCADE"))
+    await engine.dispose()
+
+
+async def _until(true: Callable[[], object], seconds: float = 20) -> None:
+    async with asyncio.timeout(seconds):
+        while True:
+            found = true()
+            if asyncio.iscoroutine(found):
+                found = await found
+            if found:
+                return
+            await asyncio.sleep(0.05)
+
+
+async def _stop(*tasks: "asyncio.Task[None]") -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_events_arrive_once_and_in_order_per_key(kernel: Kernel) -> None:
+    subjects = [new_id("sub") for _ in range(3)]
+    seen: dict[str, list[int]] = {one: [] for one in subjects}
+    handlers = kernel.handlers()
+
+    @handlers.on(Poked)
+    async def poked(w: Work, event: Poked, envelope: Envelope) -> None:
+        if envelope.subject in seen:
+            seen[envelope.subject].append(event.n)
+
+    async def poke(n: int) -> None:
+        for subject in subjects:
+            async with kernel.door.begin(ME) as w:
+                w.publish(Poked(subject=subject, n=n))
+
+    tasks = [asyncio.create_task(handlers.run()), asyncio.create_task(Relay(kernel.engine, kernel.broker).run())]
+    try:
+        for n in range(20):
+            await poke(n)
+        await _until(lambda: all(len(one) == 20 for one in seen.values()))
+        assert all(one == list(range(20)) for one in seen.values())
+        assert await kernel.count("outbox WHERE published_at IS NULL") == 0
+    finally:
+        await _stop(*tasks)
+
+
+async def test_what_rolls_back_is_never_published(kernel: Kernel) -> None:
+    with pytest.raises(RuntimeError):
+        async with kernel.door.begin(ME) as w:
+            w.publish(Poked(subject=new_id("sub"), n=1))
+            raise RuntimeError
+    assert await kernel.count("outbox") == 0
+
+
+async def test_a_failing_handler_ends_in_the_dead_letters_and_can_be_replayed(kernel: Kernel) -> None:
+    subject, other = new_id("sub"), new_id("sub")
+    broken, handled = True, []
+    handlers = kernel.handlers()
+
+    @handlers.on(Poked)
+    async def poked(w: Work, event: Poked, envelope: Envelope) -> None:
+        if envelope.subject not in (subject, other):
+            return
+        if envelope.subject == subject and broken:
+            raise ValueError("someone@example.org")
+        handled.append(envelope.subject)
+
+    tasks = [asyncio.create_task(handlers.run()), asyncio.create_task(Relay(kernel.engine, kernel.broker).run())]
+    try:
+        async with kernel.door.begin(ME) as w:
+            ce_id = w.publish(Poked(subject=subject, n=1))
+            w.publish(Poked(subject=other, n=1))
+        await _until(lambda: other in handled, 40)
+
+        async def buried() -> list[dlq.Letter]:
+            return [one for one in await dlq.letters(kernel.broker, "customers") if one.id == ce_id]
+
+        await _until(buried, 40)
+        letter = (await buried())[0]
+        assert letter.reason == "ValueError" and letter.tries == 5 and letter.origin.startswith(TOPIC)
+        assert all(b"example" not in value for _, value in letter.record.headers)
+        broken = False
+        assert await dlq.replay(kernel.broker, "customers", [letter.position]) == 1
+        await _until(lambda: subject in handled)
+    finally:
+        await _stop(*tasks)
+
+
+async def test_a_part_that_is_away_only_delays(kernel: Kernel) -> None:
+    subject, tries = new_id("sub"), 0
+    handlers = kernel.handlers()
+
+    @handlers.on(Poked)
+    async def poked(w: Work, event: Poked, envelope: Envelope) -> None:
+        nonlocal tries
+        if envelope.subject == subject:
+            tries += 1
+            if tries < 4:
+                raise UnavailableError
+
+    tasks = [asyncio.create_task(handlers.run()), asyncio.create_task(Relay(kernel.engine, kernel.broker).run())]
+    try:
+        async with kernel.door.begin(ME) as w:
+            ce_id = w.publish(Poked(subject=subject, n=1))
+        await _until(lambda: tries == 4)
+        await _until(lambda: kernel.count(f"inbox WHERE ce_id = '{ce_id}'"))
+        assert not [one for one in await dlq.letters(kernel.broker, "customers") if one.id == ce_id]
+    finally:
+        await _stop(*tasks)
+
+
+async def test_malformed_records_never_stop_a_consumer(kernel: Kernel) -> None:
+    subject, handled = new_id("sub"), []
+    handlers = kernel.handlers()
+
+    @handlers.on(Poked)
+    async def poked(w: Work, event: Poked, envelope: Envelope) -> None:
+        handled.append(envelope.subject)
+
+    producer = kernel.broker.producer()
+    await producer.start()
+    key = subject.encode()
+    await producer.send_and_wait(TOPIC, key=key, value=b"\xff not json", headers=[("x", b"\xff\xfe")])
+    await producer.send_and_wait(TOPIC, key=key, value=None, headers=[("content-type", b"application/json")])
+    await producer.send_and_wait(TOPIC, key=key, value=b"{", headers=[("ce_id", b"\xff"), ("ce_id", b"2")])
+    await producer.send_and_wait(TOPIC, key=key, value=b"x" * 900_000)
+    await producer.stop()
+    tasks = [asyncio.create_task(handlers.run()), asyncio.create_task(Relay(kernel.engine, kernel.broker).run())]
+    try:
+        async with kernel.door.begin(ME) as w:
+            w.publish(Poked(subject=subject, n=1))
+        await _until(lambda: subject in handled)
+        mine = [one for one in await dlq.letters(kernel.broker, "customers") if one.record.key == key]
+        assert len(mine) == 4 and {one.reason for one in mine} == {"malformed"}
+    finally:
+        await _stop(*tasks)
+
+
+async def test_a_crash_between_ack_and_mark_sends_nothing_twice(kernel: Kernel) -> None:
+    subject = new_id("sub")
+    async with kernel.door.begin(ME) as w:
+        ids = [w.publish(Poked(subject=subject, n=n)) for n in range(5)]
+    relay = asyncio.create_task(Relay(kernel.engine, kernel.broker).run())
+    await _until(lambda: _none_waiting(kernel))
+    await _stop(relay)
+    async with kernel.engine.begin() as connection:  # as if the relay had died before it marked the last three
+        await connection.execute(
+            text('UPDATE outbox SET published_at = NULL, partition = NULL, "offset" = NULL WHERE ce_id = ANY(:ids)'),
+            {"ids": ids[2:]},
+        )
+    relay = asyncio.create_task(Relay(kernel.engine, kernel.broker).run())
+    await _until(lambda: _none_waiting(kernel))
+    await _stop(relay)
+    reader = kernel.broker.consumer(TOPIC, auto_offset_reset="earliest")
+    await reader.start()
+    found = []
+    ends = await reader.end_offsets(sorted(reader.assignment()))
+    for part, end in ends.items():
+        while await reader.position(part) < end:
+            found += [dict(r.headers).get("ce_id") for r in (await reader.getmany(part, timeout_ms=500)).get(part, [])]
+    await reader.stop()
+    assert [one for one in found if one in {i.encode() for i in ids}] == [i.encode() for i in ids]
+
+
+async def _none_waiting(kernel: Kernel) -> bool:
+    return await kernel.count("outbox WHERE published_at IS NULL") == 0
