@@ -53,7 +53,7 @@ def rights() -> Iterator[Right]:
     for user, access in ACCESS.items():
         for topic in access.writes:
             yield user, Kind.TOPIC, topic, Pattern.LITERAL, Operation.WRITE
-        for topic in access.reads:
+        for topic in {*access.reads, *access.writes}:  # a relay reads back what it wrote before it sends again
             yield user, Kind.TOPIC, topic, Pattern.LITERAL, Operation.READ
         for prefix in access.reads_prefixes:
             yield user, Kind.TOPIC, prefix, Pattern.PREFIXED, Operation.READ

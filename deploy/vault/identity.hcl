@@ -16,9 +16,6 @@ path "transit/hmac/kept-locator" { capabilities = ["update"] }
 # Its own secrets: database and broker passwords, blind index keys.
 path "kept/data/identity/*" { capabilities = ["read"] }
 
-# Hands new staff of the demonstration their first password and second factor; can't read them back.
-path "kept/data/demo/*" { capabilities = ["create", "update"] }
-
 # Public keys of everything that is signed (a read of an Ed25519 key gives its public half only).
 path "transit/keys/kept-tokens" { capabilities = ["read"] }
 path "transit/keys/kept-log" { capabilities = ["read"] }
@@ -31,3 +28,4 @@ path "transit/keys/kept-billing-notes" { capabilities = ["read"] }
 
 # Where a new member of staff's first credentials are left (and only left: identity can't read them back).
 path "kept/data/demo/*" { capabilities = ["create", "update"] }
+
