@@ -48,9 +48,7 @@ class Keyring:
             raise ShreddedError()
         keys = [new_data_key() for _ in subjects]
         wrapped = await self._vault.encrypt(self._kek, [k.secret for k in keys])
-        rows = [
-            {"subject": s, "version": k.version, "wrapped": w} for s, k, w in zip(subjects, keys, wrapped, strict=True)
-        ]
+        rows = [{"subject": s, "version": k.version, "wrapped": w} for s, k, w in zip(subjects, keys, wrapped, strict=True)]
         if rows:
             await session.execute(insert(self._t.keyring), rows)
 
@@ -61,9 +59,7 @@ class Keyring:
         if not missing:
             return
         t = self._t.keyring
-        rows = (
-            await session.execute(select(t.c.subject, t.c.version, t.c.wrapped).where(t.c.subject.in_(missing)))
-        ).all()
+        rows = (await session.execute(select(t.c.subject, t.c.version, t.c.wrapped).where(t.c.subject.in_(missing)))).all()
         secrets = await self._vault.decrypt(self._kek, [r.wrapped for r in rows])
         for row, secret in zip(rows, secrets, strict=True):
             self._remember(row.subject, DataKey(row.version, secret))
@@ -83,9 +79,7 @@ class Keyring:
         """Encrypt `value` for `column` of `subject`."""
         return seal(await self.key(session, subject), self.place(column, subject), value)
 
-    async def open(
-        self, session: AsyncSession, column: InstrumentedAttribute[Any], subject: str, sealed: Sealed
-    ) -> str:
+    async def open(self, session: AsyncSession, column: InstrumentedAttribute[Any], subject: str, sealed: Sealed) -> str:
         """Decrypt. ShreddedError, TamperError, UnavailableError."""
         return open_(await self.key(session, subject), self.place(column, subject), sealed)
 
@@ -98,9 +92,7 @@ class Keyring:
         1. The tombstone. 2. The wrapped key. Both in the caller's transaction: a crash leaves both or neither.
         3. The cache, at once: a rollback only costs one unwrap.
         """
-        await session.execute(
-            upsert(self._t.shredded).values(subject=subject, shredded_at=now).on_conflict_do_nothing()
-        )
+        await session.execute(upsert(self._t.shredded).values(subject=subject, shredded_at=now).on_conflict_do_nothing())
         t = self._t.keyring
         version = await session.scalar(delete(t).where(t.c.subject == subject).returning(t.c.version))
         self.evict(subject)

@@ -1,0 +1,82 @@
+"""One shard being written: the order of writes, and what a crash between them leaves.
+
+1. Large entries, bundles, then tiles: durable, under names that only these bytes may have. A crash leaves files that nobody
+   refers to, and that the next try writes again, the same.
+2. The head, by compare-and-swap. A crash leaves a head ahead of the checkpoint: `open` publishes it.
+3. The signature, from Vault. 4. The checkpoint is replaced: published.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+
+from services.audit.log.checkpoint import Checkpoint, parse
+from services.audit.log.head import Heads, HeadState
+from services.audit.log.store import ShardStore
+from services.audit.log.tiles import Edge, load_edge
+from shared.errors import TamperError
+from shared.notes.note import VaultSigner, sign_note, verify_note
+
+log = logging.getLogger("kept.audit.log")
+
+
+class Shard:
+    def __init__(self, head: HeadState, edge: Edge, store: ShardStore, heads: Heads, signer: VaultSigner) -> None:
+        self.head = head
+        self.store = store
+        self._edge = edge
+        self._heads = heads
+        self._signer = signer
+
+    @property
+    def next_offset(self) -> int:
+        """The broker's offset of the next leaf."""
+        return self.head.base + self.head.size
+
+    @classmethod
+    async def open(cls, head: HeadState, store: ShardStore, heads: Heads, signer: VaultSigner) -> "Shard":
+        """Compare head, store and checkpoint, and go on from the furthest that was promised.
+
+        TamperError where they contradict each other: then nothing is signed, and a person must look.
+        """
+        published = await _published(store, signer)
+        size = max(head.size, published.size if published else 0)
+        edge = await asyncio.to_thread(load_edge, store.get, size)
+        root = edge.root()
+        if published is not None and published.size > head.size:  # the database was restored to an earlier moment
+            log.warning("%s: the head was behind the published checkpoint", store.shard)
+            if root != published.root:
+                raise TamperError(f"{store.shard}: tiles do not lead to the published root")
+            head = await heads.move(head, published.size, published.root)
+        if root != head.root:
+            raise TamperError(f"{store.shard}: tiles do not lead to the root that the head promised")
+        if published is not None and published.size == size and published.root != root:
+            raise TamperError(f"{store.shard}: the checkpoint and the head differ")
+        shard = cls(head, edge, store, heads, signer)
+        if size and (published is None or published.size < size):
+            await shard._publish()
+        return shard
+
+    async def append(self, entries: Sequence[bytes]) -> None:
+        """Make `entries` part of the published log."""
+        edge, head = self._edge, self.head
+        root = await asyncio.to_thread(self._write, edge, entries)
+        self.head = await self._heads.move(head, edge.size, root)
+        await self._publish()
+
+    def _write(self, edge: Edge, entries: Sequence[bytes]) -> bytes:
+        for path, data in edge.append([self.store.fitted(e) for e in entries]):
+            self.store.put(path, data)
+        for path, data in edge.partials():
+            self.store.put(path, data)
+        return edge.root()
+
+    async def _publish(self) -> None:
+        text = Checkpoint(self._signer.name, self.head.size, self.head.root).text()
+        note = await sign_note(text, self._signer)
+        await asyncio.to_thread(self.store.publish, note)
+
+
+async def _published(store: ShardStore, signer: VaultSigner) -> Checkpoint | None:
+    note = await asyncio.to_thread(store.checkpoint)
+    return None if note is None else parse(verify_note(note, await signer.vkeys()))

@@ -1,0 +1,76 @@
+"""Where a shard's files are, on any write-once store."""
+
+import hashlib
+
+from services.audit.log import bundles, paths
+from services.audit.log.entry import ENTRY_BYTES_MAX, Kind, encode, large, parse
+from services.audit.log.tiles import Nodes
+from shared.blobs import BlobStore
+from shared.errors import NotFoundError, TamperError
+
+SHARDS = "shards"
+KEYS = "keys"
+
+
+class ShardStore:
+    """The files of one shard, `<topic>/<partition>` under the store's root."""
+
+    def __init__(self, blobs: BlobStore, shard: str) -> None:
+        self.shard = shard
+        self._blobs = blobs
+
+    def put(self, path: str, data: bytes) -> None:
+        """Write a tile, bundle or large entry; the same bytes again are welcome, others are TamperError."""
+        self._blobs.put_same(f"{self.shard}/{path}", data)
+
+    def get(self, path: str) -> bytes:
+        return self._blobs.get(f"{self.shard}/{path}")
+
+    def fitted(self, entry: bytes) -> bytes:
+        """The entry as it goes into a bundle: itself, or, when too long, one that names it after it was stored beside."""
+        if len(entry) <= ENTRY_BYTES_MAX:
+            return entry
+        digest = hashlib.sha256(entry).digest()
+        self.put(f"large/{digest.hex()}", entry)
+        return encode(large(parse(entry).place, digest, len(entry)))
+
+    def whole(self, entry: bytes) -> bytes:
+        """The inverse of `fitted`. TamperError where the file beside the log is not what the entry says."""
+        found = parse(entry)
+        if found.kind is not Kind.LARGE:
+            return entry
+        name = f"large/{found.body[:32].hex()}"
+        raw = self.get(name)
+        if hashlib.sha256(raw).digest() != found.body[:32] or len(raw) != int.from_bytes(found.body[32:], "big"):
+            raise TamperError(f"{self.shard}/{name} is not what the log says")
+        return raw
+
+    def publish(self, checkpoint: str) -> None:
+        """Replace the checkpoint: from now on its size is public."""
+        self._blobs.replace(f"{self.shard}/{paths.CHECKPOINT}", checkpoint.encode())
+
+    def checkpoint(self) -> str | None:
+        """The published checkpoint, or None."""
+        try:
+            return self.get(paths.CHECKPOINT).decode()
+        except NotFoundError:
+            return None
+
+    def entries(self, n: int, size: int) -> list[bytes]:
+        """The entries of bundle `n` in a tree of `size` leaves."""
+        width = min(paths.WIDTH, size - n * paths.WIDTH)
+        found = bundles.parse(self.get(paths.bundle(n, width)))
+        if len(found) != width:
+            raise TamperError(f"{self.shard}/{paths.bundle(n, width)} has {len(found)} entries, not {width}")
+        return found
+
+    def nodes(self, size: int) -> Nodes:
+        """The tree of `size` leaves, each tile read once."""
+        cache: dict[str, bytes] = {}
+
+        def get(path: str) -> bytes:
+            if path not in cache:
+                cache[path] = self.get(path)
+            return cache[path]
+
+        return Nodes(get, size)
