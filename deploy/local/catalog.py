@@ -54,5 +54,7 @@ ACCESS: dict[str, Access] = {
     "audit": Access((*_own("audit"), ANSWERS), reads_prefixes=("kept.", "billing.")),
     "backup": Access((*_own("backup"), ANSWERS), (*_EVENTS, "kept.backup.dlq", COMMANDS, ANSWERS, "billing.events")),
     "dsar": Access((*_own("dsar"), COMMANDS, ANSWERS), (*_EVENTS, "kept.dsar.dlq", COMMANDS, ANSWERS)),
-    "billing": Access(("billing.events", "kept.billing.dlq", ANSWERS), ("billing.events", "kept.billing.dlq", COMMANDS)),
+    "billing": Access(
+        ("billing.events", "kept.billing.dlq", ANSWERS), ("billing.events", "kept.billing.dlq", COMMANDS, "kept.customers")
+    ),
 }
