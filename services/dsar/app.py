@@ -68,7 +68,7 @@ async def build(settings: DsarSettings) -> FastAPI:
     handlers = Handlers(SERVICE, door, broker, [COMMANDS, ANSWERS, "kept.identity"])
     saga.register(handlers, course)
     sdk.attach(handlers, DsarHolder(), signer)
-    relay = Relay(engine, broker.producer)
+    relay = Relay(engine, broker)
     templates = pages(ROOM / "portal" / "templates", ROOM / "desk" / "templates")
     wired = Wired(door, settings, vault, law.load(), course, templates)
 

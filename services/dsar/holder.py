@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from shared.work import Work
 from sqlalchemy import select
 
 from services.dsar.requests.actions import withdraw
@@ -10,8 +9,9 @@ from services.dsar.requests.model import State
 from services.dsar.requests.tables import DataRequest
 from shared.clock import rfc3339
 from shared.errors import ShreddedError
-from shared.holder.contract import Category, Kept
-from shared.holder.sdk import Forgotten, Holder
+from shared.holder.contract import Category, Forgotten, Kept
+from shared.holder.sdk import Holder
+from shared.work import Work
 
 
 class DsarHolder(Holder):

@@ -8,7 +8,10 @@ records stay in order. The person's pseudonym travels as `ce_subject`. Each hold
 
 import json
 import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import cache
+from types import new_class
 from typing import Any, ClassVar, Self, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -125,13 +128,8 @@ AnswerType = TypeVar("AnswerType", bound=_Answer)
 @cache
 def _of(base: type[_Answer], holder: str) -> type[_Answer]:
     name = f"{holder.capitalize()}{base.__name__}"
-    made = type(base)(
-        name,
-        (base,),
-        {"__module__": base.__module__, "__qualname__": name, "__doc__": base.__doc__},
-        type=f"kept.{holder}.answer.{base.verb}.v1",
-        topic=ANSWERS,
-    )
+    declared = {"type": f"kept.{holder}.answer.{base.verb}.v1", "topic": ANSWERS}
+    made = new_class(name, (base,), declared, lambda body: body.update(__module__=base.__module__, __doc__=base.__doc__))
     return cast("type[_Answer]", made)
 
 
@@ -192,3 +190,33 @@ def erasure_text(
         f"at {at}",
     ]
     return "\n".join(lines) + "\n"
+
+
+PART_BYTES_MAX = 360 * 1024  # of JSON: 480 kB in base64, under the bus's 512 kB with headers and age's own lines
+
+
+@dataclass(frozen=True)
+class Forgotten:
+    """What a holder did: fields made unreadable, the destroyed key's version (0: there was none), what stays and
+    why."""
+
+    fields: int
+    key_version: int
+    kept: list[Kept] = field(default_factory=list)
+
+
+def parts_of(holder: str, categories: Sequence[Category]) -> Iterator[Collection]:
+    """Categories in parts that fit the bus; a category's records may go on in the next part."""
+    current: list[Category] = []
+    size = 0
+    for category in categories:
+        head = category.model_copy(update={"records": []})
+        current.append(head.model_copy(update={"records": []}))
+        for record in category.records:
+            bytes_ = len(category.model_copy(update={"records": [record]}).model_dump_json())
+            if size and size + bytes_ > PART_BYTES_MAX:
+                yield Collection(holder=holder, categories=current)
+                current, size = [head.model_copy(update={"records": []})], 0
+            current[-1].records.append(record)
+            size += bytes_
+    yield Collection(holder=holder, categories=current)

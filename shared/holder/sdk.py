@@ -5,8 +5,7 @@ Every verb runs in one transaction with its answer, through the inbox: asked twi
 
 import base64
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 
 from pyrage import encrypt, x25519
 
@@ -17,29 +16,19 @@ from shared.holder.contract import (
     Category,
     Collect,
     Collected,
-    Collection,
     Erase,
     Erased,
-    Kept,
+    Forgotten,
     Locate,
     Located,
     SubjectShredded,
     erasure_text,
+    parts_of,
 )
 from shared.notes.note import Signer, sign_note
 from shared.work import Work
 
-PART_BYTES_MAX = 360 * 1024  # of JSON: 480 kB in base64, under the bus's 512 kB with headers and age's own lines
-
-
-@dataclass(frozen=True)
-class Forgotten:
-    """What a holder did: fields made unreadable, the destroyed key's version (0: there was none), what stays and
-    why."""
-
-    fields: int
-    key_version: int
-    kept: list[Kept] = field(default_factory=list)
+__all__ = ["Forgotten", "Holder", "attach"]
 
 
 class Holder(ABC):
@@ -58,23 +47,6 @@ class Holder(ABC):
     @abstractmethod
     async def erase(self, w: Work, subject: str, request_id: str) -> Forgotten:
         """Forget `subject`: shred the key, delete index rows. Idempotent."""
-
-
-def parts_of(holder: str, categories: Sequence[Category]) -> Iterator[Collection]:
-    """Categories in parts that fit the bus; a category's records may go on in the next part."""
-    current: list[Category] = []
-    size = 0
-    for category in categories:
-        head = category.model_copy(update={"records": []})
-        current.append(head.model_copy(update={"records": []}))
-        for record in category.records:
-            bytes_ = len(category.model_copy(update={"records": [record]}).model_dump_json())
-            if size and size + bytes_ > PART_BYTES_MAX:
-                yield Collection(holder=holder, categories=current)
-                current, size = [head.model_copy(update={"records": []})], 0
-            current[-1].records.append(record)
-            size += bytes_
-    yield Collection(holder=holder, categories=current)
 
 
 def attach(handlers: Handlers, holder: Holder, signer: Signer) -> None:

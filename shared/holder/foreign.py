@@ -1,0 +1,258 @@
+"""For systems that are not Kept's: publish your own CloudEvents, and be a holder, with nothing but Kafka and Vault.
+
+    async with Foreign(settings, "billing.events") as bus:
+        await bus.publish("com.example.billing.invoice.issued.v1", {...}, locator=loc)
+        await bus.serve(MyHolder())
+
+Your events go into Kept's log as they are, so put no personal value in them: say a locator (`bus.locators`) instead.
+Commands are handled at least once and answered each time; dsar takes the first answer.
+"""
+
+import asyncio
+import base64
+import json
+import logging
+from collections.abc import AsyncIterator, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Protocol, Self, TypeVar
+
+from aiokafka import AIOKafkaProducer, ConsumerRecord, TopicPartition
+from pyrage import encrypt, x25519
+
+from shared.access.actor import Actor
+from shared.bus import dlq
+from shared.bus.broker import BrokerSettings
+from shared.bus.envelope import Envelope, Record, parse, to_record
+from shared.bus.event import Event
+from shared.bus.inbox import until_done
+from shared.clock import Clock, SystemClock, rfc3339
+from shared.errors import MalformedError, UnavailableError
+from shared.holder.contract import (
+    COMMANDS,
+    Category,
+    Collect,
+    Collected,
+    Erase,
+    Erased,
+    Forgotten,
+    Locate,
+    Located,
+    SubjectShredded,
+    erasure_text,
+    parts_of,
+)
+from shared.ids import new_event_id
+from shared.keys import locators as hashed
+from shared.keys.vault import Vault
+from shared.notes.note import VaultSigner, sign_note
+from shared.settings import ServiceSettings
+
+log = logging.getLogger("kept.foreign")
+E = TypeVar("E", bound=Event)
+
+
+class ForeignHolder(Protocol):
+    """What another team implements. No database of ours, no transaction: answer from wherever your data is."""
+
+    async def locate(self, locators: Sequence[str]) -> str | None: ...
+
+    async def collect(self, subject: str) -> list[Category]: ...
+
+    async def erase(self, subject: str) -> Forgotten: ...
+
+
+class Foreign:
+    """One foreign system on the bus. `topic` is its own."""
+
+    def __init__(self, settings: ServiceSettings, topic: str, clock: Clock | None = None) -> None:
+        self.name = settings.service
+        self._topic = topic
+        self._settings = settings
+        self._clock = clock or SystemClock()
+        self._vault = Vault(settings.vault_addr, settings.vault_role_id, settings.vault_secret_id_file)
+        origin = settings.log_name.partition("/")[0]
+        self._signer = VaultSigner(self._vault, f"kept-{self.name}-notes", f"{origin}/{self.name}")
+
+    async def __aenter__(self) -> Self:
+        password = await self._password()
+        self._broker = BrokerSettings.of(self._settings, password)
+        self._producer: AIOKafkaProducer = self._broker.producer()
+        await self._producer.start()
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        await self._producer.stop()
+
+    async def _password(self) -> str:
+        while True:
+            try:
+                return (await self._vault.kv(f"{self.name}/kafka"))["password"]
+            except UnavailableError:
+                await asyncio.sleep(1)
+
+    # -- publishing ---------------------------------------------------------------------------------------------
+
+    async def locators(self, identifiers: Sequence[tuple[hashed.Kind, str]]) -> list[str]:
+        """Keyed hashes of identifiers that you know; the key stays in Vault."""
+        return await hashed.locators(self._vault, identifiers)
+
+    async def publish(self, type_: str, data: Mapping[str, Any], *, locator: str = "", event_id: str = "") -> str:
+        """One CloudEvent of your own on your topic, acknowledged by the broker. Returns its id."""
+        ce_id = event_id or new_event_id()
+        headers = {
+            "ce_specversion": "1.0",
+            "ce_id": ce_id,
+            "ce_type": type_,
+            "ce_source": f"/{self.name}",
+            "ce_time": rfc3339(self._clock.now()),
+            "ce_actor": f"service:{self.name}",
+            "content-type": "application/json",
+        }
+        if locator:
+            headers["ce_keptlocator"] = locator
+        pairs = tuple((name, value.encode()) for name, value in headers.items())
+        await self._send(Record(self._topic, (locator or ce_id).encode(), pairs, json.dumps(dict(data)).encode()))
+        return ce_id
+
+    async def _tell(self, event: Event) -> None:
+        actor = Actor(id=f"service:{self.name}", kind="service")
+        await self._send(to_record(event, actor, self._clock.now(), new_event_id()))
+
+    async def _send(self, record: Record) -> None:
+        await self._producer.send_and_wait(record.topic, key=record.key, value=record.value, headers=list(record.headers))
+
+    # -- reading ------------------------------------------------------------------------------------------------
+
+    async def history(self, topic: str) -> AsyncIterator[Envelope]:
+        """Every well-formed event that is in `topic` now, from its beginning; then it ends."""
+        consumer = self._broker.consumer()
+        await consumer.start()
+        try:
+            async for envelope in _until_end(consumer, topic):
+                yield envelope
+        finally:
+            await consumer.stop()
+
+    async def follow(self, topic: str) -> AsyncIterator[Envelope]:
+        """Events of `topic` from its beginning, for ever."""
+        consumer = self._broker.consumer(auto_offset_reset="earliest")
+        await consumer.start()
+        try:
+            await _assign(consumer, topic)
+            async for record in consumer:
+                if (envelope := _parsed(record)) is not None:
+                    yield envelope
+        finally:
+            await consumer.stop()
+
+    # -- being a holder -----------------------------------------------------------------------------------------
+
+    async def serve(self, holder: ForeignHolder) -> None:
+        """Answer dsar's commands for ever. What can't be answered goes to `kept.<name>.dlq`, and the next is taken."""
+        consumer = self._broker.consumer(group_id=f"kept.{self.name}", auto_offset_reset="earliest")
+        consumer.subscribe([COMMANDS])
+        await consumer.start()
+        try:
+            async for record in consumer:
+                await self._handle(holder, record)
+                await consumer.commit({TopicPartition(record.topic, record.partition): record.offset + 1})
+        finally:
+            await consumer.stop()
+
+    async def _handle(self, holder: ForeignHolder, record: ConsumerRecord) -> None:
+        what = f"{record.topic}/{record.partition}/{record.offset}"
+        given = await until_done(lambda: self._answer(holder, parse(record)), what=what)
+        if given is not None:
+            letter = dlq.bury(self.name, record, given)
+            await until_done(lambda: dlq.send(self._producer, letter), what=f"dead letter of {what}")
+
+    async def _answer(self, holder: ForeignHolder, envelope: Envelope) -> None:
+        if envelope.type == Locate.type_:
+            await self._locate(holder, _typed(Locate, envelope))
+        elif envelope.type == Collect.type_:
+            await self._collect(holder, _typed(Collect, envelope))
+        elif envelope.type == Erase.type_:
+            await self._erase(holder, _typed(Erase, envelope))
+
+    async def _locate(self, holder: ForeignHolder, command: Locate) -> None:
+        subject = await holder.locate(command.locators)
+        await self._tell(Located.of(self.name)(request_id=command.request_id, holder=self.name, subject=subject))
+
+    async def _collect(self, holder: ForeignHolder, command: Collect) -> None:
+        parts = list(parts_of(self.name, await holder.collect(command.subject or "")))
+        recipient = x25519.Recipient.from_str(command.recipient)
+        for number, part in enumerate(parts, 1):
+            sealed = base64.b64encode(encrypt(part.model_dump_json().encode(), [recipient])).decode()
+            answer = Collected.of(self.name)(
+                request_id=command.request_id,
+                holder=self.name,
+                subject=command.subject,
+                part=number,
+                parts=len(parts),
+                sealed=sealed,
+            )
+            await self._tell(answer)
+
+    async def _erase(self, holder: ForeignHolder, command: Erase) -> None:
+        subject = command.subject or ""
+        done = await holder.erase(subject)
+        shredded = SubjectShredded.of(self.name, self._topic)
+        await self._tell(shredded(request_id=command.request_id, subject=subject, key_version=done.key_version))
+        text = erasure_text(
+            holder=self.name,
+            request_id=command.request_id,
+            subject=subject,
+            approval_id=command.approval_id,
+            fields=done.fields,
+            key_version=done.key_version,
+            kept=done.kept,
+            at=rfc3339(self._clock.now()),
+        )
+        note = await sign_note(text, self._signer)
+        answer = Erased.of(self.name)(
+            request_id=command.request_id,
+            holder=self.name,
+            subject=subject,
+            fields=done.fields,
+            kept=done.kept,
+            note=note,
+        )
+        await self._tell(answer)
+
+
+def _typed(event: type[E], envelope: Envelope) -> E:
+    known = {name: value for name, value in envelope.data.items() if name in event.model_fields}
+    try:
+        return event.model_validate(known | {"subject": envelope.subject})
+    except ValueError:
+        raise MalformedError("the body is not what its type declares") from None
+
+
+def _parsed(record: ConsumerRecord) -> Envelope | None:
+    try:
+        return parse(record)
+    except MalformedError:
+        return None  # not ours to judge: the audit log has it
+
+
+async def _assign(consumer: Any, topic: str) -> list[TopicPartition]:
+    for _ in range(50):
+        numbers = consumer.partitions_for_topic(topic)
+        if numbers:
+            found = [TopicPartition(topic, number) for number in sorted(numbers)]
+            consumer.assign(found)
+            return found
+        await consumer._client.force_metadata_update()  # aiokafka has no public way to ask for one topic's metadata
+        await asyncio.sleep(0.1)
+    raise UnavailableError("the topic is not there")
+
+
+async def _until_end(consumer: Any, topic: str) -> AsyncIterator[Envelope]:
+    partitions = await _assign(consumer, topic)
+    ends = await consumer.end_offsets(partitions)
+    await consumer.seek_to_beginning(*partitions)
+    while any([await consumer.position(one) < ends[one] for one in partitions]):
+        for records in (await consumer.getmany(timeout_ms=500)).values():
+            for record in records:
+                if (envelope := _parsed(record)) is not None:
+                    yield envelope
