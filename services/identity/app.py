@@ -76,7 +76,7 @@ async def build(settings: IdentitySettings) -> FastAPI:
     signer = TokenSigner(vault)
     doorman = Doorman(Passwords(), BlindIndex(SERVICE, vault), signer, settings.session)
     broker = BrokerSettings.of(settings, (await vault.kv(f"{SERVICE}/kafka"))["password"])
-    relay = Relay(base.engine, broker.producer)
+    relay = Relay(base.engine, broker)
     handlers = Handlers(SERVICE, door, broker, ["kept.dsar", COMMANDS])
     approvals_handlers.register(handlers, settings.approval)
     sdk.attach(handlers, IdentityHolder(), VaultSigner(vault, f"kept-{SERVICE}-notes", f"kept.local/{SERVICE}"))
