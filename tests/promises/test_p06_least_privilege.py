@@ -76,7 +76,7 @@ def test_nobody_enters_anothers_database(insiders: dict[str, Insider]) -> None:
                 "SELECT rolsuper OR rolcreatedb OR rolcreaterole FROM pg_roles WHERE rolname = current_user"
             ).fetchone() == (False,)
     for thief, owner in permutations(SERVICES, 2):
-        with pytest.raises(psycopg.OperationalError, match="permission denied|no pg_hba.conf entry|CONNECT"):
+        with pytest.raises(psycopg.OperationalError, match=r"permission denied|no pg_hba.conf entry|CONNECT"):
             insiders[thief].connect(owner)
 
 

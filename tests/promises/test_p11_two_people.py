@@ -1,0 +1,187 @@
+"""P11. Two people for what one person must not do alone.
+
+Over real HTTP and the real bus: an erasure and a restore. That a service *uses* the grant is tested where it is used
+(backup: restore; dsar: erase); here, that no single person, nor the same one twice, ever comes to hold one.
+"""
+
+import asyncio
+import base64
+import json
+import time
+import uuid
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import uuid_utils
+
+from shared.access.actor import Actor
+from shared.access.grants import GrantVerifier
+from shared.access.tokens import ISSUER, ClaimsVerifier, PublishedKeys, TokenVerifier
+from shared.clock import SystemClock
+from shared.errors import NotAllowedError, UnauthenticatedError
+from tests.support.insider import Insider, wait_until
+from tests.support.staff import signed_in, token
+
+if TYPE_CHECKING:
+    from tests.support.platform import Platform
+
+pytestmark = pytest.mark.platform
+API = "/api/identity/approvals"
+
+
+def ask(platform: "Platform", who: str = "michael", action: str = "restore") -> str:
+    """A fresh approval; its id."""
+    answer = signed_in(platform, who).post(API, json={"action": action, "resource": f"bak_{uuid.uuid4().hex}"})
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["id"])
+
+
+def say(platform: "Platform", who: str, approval: str, word: str = "approve") -> int:
+    return signed_in(platform, who).post(f"{API}/{approval}/{word}").status_code
+
+
+def state(platform: "Platform", approval: str) -> dict[str, Any]:
+    found: dict[str, Any] = signed_in(platform, "andrew").get(f"{API}/{approval}").json()
+    return found
+
+
+def grant(platform: "Platform", who: str, approval: str) -> tuple[int, str]:
+    answer = signed_in(platform, who).get(f"{API}/{approval}/grant")
+    return answer.status_code, str(answer.json().get("grant", ""))
+
+
+def test_who_asked_cannot_agree_though_the_role_would_allow_it(platform: "Platform") -> None:
+    approval = ask(platform, "michael")  # security officer: may decide about other people's restores
+    assert say(platform, "michael", approval) == 403
+    assert say(platform, "nancy", approval) == 200
+    assert say(platform, "michael", approval) == 403
+    assert state(platform, approval)["state"] == "requested"
+    assert grant(platform, "michael", approval)[0] == 409
+
+
+def test_one_person_twice_is_one_person(platform: "Platform") -> None:
+    approval = ask(platform)
+    assert [say(platform, "nancy", approval) for _ in range(3)] == [200, 409, 409]
+    assert state(platform, approval)["state"] == "requested"
+
+
+def test_one_person_many_times_at_once_is_one_person(platform: "Platform") -> None:
+    approval = ask(platform)
+    signed_in(platform, "nancy")
+    with ThreadPoolExecutor(8) as pool:
+        said = list(pool.map(lambda _: say(platform, "nancy", approval), range(8)))
+    assert sorted(said) == [200] + [409] * 7
+    assert len(state(platform, approval)["approvers"]) == 1
+
+
+def test_roles_that_may_not_decide(platform: "Platform") -> None:
+    approval = ask(platform)
+    assert [say(platform, who, approval) for who in ("jane", "robert")] == [403, 403]
+    assert signed_in(platform, "jane").get(f"{API}/{approval}").status_code == 404, "nor may they know of it"
+
+
+def test_one_no_ends_it(platform: "Platform") -> None:
+    approval = ask(platform)
+    assert say(platform, "nancy", approval, "refuse") == 200
+    assert say(platform, "andrew", approval) == 409
+    assert grant(platform, "michael", approval)[0] == 409
+
+
+async def test_two_people_make_a_grant_for_one_action_one_resource_one_holder(platform: "Platform") -> None:
+    approval = await asyncio.to_thread(ask, platform)
+    assert [say(platform, who, approval) for who in ("nancy", "andrew")] == [200, 200]
+    told = state(platform, approval)
+    assert told["state"] == "granted" and len(set(told["approvers"])) == 2 and told["requester"] not in told["approvers"]
+    assert grant(platform, "nancy", approval)[0] == 403, "only who asked gets it"
+    status, text = grant(platform, "michael", approval)
+    again = grant(platform, "michael", approval)[1]
+    assert status == 200
+
+    claims = ClaimsVerifier(PublishedKeys(f"{platform.origin}/.well-known/jwks.json"), SystemClock())
+    verifier, michael = GrantVerifier(claims), Actor(told["requester"], "user")
+    made = await verifier.verify(text, "restore", told["resource"], michael)
+    assert made.jti == (await verifier.verify(again, "restore", told["resource"], michael)).jti, "one approval, one use"
+    assert made.approvers == set(told["approvers"]) and 0 < made.expires.timestamp() - time.time() <= 3600
+    for action, resource, actor in (
+        ("erase", told["resource"], michael),
+        ("restore", "bak_other", michael),
+        ("restore", told["resource"], Actor("sub_other", "user")),
+    ):
+        with pytest.raises(NotAllowedError):
+            await verifier.verify(text, action, resource, actor)
+    with pytest.raises(NotAllowedError):
+        await verifier.verify(forged(text, approvers=["a", "b"]), "restore", told["resource"], michael)
+    with pytest.raises(NotAllowedError):  # a session is no grant, nor the reverse
+        await verifier.verify(token(platform, "michael"), "restore", told["resource"], michael)
+    sessions = TokenVerifier(f"{platform.origin}/.well-known/jwks.json", ISSUER, SystemClock())
+    with pytest.raises(UnauthenticatedError):
+        await sessions.verify(text)
+
+
+def forged(text: str, **changes: object) -> str:
+    """The same token with other claims and the old signature."""
+    head, body, signature = text.split(".")
+    claims = json.loads(base64.urlsafe_b64decode(body + "==")) | changes
+    return ".".join((head, base64.urlsafe_b64encode(json.dumps(claims).encode()).rstrip(b"=").decode(), signature))
+
+
+async def test_an_erasure_announced_on_the_bus_waits_for_two(platform: "Platform") -> None:
+    """The way of an erasure: dsar's event, two people, identity's event. Twice the same event: one approval."""
+    request, subject = f"req_{uuid.uuid4().hex}", f"sub_{uuid.uuid4().hex}"
+    await announce(platform, request, subject)
+    await announce(platform, request, subject)
+
+    def waiting() -> list[dict[str, Any]]:
+        items = signed_in(platform, "andrew").get(API).json()["items"]
+        return [one for one in items if one["resource"] == request]
+
+    (approval,) = await asyncio.to_thread(wait_until, waiting)
+    assert approval["action"] == "erase" and approval["state"] == "requested"
+    assert say(platform, "michael", approval["id"]) == 403, "the security officer does not decide about erasures"
+    assert say(platform, "andrew", approval["id"]) == 200
+    assert await granted(platform, request, seconds=3) == [], "one person's word is not enough"
+    assert say(platform, "nancy", approval["id"]) == 200
+    (event,) = await granted(platform, request, seconds=30)
+    assert event["action"] == "erase" and len(set(event["approvers"])) == 2
+    assert len(waiting()) == 1
+
+
+async def announce(platform: "Platform", request: str, subject: str) -> None:
+    """As dsar publishes it."""
+    headers = {
+        "ce_specversion": "1.0",
+        "ce_id": str(uuid_utils.uuid7()),
+        "ce_type": "kept.dsar.erasure.requested.v1",
+        "ce_source": "/services/dsar",
+        "ce_time": "2026-11-24T00:00:00.000000Z",
+        "ce_actor": "system:dsar",
+        "ce_subject": subject,
+        "content-type": "application/json",
+    }
+    producer = Insider(platform.state, "dsar").producer()
+    await producer.start()
+    try:
+        body = json.dumps({"request_id": request}).encode()
+        sent = [(name, value.encode()) for name, value in headers.items()]
+        await producer.send_and_wait("kept.dsar", body, key=request.encode(), headers=sent)
+    finally:
+        await producer.stop()
+
+
+async def granted(platform: "Platform", resource: str, seconds: float) -> list[dict[str, Any]]:
+    """`approval.granted` events about `resource`, as the audit service would read them; waits for the first one."""
+    consumer = Insider(platform.state, "audit").consumer("kept.identity")
+    await consumer.start()
+    found: list[dict[str, Any]] = []
+    try:
+        until = time.monotonic() + seconds
+        while time.monotonic() < until and not found:
+            for records in (await consumer.getmany(timeout_ms=500)).values():
+                for record in records:
+                    if dict(record.headers).get("ce_type") == b"kept.identity.approval.granted.v1":
+                        data = json.loads(record.value)
+                        found += [data] if data["resource"] == resource else []
+    finally:
+        await consumer.stop()
+    return found
