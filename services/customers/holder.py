@@ -1,0 +1,85 @@
+"""How customers answers data-subject commands."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import delete, select
+
+from services.customers.events import RecordsViewed
+from services.customers.policy.model import FieldPolicy
+from services.customers.recipients.model import of_category
+from services.customers.records.actions import FIELDS, opened
+from services.customers.records.tables import Customer, CustomerLocator
+from shared.clock import rfc3339
+from shared.holder.contract import Category, Kept
+from shared.holder.sdk import Forgotten, Holder
+from shared.work import Work
+
+
+class CustomersHolder(Holder):
+    """Customer records."""
+
+    name = "customers"
+
+    def __init__(self, policy: FieldPolicy) -> None:
+        self._policy = policy
+
+    async def locate(self, w: Work, locators: Sequence[str]) -> str | None:
+        """The one customer with one of these. An address that several share is nobody's, rather than the wrong one's."""
+        query = select(CustomerLocator.customer_id).where(CustomerLocator.locator.in_(list(locators))).distinct()
+        found = (await w.session.scalars(query)).all()
+        return found[0] if len(found) == 1 else None
+
+    async def collect(self, w: Work, subject: str) -> list[Category]:
+        """Everything held, with purpose, basis, retention and recipients. A reading like any other: it is told."""
+        customer = await w.session.get(Customer, subject)
+        if customer is None or customer.erased_at is not None:
+            return []
+        values = await opened(w, customer)
+        groups: dict[tuple[str, str, str, str], dict[str, str]] = {}
+        for name, rule in self._policy.fields.items():
+            value = values[name]
+            if value is not None:
+                key = (rule.category, rule.purpose, rule.basis, rule.retention)
+                groups.setdefault(key, {})[name] = value
+        w.publish(
+            RecordsViewed(
+                subject=subject,
+                subjects=[subject],
+                fields=dict.fromkeys((name for name in FIELDS if values[name] is not None), "clear"),
+                purpose="data-subject request",
+                decision=["the person's own right (GDPR 15)"],
+            )
+        )
+        found = [
+            Category(
+                name=category,
+                purpose=purpose,
+                basis=basis,
+                retention=retention,
+                recipients=of_category(category),
+                records=[one],
+            )
+            for (category, purpose, basis, retention), one in groups.items()
+        ]
+        about = {"id": subject, "created": rfc3339(customer.created_at), "changed": rfc3339(customer.updated_at)}
+        account = Category(
+            name="Record", purpose="keep the record", basis="GDPR 6(1)(b)", retention="as the fields above", records=[about]
+        )
+        return [*found, account]
+
+    async def erase(self, w: Work, subject: str, request_id: str) -> Forgotten:
+        """1. The record, locked: a correction under way finishes first or finds nobody. 2. The key. 3. Fields, indexes and
+        locators. 4. The tombstone. One transaction; asked again, it answers again and there is nothing left to do."""
+        query = select(Customer).where(Customer.id == subject).with_for_update()
+        customer = (await w.session.scalars(query)).one_or_none()
+        report = await w.keyring.shred(w.session, subject, w.now)
+        if customer is None:
+            return Forgotten(fields=0, key_version=report.version)
+        fields = [name for name in FIELDS if getattr(customer, name) is not None]
+        for name in fields:
+            setattr(customer, name, None)
+        customer.email_index = customer.phone_index = customer.owner_locator = None
+        customer.erased_at = customer.erased_at or w.now
+        await w.session.execute(delete(CustomerLocator).where(CustomerLocator.customer_id == subject))
+        kept = Kept(what="the pseudonym, and when it was made and erased", reason="GDPR 5(2), 17(3)(e): to show the erasure")
+        return Forgotten(fields=len(fields), key_version=report.version, kept=[kept])

@@ -1,0 +1,91 @@
+"""The rules of the field policy. A field without a purpose is not held; a purpose sees what it needs."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from types import MappingProxyType
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from shared.access.masks import Kind, Level
+from shared.errors import InvalidInputError
+
+# Fields that are looked up by a blind index, and by which others locate the person.
+SEARCHED = ("email", "phone")
+
+
+class Strict(BaseModel):
+    """A part of a reviewed file: unknown words are mistakes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Review(Strict):
+    """Who answers for the file, and since when."""
+
+    by: str = Field(min_length=1)
+    on: date
+    next: date
+
+
+class Purpose(Strict):
+    """Why staff look at records (GDPR Art. 5(1)(b))."""
+
+    title: str
+    title_zh: str
+    basis: str
+
+
+class FieldRule(Strict):
+    """One field: where an import finds it, why it is held, and how each purpose sees it."""
+
+    column: str
+    kind: Kind
+    category: str
+    purpose: str
+    basis: str
+    retention: str
+    required: bool = False
+    characters_max: int = Field(default=200, ge=1, le=2000)
+    levels: Mapping[str, Level]
+
+
+class FieldPolicy(Strict):
+    """The whole file."""
+
+    version: int = Field(ge=1)
+    review: Review
+    default_purpose: str
+    purposes: Mapping[str, Purpose]
+    fields: Mapping[str, FieldRule]
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.default_purpose not in self.purposes:
+            raise ValueError("default_purpose is none of the purposes")
+        for name, rule in self.fields.items():
+            if set(rule.levels) != set(self.purposes):
+                raise ValueError(f"{name}: a level for each purpose, and for no other")
+        if len({rule.column for rule in self.fields.values()}) != len(self.fields):
+            raise ValueError("a column stands twice")
+        return self
+
+    def require_purpose(self, purpose: str | None) -> str:
+        """`purpose`, or the default one. InvalidInputError for one that nobody reviewed."""
+        name = purpose or self.default_purpose
+        if name not in self.purposes:
+            raise InvalidInputError("no such purpose: " + ", ".join(sorted(self.purposes)), field="purpose")
+        return name
+
+    def levels(self, purpose: str) -> Mapping[str, Level]:
+        """Field -> how much of it this purpose sees."""
+        return MappingProxyType({name: rule.levels[purpose] for name, rule in self.fields.items()})
+
+    def columns(self) -> Mapping[str, str]:
+        """Column of an import -> field."""
+        return MappingProxyType({rule.column: name for name, rule in self.fields.items()})
+
+    def refused(self, columns: Sequence[str], known: Sequence[str] = ()) -> list[str]:
+        """Which of `columns` have no purpose here; `known` are those that are no fields but keys."""
+        have = {*self.columns(), *known}
+        return [column for column in columns if column not in have]

@@ -1,0 +1,1 @@
+"""Who receives data of customers, and what."""

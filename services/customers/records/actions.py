@@ -1,0 +1,176 @@
+"""What can be done with records: look, search, correct; and who the staff is.
+
+Reading is always through `readable(actor)`, which knows who asks; a plain `select(Customer)` is for jobs without a reader.
+"""
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Select, delete, select
+from sqlalchemy.dialects.postgresql import insert
+
+from services.customers.events import CustomerUpdated, RecordsViewed, UserCreated
+from services.customers.policy.model import SEARCHED, FieldPolicy
+from services.customers.records.model import Shown, changed, identifiers, require_version, seen
+from services.customers.records.tables import Customer, CustomerLocator, StaffLocator, column
+from services.customers.wiring import Tools
+from shared.access.actor import Actor
+from shared.access.decide import Resource
+from shared.bus.event import Ciphertext
+from shared.errors import InvalidInputError, NotFoundError
+from shared.keys.cipher import Sealed, key_version
+from shared.keys.locators import Kind
+from shared.keys.normalise import normalise_email, normalise_phone
+from shared.work import Work
+
+Row = tuple[Customer, str]  # the customer and the owner's id
+
+
+@dataclass(frozen=True)
+class Record:
+    """A customer as the actor sees it for the purpose."""
+
+    id: str
+    version: int
+    owner: str
+    updated_at: datetime
+    fields: Mapping[str, Shown]
+
+
+def readable(actor: Actor) -> Select[Customer, str]:
+    """The customers that `actor` may know of: those owned by someone in the actor's reporting line."""
+    return (
+        select(Customer, StaffLocator.user_id)
+        .join(StaffLocator, StaffLocator.locator == Customer.owner_locator)
+        .where(Customer.erased_at.is_(None), StaffLocator.user_id.in_(actor.team))
+    )
+
+
+async def list_customers(
+    w: Work, tools: Tools, *, after: str = "", limit: int, search: Mapping[str, str] | None = None
+) -> tuple[list[Record], str | None]:
+    """One page of records, oldest first, and the cursor of the next. One look, one event, also when nobody is found."""
+    w.decide("look", Resource("Customers", "all"))
+    query = readable(w.actor).where(Customer.id > after).order_by(Customer.id).limit(limit + 1)
+    for name, value in (search or {}).items():
+        query = query.where(await _searched(name, value, tools))
+    rows = [(row[0], row[1]) for row in (await w.session.execute(query)).all()]
+    page, more = rows[:limit], len(rows) > limit
+    found = await _look(w, tools.policy, page, searched=list(search or {}))
+    return found, page[-1][0].id if more else None
+
+
+async def view_customer(w: Work, tools: Tools, customer_id: str) -> Record:
+    """One record. NotFoundError for one that is not there and for one that the actor may not know of, alike."""
+    w.decide("look", Resource("Customers", "all"))
+    row = (await w.session.execute(readable(w.actor).where(Customer.id == customer_id))).first()
+    if row is None:
+        raise NotFoundError
+    return (await _look(w, tools.policy, [(row[0], row[1])]))[0]
+
+
+async def update_customer(w: Work, tools: Tools, customer_id: str, if_match: str, changes: Mapping[str, str | None]) -> Record:
+    """Correct fields of one record. Nothing changes and nothing is published where all is as it was."""
+    w.decide("look", Resource("Customers", "all"))
+    query = readable(w.actor).where(Customer.id == customer_id).with_for_update(of=Customer)
+    row = (await w.session.execute(query)).first()
+    if row is None:
+        raise NotFoundError
+    customer, owner = row[0], row[1]
+    w.decide("update", Resource("Customer", customer.id, {"owner": owner}))
+    require_version(customer.version, if_match)
+    values = await opened(w, customer)
+    new = changed(values, changes, tools.policy)
+    if new:
+        sealed = {name: await w.seal(column(name), customer.id, value) if value else None for name, value in new.items()}
+        for name, cipher in sealed.items():
+            setattr(customer, name, cipher)
+        moved = await _reindex(w, tools, customer, {**values, **new}) if {*SEARCHED, "country"} & set(new) else None
+        customer.version += 1
+        customer.updated_at = w.now
+        w.publish(
+            CustomerUpdated(
+                subject=customer.id,
+                key_version=max((key_version(one) for one in sealed.values() if one), default=1),
+                version=customer.version,
+                fields={name: ciphertext(one) if one else None for name, one in sealed.items()},
+                locators=moved,
+            )
+        )
+    return (await _look(w, tools.policy, [(customer, owner)]))[0]
+
+
+async def _look(w: Work, policy: FieldPolicy, rows: Sequence[Row], *, searched: Sequence[str] = ()) -> list[Record]:
+    """Open what the purpose sees, and tell of the look. Values leave only after the event has committed with it (P7)."""
+    purpose = policy.require_purpose(w.purpose)
+    for owner in dict.fromkeys(owner for _, owner in rows):
+        w.decide("view", Resource("Customer", owner, {"owner": owner}))
+    await w.keyring.prefetch(w.session, [customer.id for customer, _ in rows])
+    levels = policy.levels(purpose)
+    wanted = [name for name, level in levels.items() if level != "hidden"]
+    found = [
+        Record(c.id, c.version, owner, c.updated_at, seen(await opened(w, c, wanted), purpose, policy)) for c, owner in rows
+    ]
+    w.publish(
+        RecordsViewed(
+            subject=rows[0][0].id if len(rows) == 1 else None,
+            subjects=[customer.id for customer, _ in rows],
+            fields=dict(levels),
+            purpose=purpose,
+            decision=list(w.policy_ids),
+            searched=list(searched),
+        )
+    )
+    return found
+
+
+async def opened(w: Work, customer: Customer, names: Sequence[str] = ()) -> dict[str, str | None]:
+    """The fields of a record in clear (all, or `names`). Whoever calls this tells of it."""
+    found: dict[str, str | None] = {}
+    for name in names or FIELDS:
+        sealed: Sealed | None = getattr(customer, name)
+        found[name] = None if sealed is None else await w.open(column(name), customer.id, sealed)
+    return found
+
+
+FIELDS = ("first_name", "last_name", "email", "phone", "address", "city", "state", "country", "postal_code")
+
+
+def ciphertext(sealed: Sealed) -> Ciphertext:
+    """As events carry it."""
+    return base64.b64encode(sealed).decode("ascii")
+
+
+async def _searched(name: str, value: str, tools: Tools) -> ColumnElement[bool]:
+    if name == "email":
+        return Customer.email_index == await tools.blind.of("email", normalise_email(value))
+    if name == "phone":
+        return Customer.phone_index == await tools.blind.of("phone", normalise_phone(value))
+    raise InvalidInputError("can't be searched", field=name)
+
+
+async def _reindex(w: Work, tools: Tools, customer: Customer, values: Mapping[str, str | None]) -> list[str]:
+    """Blind indexes and locators after an identifier changed; returns all locators that hold now."""
+    known = identifiers(values)
+    customer.email_index = await tools.blind.of("email", known["email"]) if "email" in known else None
+    customer.phone_index = await tools.blind.of("phone", known["phone"]) if "phone" in known else None
+    mine = CustomerLocator.customer_id == customer.id
+    await w.session.execute(delete(CustomerLocator).where(mine, CustomerLocator.kind.in_(SEARCHED)))
+    pairs: list[tuple[Kind, str]] = [("email" if name == "email" else "phone", value) for name, value in known.items()]
+    for (kind, _), locator in zip(pairs, await tools.locate(pairs) if pairs else [], strict=True):
+        w.session.add(CustomerLocator(locator=locator, customer_id=customer.id, kind=kind))
+    await w.session.flush()
+    return sorted((await w.session.scalars(select(CustomerLocator.locator).where(mine))).all())
+
+
+async def note_user(w: Work, event: UserCreated) -> None:
+    """Remember under which locators identity knows a user: customers follow their representative through it."""
+    if event.subject is None:
+        return
+    for locator in event.locators:
+        known = insert(StaffLocator).values(locator=locator, user_id=event.subject)
+        await w.session.execute(
+            known.on_conflict_do_update(index_elements=[StaffLocator.locator], set_={"user_id": event.subject})
+        )

@@ -1,0 +1,81 @@
+"""Pages: the list, one customer, and correcting a field. Plain forms; the same actions as the API's."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Query, Request, Response
+from fastapi.responses import RedirectResponse
+
+from services.customers.pages.show import Show
+from services.customers.records import actions
+from services.customers.records.api import subject_id
+from services.customers.records.model import etag
+from services.customers.wiring import Tools
+from shared.errors import InvalidInputError, PreconditionError
+from shared.http.app import CurrentActor
+from shared.work import Door
+
+Purpose = Annotated[str, Query(max_length=40)]
+
+
+def router(door: Door, tools: Tools, show: Show, page_rows: int) -> APIRouter:
+    pages = APIRouter(include_in_schema=False, prefix="/customers")
+
+    @pages.get("")
+    async def listed(
+        request: Request,
+        actor: CurrentActor,
+        purpose: Purpose = "",
+        cursor: Annotated[str, Query(max_length=40)] = "",
+        q: Annotated[str, Query(max_length=254)] = "",
+    ) -> Response:
+        why = tools.policy.require_purpose(purpose)
+        search = {"email" if "@" in q else "phone": q.strip()} if q.strip() else {}
+        wrong = False
+        async with door.begin(actor, why) as w:
+            try:
+                found, after = await actions.list_customers(w, tools, after=cursor, limit=page_rows, search=search)
+            except InvalidInputError:  # raised before anything is read: what was typed is neither address nor number
+                found, after, wrong = [], None, True
+        return show(
+            request, "list.html", records=found, next=after, policy=tools.policy, purpose=why, searchable=True, wrong=wrong
+        )
+
+    async def one(
+        request: Request, actor: CurrentActor, customer_id: str, why: str, *, said: str = "", field: str = "", detail: str = ""
+    ) -> Response:
+        async with door.begin(actor, why) as w:
+            record = await actions.view_customer(w, tools, subject_id(customer_id))
+        status = {"stale": 412, "bad": 422}.get(said, 200)
+        return show(
+            request, "one.html", status=status, record=record, policy=tools.policy, purpose=why, searchable=False,
+            said=said, field=field, detail=detail,
+        )  # fmt: skip
+
+    @pages.get("/{customer_id}")
+    async def shown(
+        request: Request, customer_id: str, actor: CurrentActor, purpose: Purpose = "", saved: bool = False
+    ) -> Response:
+        return await one(request, actor, customer_id, tools.policy.require_purpose(purpose), said="saved" if saved else "")
+
+    @pages.post("/{customer_id}")
+    async def correct(
+        request: Request,
+        customer_id: str,
+        actor: CurrentActor,
+        version: Annotated[int, Form(ge=1)],
+        field: Annotated[str, Form(max_length=40)],
+        value: Annotated[str, Form(max_length=2000)] = "",
+        purpose: Purpose = "",
+    ) -> Response:
+        why = tools.policy.require_purpose(purpose)
+        try:
+            async with door.begin(actor, why) as w:
+                await actions.update_customer(w, tools, subject_id(customer_id), etag(version), {field: value})
+        except PreconditionError:
+            return await one(request, actor, customer_id, why, said="stale")
+        except InvalidInputError as error:
+            known = field if field in tools.policy.fields else "field"
+            return await one(request, actor, customer_id, why, said="bad", field=known, detail=error.detail)
+        return RedirectResponse(f"/customers/{customer_id}?purpose={why}&saved=1", status_code=303)
+
+    return pages

@@ -1,0 +1,62 @@
+"""Customer records. Every personal field is sealed under the person's own data key; the rest is pseudonyms and hashes."""
+
+from datetime import datetime
+
+from sqlalchemy import DateTime, ForeignKey, Integer, LargeBinary, Text
+from sqlalchemy.orm import InstrumentedAttribute, Mapped, mapped_column
+
+from services.customers.base import Base
+from shared.keys.cipher import Sealed
+from shared.keys.column import SealedText
+
+
+class Customer(Base):
+    """One customer. After an erasure only pseudonym and dates remain: the tombstone."""
+
+    __tablename__ = "customers"
+
+    id: Mapped[str] = mapped_column(Text, primary_key=True)
+    version: Mapped[int] = mapped_column(Integer, default=1)
+    # The sales representative, as the locator that identity tells of its users: an import may come before the staff.
+    owner_locator: Mapped[str | None] = mapped_column(Text, index=True)
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    erased_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    email_index: Mapped[bytes | None] = mapped_column(LargeBinary, index=True)
+    phone_index: Mapped[bytes | None] = mapped_column(LargeBinary, index=True)
+    first_name: Mapped[Sealed | None] = mapped_column(SealedText)
+    last_name: Mapped[Sealed | None] = mapped_column(SealedText)
+    email: Mapped[Sealed | None] = mapped_column(SealedText)
+    phone: Mapped[Sealed | None] = mapped_column(SealedText)
+    address: Mapped[Sealed | None] = mapped_column(SealedText)
+    city: Mapped[Sealed | None] = mapped_column(SealedText)
+    state: Mapped[Sealed | None] = mapped_column(SealedText)
+    country: Mapped[Sealed | None] = mapped_column(SealedText)
+    postal_code: Mapped[Sealed | None] = mapped_column(SealedText)
+
+
+class CustomerLocator(Base):
+    """How others find this person without learning anything. Goes with the erasure.
+
+    Two customers may share an address or a number, but never a customer number: that row is `unique_external`."""
+
+    __tablename__ = "customer_locators"
+
+    locator: Mapped[str] = mapped_column(Text, primary_key=True)
+    customer_id: Mapped[str] = mapped_column(Text, ForeignKey("customers.id"), primary_key=True, index=True)
+    kind: Mapped[str] = mapped_column(Text)
+
+
+class StaffLocator(Base):
+    """The staff directory: a reading copy of what identity publishes, pseudonyms only."""
+
+    __tablename__ = "staff_locators"
+
+    locator: Mapped[str] = mapped_column(Text, primary_key=True)
+    user_id: Mapped[str] = mapped_column(Text, index=True)
+
+
+def column(name: str) -> InstrumentedAttribute[Sealed | None]:
+    """The encrypted column of a field of the policy."""
+    found: InstrumentedAttribute[Sealed | None] = getattr(Customer, name)
+    return found

@@ -1,0 +1,11 @@
+"""customers' settings beyond those of every service. Frozen, validated at start; no secrets here."""
+
+from pydantic import Field
+
+from shared.settings import ServiceSettings
+
+
+class CustomersSettings(ServiceSettings):
+    """Environment names carry the prefix KEPT_."""
+
+    page_rows: int = Field(default=100, ge=1, le=200, description="customers on one page: one look, one event")

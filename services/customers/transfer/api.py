@@ -1,0 +1,60 @@
+"""HTTP: a file in, a sealed file out."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Request, Response
+from pydantic import BaseModel, Field
+
+from services.customers.transfer import actions
+from services.customers.transfer.model import decode, parse
+from services.customers.wiring import Tools
+from shared.access.grants import GrantVerifier
+from shared.http.app import CurrentActor
+from shared.work import Door
+
+IMPORTS = "/api/customers/imports"
+
+
+class ImportOut(BaseModel):
+    """What the import did. `refused_columns` have no purpose in the field policy: nothing of them was stored."""
+
+    import_id: str
+    rows: int
+    created: int
+    already_there: int
+    refused_columns: list[str] = Field(examples=[["Company", "Fax"]])
+
+
+class ExportIn(BaseModel):
+    """`recipient`: your own age public key; only its owner opens the file."""
+
+    recipient: str = Field(max_length=200, examples=["age1..."])
+
+
+def router(door: Door, tools: Tools, grants: GrantVerifier) -> APIRouter:
+    api = APIRouter(tags=["transfer"])
+
+    @api.post(
+        IMPORTS,
+        status_code=201,
+        openapi_extra={"requestBody": {"content": {"text/csv": {"schema": {"type": "string"}}}, "required": True}},
+    )
+    async def import_customers(request: Request, actor: CurrentActor) -> ImportOut:
+        """The body is the CSV file itself, UTF-8. All of it is taken in, or nothing."""
+        file = parse(decode(await request.body()), tools.policy)
+        async with door.begin(actor, "import") as w:
+            done = await actions.import_customers(w, tools, file)
+        return ImportOut(**vars(done))
+
+    @api.post("/api/customers/exports", response_class=Response)
+    async def export_customers(
+        body: ExportIn, actor: CurrentActor, grant: Annotated[str, Header(alias="X-Kept-Grant", max_length=16384)]
+    ) -> Response:
+        """Every record you may see, sealed to your key. Takes a grant of identity for `export` of `customers`."""
+        granted = await grants.verify(grant, "export", actions.EXPORT, actor)
+        async with door.begin(actor, "export") as w:
+            sealed = await actions.export_customers(w, tools, granted, body.recipient)
+        headers = {"Content-Disposition": 'attachment; filename="customers.csv.age"', "Cache-Control": "no-store"}
+        return Response(sealed, media_type="application/octet-stream", headers=headers)
+
+    return api
