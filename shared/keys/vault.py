@@ -1,7 +1,7 @@
 """Vault (or OpenBao): the only client. Transit, KV v2 and AppRole; blocking calls run in threads.
 
-Fails closed: sealed, unreachable or forbidden after a fresh login is `UnavailableError` (or `NotAllowedError` where the
-policy says no), and the text of an error never holds what was sent or received.
+Fails closed: sealed, unreachable or forbidden after a fresh login is `UnavailableError` (a policy is
+put right while work waits), and the text of an error never holds what was sent or received.
 """
 
 import asyncio
@@ -58,7 +58,11 @@ class Vault:
 
     async def login(self) -> None:
         """Take a fresh token by AppRole. UnavailableError when Vault cannot give one."""
-        await self._guarded(self._login)
+        try:
+            await self._guarded(self._login)
+        except (NotAllowedError, NotFoundError, InvariantError):
+            # A secret id that ran out or was just replaced: whoever deploys puts it right, and work goes on then.
+            raise UnavailableError("the key service does not let this service in") from None
 
     def _login(self) -> None:
         secret_id = self._secret_id_file.read_text().strip()
@@ -75,7 +79,10 @@ class Vault:
         except NotAllowedError:
             async with self._login_lock:  # a revoked token looks like a refusal: once more with a fresh one
                 await self.login()
+        try:
             return await self._guarded(do)
+        except NotAllowedError:
+            raise UnavailableError("the key service refuses this to this service") from None
 
     async def _guarded(self, do: Callable[[], T]) -> T:
         try:

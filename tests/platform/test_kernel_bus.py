@@ -1,37 +1,21 @@
 """The kernel against real servers: door, outbox, relay, Kafka, inbox, dead letters; in a schema and group of its own."""
 
 import asyncio
-import os
-import secrets
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
-from sqlalchemy import MetaData, text
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy import text
 
-from shared.access.actor import Actor
-from shared.access.decide import Policies
 from shared.bus import dlq
-from shared.bus.broker import BrokerSettings
-from shared.bus.consumer import Handlers
 from shared.bus.envelope import Envelope
 from shared.bus.event import Event
 from shared.bus.relay import Relay
-from shared.clock import SystemClock
-from shared.db import create_kernel_tables, database_url, kernel_tables, make_sessions
 from shared.errors import UnavailableError
 from shared.ids import new_id
-from shared.keys.keyring import Keyring
-from shared.keys.vault import Vault
-from shared.settings import ServiceSettings
-from shared.work import Door, Work
+from shared.work import Work
+from tests.support.kernel import ME, TOPIC, Kernel, open_kernel
 
 pytestmark = pytest.mark.platform
-
-ME = Actor.system("customers")
-TOPIC = "kept.customers"
 
 
 class Poked(Event, type="kept.customers.kernel.poked.v1"):
@@ -40,48 +24,7 @@ class Poked(Event, type="kept.customers.kernel.poked.v1"):
     n: int
 
 
-@dataclass
-class Kernel:
-    engine: AsyncEngine
-    door: Door
-    broker: BrokerSettings
-
-    def handlers(self) -> Handlers:
-        return Handlers("customers", self.door, self.broker, [TOPIC], group=f"kept.customers.test-{secrets.token_hex(4)}")
-
-    async def count(self, where: str) -> int:
-        async with self.engine.connect() as connection:
-            return int((await connection.execute(text(f"SELECT count(*) FROM {where}"))).scalar_one())
-
-
-def _settings() -> ServiceSettings:
-    state = Path(os.environ.get("KEPT_STATE", ".kept"))
-    lines = (state / "run" / "customers.env").read_text().splitlines()
-    pairs = dict(line.split("=", 1) for line in lines if "=" in line)
-    names = {name.removeprefix("KEPT_").lower(): value for name, value in pairs.items()}
-    return ServiceSettings(**{k: v for k, v in names.items() if k in ServiceSettings.model_fields})  # type: ignore[arg-type]
-
-
-@pytest.fixture
-async def kernel() -> AsyncIterator[Kernel]:
-    settings = _settings()
-    vault = Vault(settings.vault_addr, settings.vault_role_id, settings.vault_secret_id_file)
-    await vault.login()
-    password = (await vault.kv("customers/database"))["password"]
-    broker = BrokerSettings.of(settings, (await vault.kv("customers/kafka"))["password"])
-    schema = f"kernel_{secrets.token_hex(4)}"
-    engine = create_async_engine(
-        database_url(settings, password), connect_args={"options": f"-c search_path={schema}"}, hide_parameters=True
-    )
-    async with engine.begin() as connection:
-        await connection.execute(text(f"CREATE SCHEMA {schema}"))
-        await connection.run_sync(create_kernel_tables)
-    keyring = Keyring("customers", vault, kernel_tables(MetaData()))
-    door = Door("customers", make_sessions(engine), SystemClock(), Policies.load(), keyring)
-    yield Kernel(engine, door, broker)
-    async with engine.begin() as connection:
-        await connection.execute(text(f"DROP SCHEMA {schema} CASCADE"))
-    await engine.dispose()
+kernel = pytest.fixture(open_kernel)
 
 
 async def _until(true: Callable[[], object], seconds: float = 20) -> None:

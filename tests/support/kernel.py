@@ -1,0 +1,70 @@
+"""The kernel on the real servers that `kept up` (or deploy.local.servers) started, as the service customers."""
+
+import os
+import secrets
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import MetaData, text
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from shared.access.actor import Actor
+from shared.access.decide import Policies
+from shared.bus.broker import BrokerSettings
+from shared.bus.consumer import Handlers
+from shared.clock import SystemClock
+from shared.db import create_kernel_tables, database_url, kernel_tables, make_sessions
+from shared.keys.keyring import Keyring
+from shared.keys.vault import Vault
+from shared.settings import ServiceSettings
+from shared.work import Door
+
+ME = Actor.system("customers")
+TOPIC = "kept.customers"
+
+
+@dataclass
+class Kernel:
+    """A door on a schema of its own, and the broker."""
+
+    engine: AsyncEngine
+    door: Door
+    broker: BrokerSettings
+
+    def handlers(self) -> Handlers:
+        return Handlers("customers", self.door, self.broker, [TOPIC], group=f"kept.customers.test-{secrets.token_hex(4)}")
+
+    async def count(self, where: str) -> int:
+        async with self.engine.connect() as connection:
+            return int((await connection.execute(text(f"SELECT count(*) FROM {where}"))).scalar_one())
+
+
+def settings_of_customers() -> ServiceSettings:
+    state = Path(os.environ.get("KEPT_STATE", ".kept"))
+    lines = (state / "run" / "customers.env").read_text().splitlines()
+    pairs = dict(line.split("=", 1) for line in lines if "=" in line)
+    names = {name.removeprefix("KEPT_").lower(): value for name, value in pairs.items()}
+    return ServiceSettings(**{k: v for k, v in names.items() if k in ServiceSettings.model_fields})  # type: ignore[arg-type]
+
+
+async def open_kernel() -> AsyncIterator[Kernel]:
+    """The body of a fixture: `kernel = pytest.fixture(open_kernel)`."""
+    settings = settings_of_customers()
+    vault = Vault(settings.vault_addr, settings.vault_role_id, settings.vault_secret_id_file)
+    await vault.login()
+    password = (await vault.kv("customers/database"))["password"]
+    broker = BrokerSettings.of(settings, (await vault.kv("customers/kafka"))["password"])
+    schema = f"kernel_{secrets.token_hex(4)}"
+    engine = create_async_engine(
+        database_url(settings, password), connect_args={"options": f"-c search_path={schema}"}, hide_parameters=True
+    )
+    async with engine.begin() as connection:
+        await connection.execute(text(f"CREATE SCHEMA {schema}"))
+        await connection.run_sync(create_kernel_tables)
+    keyring = Keyring("customers", vault, kernel_tables(MetaData()))
+    door = Door("customers", make_sessions(engine), SystemClock(), Policies.load(), keyring)
+    yield Kernel(engine, door, broker)
+    async with engine.begin() as connection:
+        await connection.execute(text(f"DROP SCHEMA {schema} CASCADE"))
+    await engine.dispose()
