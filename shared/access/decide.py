@@ -1,6 +1,7 @@
 """Decisions by Cedar policies (https://docs.cedarpolicy.com). The policies stand in `policies/*.cedar`, one file per
 service; what no policy permits is forbidden."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,19 +35,20 @@ class Policies:
     """All policies of the installation, parsed once."""
 
     def __init__(self, text: str) -> None:
-        self._text = text
+        try:
+            self._set = cedarpy.PolicySet.from_str(text)  # parsing is most of a decision's cost
+            static = json.loads(cedarpy.policies_to_json_str(text))["staticPolicies"]
+        except ValueError as error:
+            raise InvariantError("the access policies do not parse") from error
         # Cedar names policies by position; @id gives the name people know.
-        self._names = _annotated_ids(text)
+        self._names = {key: one.get("annotations", {}).get("id", key) for key, one in static.items()}
+        if len(set(self._names.values())) != len(self._names):
+            raise InvariantError("two access policies have the same @id")
 
     @classmethod
     def load(cls, directory: Path = _POLICIES) -> "Policies":
         """Every `*.cedar` file of `directory`. InvariantError if they do not parse."""
-        text = "\n".join(path.read_text() for path in sorted(directory.glob("*.cedar")))
-        try:
-            cedarpy.policies_to_json_str(text)
-        except ValueError as error:
-            raise InvariantError("the access policies do not parse") from error
-        return cls(text)
+        return cls("\n".join(path.read_text(encoding="utf-8") for path in sorted(directory.glob("*.cedar"))))
 
     def decide(
         self, actor: Actor, action: str, resource: Resource, context: Mapping[str, object] | None = None
@@ -65,18 +67,10 @@ class Policies:
             "resource": f'{resource.type}::"{_quoted(resource.id)}"',
             "context": dict(context or {}),
         }
-        result = cedarpy.is_authorized(request, self._text, entities)
+        result = cedarpy.is_authorized(request, self._set, entities)
         names = tuple(sorted(self._names.get(reason, reason) for reason in result.diagnostics.reasons))
         return Decision(bool(result.allowed) and not result.diagnostics.errors, names)
 
 
 def _quoted(text: str) -> str:
     return text.replace("\\", "\\\\").replace('"', '\\"')
-
-
-def _annotated_ids(text: str) -> dict[str, str]:
-    """`policy<N>` (Cedar's own numbering, by order) -> `@id`."""
-    import re
-
-    starts = re.findall(r'(?:@id\("([^"]+)"\)\s*)?\b(?:permit|forbid)\s*\(', text)
-    return {f"policy{n}": name or f"policy{n}" for n, name in enumerate(starts)}

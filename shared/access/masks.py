@@ -5,6 +5,7 @@ from typing import Literal
 Kind = Literal["email", "phone", "address", "name", "text"]
 Level = Literal["clear", "masked", "hidden"]
 DOTS = "•••"
+TOP_LEVEL_MAX = 6  # `.museum`; what is longer could be anything
 
 
 def mask(kind: Kind, value: str) -> str:
@@ -17,13 +18,19 @@ def mask(kind: Kind, value: str) -> str:
     if kind == "email":
         local, _, domain = value.rpartition("@")
         top = domain.rpartition(".")[2] if "." in domain else ""
-        return f"{local[:1]}{DOTS}@{domain[:1]}{DOTS}" + (f".{top}" if top else "")
+        end = f".{top}" if len(top) <= TOP_LEVEL_MAX and top.isalpha() else ""
+        return f"{_first(local)}{DOTS}@{_first(domain)}{DOTS}{end}"
     if kind == "phone":
         digits = [c for c in value if c.isdigit()]
         return f"{DOTS} {''.join(digits[-2:])}" if len(digits) > 4 else DOTS
     if kind == "name":
-        return f"{value[:1]}{DOTS}"
+        return f"{_first(value)}{DOTS}"
     return DOTS
+
+
+def _first(text: str) -> str:
+    """The first letter, but never all there is: 李 is a whole name."""
+    return text[:1] if len(text) > 1 else ""
 
 
 def shown(level: Level, kind: Kind, value: str) -> str | None:

@@ -16,6 +16,7 @@ from shared.errors import UnauthenticatedError, UnavailableError
 
 TOKEN_CHARS_MAX = 16 * 1024  # a token with a team of several hundred people is about this long
 REFETCH_SECONDS = 5.0  # an unknown key id asks for the keys anew, at most this often
+KEYS_SECONDS_MAX = 300.0  # a key that identity no longer publishes stops counting after this
 ISSUER = "kept"
 Audience = Literal["kept", "kept-grant"]
 
@@ -30,17 +31,21 @@ class PublishedKeys:
         self._lock = asyncio.Lock()
 
     async def get(self, *, fresh: bool = False) -> KeySet:
-        """The keys; UnavailableError while there are none to be had."""
+        """The keys; UnavailableError while there are none to be had. While identity is away, those we have go on."""
         async with self._lock:
-            stale = time.monotonic() - self._fetched > REFETCH_SECONDS
-            if self._keys is None or (fresh and stale):
-                self._keys = await self._fetch()
-                self._fetched = time.monotonic()
+            age = time.monotonic() - self._fetched
+            if self._keys is None or age > (REFETCH_SECONDS if fresh else KEYS_SECONDS_MAX):
+                try:
+                    self._keys = await self._fetch()
+                except UnavailableError:
+                    if self._keys is None:
+                        raise
+                self._fetched = time.monotonic()  # after a failure too: not every request waits for it anew
             return self._keys
 
     async def _fetch(self) -> KeySet:
         try:
-            async with httpx.AsyncClient(timeout=3.0) as client:
+            async with httpx.AsyncClient(timeout=3.0, trust_env=False) as client:
                 answer = await client.get(self._url)
                 answer.raise_for_status()
                 return KeySet.import_key_set(answer.json())
