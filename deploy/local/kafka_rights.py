@@ -33,13 +33,13 @@ ALLOW = 3
 Right = tuple[str, Kind, str, Pattern, Operation]
 
 
-async def connect(port: int, user: str | None, password: str) -> AIOKafkaAdminClient:
+async def connect(port: int, user: str | None, password: str, host: str = "127.0.0.1") -> AIOKafkaAdminClient:
     """An administrative client; without a user, for the broker that has no authentication."""
     sasl = {} if user is None else {
         "security_protocol": "SASL_PLAINTEXT", "sasl_mechanism": "SCRAM-SHA-512",
         "sasl_plain_username": user, "sasl_plain_password": password,
     }  # fmt: skip
-    client = AIOKafkaAdminClient(bootstrap_servers=f"127.0.0.1:{port}", request_timeout_ms=15_000, **sasl)
+    client = AIOKafkaAdminClient(bootstrap_servers=f"{host}:{port}", request_timeout_ms=15_000, **sasl)
     try:
         await client.start()
     except KafkaError as error:
@@ -61,8 +61,8 @@ def rights() -> Iterator[Right]:
             yield user, Kind.GROUP, prefix, Pattern.PREFIXED, Operation.READ
 
 
-async def provision(port: int, user: str | None, password: str) -> None:
-    client = await connect(port, user, password)
+async def provision(port: int, user: str | None, password: str, host: str = "127.0.0.1") -> None:
+    client = await connect(port, user, password, host)
     try:
         await _topics(client)
         if user is not None:

@@ -1,0 +1,1 @@
+"""Setting up the containers of docker-compose.yml, once."""

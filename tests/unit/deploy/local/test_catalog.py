@@ -1,0 +1,62 @@
+"""Promise P6 in the data: who may write what, and sign with what."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from deploy.local import catalog
+from deploy.local.kafka_rights import Kind, Operation, rights
+
+POLICIES = Path(catalog.__file__).resolve().parents[1] / "vault"
+
+
+def test_each_topic_of_events_has_one_writer() -> None:
+    shared = {catalog.ANSWERS}
+    for topic in catalog.topics():
+        writers = [user for user, access in catalog.ACCESS.items() if topic.name in access.writes]
+        assert len(writers) == 1 or topic.name in shared, (topic.name, writers)
+
+
+def test_only_dsar_commands() -> None:
+    assert [user for user, access in catalog.ACCESS.items() if catalog.COMMANDS in access.writes] == ["dsar"]
+
+
+def test_every_topic_named_is_made() -> None:
+    made = {topic.name for topic in catalog.topics()}
+    for access in catalog.ACCESS.values():
+        assert {*access.writes, *access.reads} <= made
+
+
+def test_groups_are_its_own() -> None:
+    for user, kind, name, _, operation in rights():
+        if kind is Kind.GROUP:
+            assert user in name
+            assert operation is Operation.READ
+
+
+def _paths(role: str) -> dict[str, list[str]]:
+    text = (POLICIES / f"{role}.hcl").read_text()
+    found = re.findall(r'^path "([^"]+)" \{ capabilities = \[([^\]]*)\] \}$', text, re.MULTILINE)
+    return {path: re.findall(r'"(\w+)"', capabilities) for path, capabilities in found}
+
+
+@pytest.mark.parametrize("role", catalog.HOLDERS)
+def test_a_policy_reaches_no_key_of_another(role: str) -> None:
+    own = {f"kept-{role}", f"kept-{role}-notes"} | {"identity": {"kept-tokens"}, "audit": {"kept-log"}}.get(role, set())
+    for path, capabilities in _paths(role).items():
+        if match := re.fullmatch(r"transit/(encrypt|decrypt|rewrap|sign)/([\w-]+)(/.*)?", path):
+            assert match[2] in own, path
+        if path.startswith("kept/data/"):
+            assert path.startswith(f"kept/data/{role}/") or (path == "kept/data/demo/*" and "read" not in capabilities)
+        assert "sudo" not in capabilities
+        assert "*" not in path.removesuffix("/*")
+
+
+def test_who_provisions_can_neither_decrypt_nor_sign() -> None:
+    for role in catalog.OPERATORS:
+        assert not [path for path in _paths(role) if path.startswith(("transit/", "sys/"))]
+
+
+def test_every_role_has_a_policy() -> None:
+    assert {path.stem for path in POLICIES.glob("*.hcl")} == {*catalog.HOLDERS, *catalog.OPERATORS}
