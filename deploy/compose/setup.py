@@ -31,14 +31,17 @@ ACTIVE_SECONDS_MAX = 60
 def unsealed(addr: str, place: Path) -> str:
     """Initialises and unseals; returns a root token, which the caller revokes."""
     client = hvac.Client(url=addr, timeout=30)
-    file = place / "unseal.json"
+    file, first_root = place / "unseal.json", ""
     if not client.sys.is_initialized():
         made = client.sys.initialize(SHARES, THRESHOLD)
         _write(file, json.dumps({"keys": made["keys_base64"], "threshold": THRESHOLD}))
+        first_root = made["root_token"]  # never on a disk, and revoked below
     keys = [str(key) for key in json.loads(file.read_text())["keys"][:THRESHOLD]]
     if client.sys.is_sealed():
         client.sys.submit_unseal_keys(keys)
     _wait_active(addr)
+    if first_root:
+        hvac.Client(url=addr, token=first_root, timeout=30).auth.token.revoke_self()
     return vault_provision.generate_root(addr, keys)
 
 

@@ -41,6 +41,7 @@ def test_a_service_sees_its_own_credentials_and_state_alone(name: str) -> None:
     assert service["volumes"] == [f"{name}-credentials:/run/kept:ro", f"{name}:/var/lib/kept"]
     assert service["environment"]["KEPT_SERVICE"] == name
     assert service["command"] == ["python", "-m", f"services.{name}.app"]
+    assert service["environment"]["KEPT_VAULT_ROLE_ID"] == f"kept-{name}"
     assert "secrets" not in service
 
 
@@ -78,3 +79,16 @@ def test_the_image_is_pinned_by_digest_and_not_root() -> None:
 def test_the_gateway_knows_every_service() -> None:
     text = (ROOT / "deploy/compose/nginx.conf").read_text()
     assert set(re.findall(r"proxy_pass http://([a-z]+):8000", text)) == set(SERVICES)
+
+
+def test_what_a_container_runs_exists() -> None:
+    for service in COMPOSE["services"].values():
+        if service.get("command", [])[:2] == ["python", "-m"]:
+            assert (ROOT / (service["command"][2].replace(".", "/") + ".py")).exists(), service["command"]
+
+
+def test_every_service_has_a_policy_and_a_broker_user() -> None:
+    users = (ROOT / "deploy/compose/secrets.sh").read_text()
+    for name in SERVICES:
+        assert (ROOT / f"deploy/vault/{name}.hcl").exists()
+        assert f" {name} " in users
