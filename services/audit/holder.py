@@ -1,0 +1,65 @@
+"""How audit answers data-subject commands: who looked; forget what it sealed; and receipts for other holders' answers."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import delete, select
+
+from services.audit.index.actions import looks_at
+from services.audit.index.tables import Known
+from services.audit.receipts import receipt_of
+from shared.blobs import BlobStore
+from shared.bus.consumer import Handlers
+from shared.bus.envelope import Envelope
+from shared.errors import NotFoundError, UnavailableError
+from shared.holder.contract import Attest, Attested, Category, Forgotten, Kept
+from shared.holder.sdk import Holder
+from shared.work import Work
+
+
+class AuditHolder(Holder):
+    name = "audit"
+
+    async def locate(self, w: Work, locators: Sequence[str]) -> str | None:
+        """By the locators that events carried."""
+        subject: str | None = await w.session.scalar(select(Known.subject).where(Known.locator.in_(list(locators))).limit(1))
+        return subject
+
+    async def collect(self, w: Work, subject: str) -> list[Category]:
+        looks = [
+            {
+                "when": row["time"],
+                "who": row["actor"],
+                "what": row["type"],
+                "fields": row.get("fields", {}),
+                "purpose": row.get("purpose", ""),
+            }
+            for row in await looks_at(w, subject)
+        ]
+        return [
+            Category(
+                name="who looked at your data",
+                purpose="show that data is used as promised, and find misuse",
+                basis="GDPR 6(1)(f), 5(2), 32",
+                retention="as long as the log: entries hold a pseudonym and no readable data",
+                records=looks,
+            )
+        ]
+
+    async def erase(self, w: Work, subject: str, request_id: str) -> Forgotten:
+        """Shred the key under which foreign records about the subject were sealed; later ones are not kept at all."""
+        report = await w.keyring.shred(w.session, subject, w.now)
+        gone = await w.session.execute(delete(Known).where(Known.subject == subject).returning(Known.locator))
+        kept = Kept(what="that events happened, under a pseudonym that leads to nobody any more", reason="GDPR 5(2), 17(3)(e)")
+        return Forgotten(fields=len(gone.all()), key_version=report.version, kept=[kept])
+
+
+def attach_receipts(handlers: Handlers, blobs: BlobStore) -> None:
+    """Answer `attest`."""
+
+    @handlers.on(Attest)
+    async def attest(w: Work, command: Attest, envelope: Envelope) -> None:
+        try:
+            receipts = {one: await receipt_of(w, blobs, one) for one in command.event_ids}
+        except NotFoundError:
+            raise UnavailableError("the log does not cover them yet", retry_after=1) from None
+        w.publish(Attested(request_id=command.request_id, receipts=receipts))

@@ -1,0 +1,69 @@
+"""What the index remembers of an entry: pure."""
+
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from services.audit.log.entry import Entry, Kind
+from shared.ids import is_id
+
+VIEWED = ".viewed.v"
+SUBJECTS_MAX = 1_000  # of one look: a page is far smaller
+LOCATOR = "loc_"
+
+
+@dataclass(frozen=True)
+class Facts:
+    ce_id: str
+    type: str
+    actor: str
+    subject: str
+    time: datetime
+    trace: str
+    about: tuple[str, ...]
+    locators: tuple[str, ...]
+    detail: dict[str, Any] = field(default_factory=dict)
+
+
+def facts_of(entry: Entry) -> Facts:
+    """The facts of an entry. Of sealed entries only what stands in clear; a gap is an event without an id."""
+    data = _data(entry)
+    subject = entry.header("ce_subject")
+    subject = subject if is_id(subject, "sub") else ""
+    subjects = [s for s in _texts(data.get("subjects"))[:SUBJECTS_MAX] if is_id(s, "sub")]
+    kind = entry.header("ce_type")
+    detail = {n: data[n] for n in ("fields", "purpose", "decision") if n in data} if VIEWED in kind else {}
+    return Facts(
+        ce_id=entry.header("ce_id")[:64],
+        type=kind[:200] or f"({entry.kind.name.lower()})",
+        actor=entry.header("ce_actor")[:100],
+        subject=subject,
+        time=_time(entry),
+        trace=entry.header("traceparent")[3:35],
+        about=tuple(dict.fromkeys([*([subject] if subject else []), *subjects])),
+        locators=tuple(x for x in _texts(data.get("locators")) if x.startswith(LOCATOR)) if subject else (),
+        detail=detail,
+    )
+
+
+def _data(entry: Entry) -> dict[str, Any]:
+    if entry.kind is not Kind.RECORD or entry.value is None:
+        return {}
+    try:
+        found = json.loads(entry.value)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _texts(value: object) -> list[str]:
+    return [v for v in value if isinstance(v, str)] if isinstance(value, list) else []
+
+
+def _time(entry: Entry) -> datetime:
+    try:
+        at = datetime.fromisoformat(entry.header("ce_time"))
+    except ValueError:
+        at = datetime.fromtimestamp(max(entry.place.timestamp, 0) / 1000, UTC)
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
