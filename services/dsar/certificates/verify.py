@@ -26,6 +26,11 @@ def key_of(holder: str, vkeys: Sequence[str]) -> list[str]:
     return found
 
 
+def log_keys(vkeys: Sequence[str]) -> list[str]:
+    """Those of a log: `<place>/log` or below. A holder's own key must not sign a checkpoint."""
+    return [vkey for vkey in vkeys if "log" in vkey.split("+", 1)[0].split("/")[1:2]]
+
+
 def _says(entry: bytes, text: str) -> bool:
     """Whether `entry` carries `text` as a JSON string, escaped or not."""
     return any(json.dumps(text, ensure_ascii=flag)[1:-1].encode() in entry for flag in (False, True))
