@@ -163,15 +163,21 @@ def _attach(module_name: str, names: Mapping[str, str]) -> None:
             app.add_typer(found, name=command)
 
 
+def _environment(state: State, words: list[str]) -> None:
+    """A service's command runs with that service's settings, against this installation; what is set already stays."""
+    found = environment.read(state, words[0]) if words and words[0] in SERVICES else {}
+    found["KEPT_STATE"] = str(state.root)
+    if port := port_file.load(state).get("gateway"):
+        found["KEPT_ORIGIN"] = f"http://localhost:{port}"
+    for key, value in found.items():
+        os.environ.setdefault(key, value)
+
+
 def main() -> None:
     """The way in: one line for what a person can do something about, never a traceback for it."""
-    state = State.find()
     words = sys.argv[1:]
-    if words and words[0] in SERVICES:  # a service's command runs with that service's settings
-        for key, value in environment.read(state, words[0]).items():
-            os.environ.setdefault(key, value)
-    os.environ.setdefault("KEPT_STATE", str(state.root))
     try:
+        _environment(State.find(), words)
         attach()
         app()
     except PlatformError as error:

@@ -14,6 +14,9 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import httpx
+from rich.console import Console
+from rich.padding import Padding
+from rich.text import Text
 
 from deploy.local import environment
 from deploy.local import ports as port_file
@@ -119,3 +122,15 @@ def _why(answer: httpx.Response) -> str:
         return f": {body.get('detail') or body.get('title')}"
     except (ValueError, AttributeError):
         return ""
+
+
+@dataclass
+class Story:
+    stage: Stage
+    console: Console
+    facts: dict[str, Any] = field(default_factory=dict)
+    backup_id: str = ""
+    luis_known: bool = True
+
+    def say(self, text: str) -> None:
+        self.console.print(Padding(Text(text), (0, 0, 0, 3)))
