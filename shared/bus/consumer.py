@@ -11,6 +11,7 @@ malformed record outside any handler, and its acknowledgement policies lose or b
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar, cast
@@ -35,6 +36,7 @@ from shared.work import Door, Work
 # the broker within seconds when the process is gone.
 POLL_MILLISECONDS_MAX = 24 * 3600 * 1000
 START_PAUSE_SECONDS = 2.0
+WATCH_SECONDS = 1.0
 
 E = TypeVar("E", bound=Event)
 Handler = Callable[[Work, E, Envelope], Awaitable[None]]
@@ -55,7 +57,7 @@ class Handlers:
         self._settings = broker
         self._topics = [*dict.fromkeys([*topics, dlq.topic_of(service)])]
         self._routes: dict[str, tuple[type[Event], Handler[Any]]] = {}
-        self._consumer: AIOKafkaConsumer | None = None
+        self._trouble = asyncio.Event()
         self._producer: AIOKafkaProducer | None = None
 
     def on(self, event: type[E]) -> Callable[[Handler[E]], Handler[E]]:
@@ -72,25 +74,33 @@ class Handlers:
     # -- running ------------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Consume until cancelled. A broker that is away at the start is waited for."""
+        """Consume until cancelled. Whatever breaks, a new consumer goes on from the last committed offset."""
         while True:
-            broker = self._broker()
+            self._trouble.clear()
+            broker, subscriber = self._connect()
             self._producer = self._settings.producer()
             try:
                 await self._producer.start()
                 await broker.start()
                 self.ready = True
                 log.info("handlers run", extra={"topics": self._topics})
-                await asyncio.Event().wait()
-            except (KafkaError, OSError) as why:
-                log.warning("handlers wait for kafka: %s", type(why).__name__)
-                await asyncio.sleep(START_PAUSE_SECONDS)
+                await self._watch(subscriber)
+                log.error("handlers stopped: starting them again")
+            except Exception as why:  # a task that ends here would end the service's handling silently
+                log.warning("handlers wait: %s", type(why).__name__)
             finally:
                 self.ready = False
                 await _quietly(broker.stop())
                 await _quietly(self._producer.stop())
+            await asyncio.sleep(START_PAUSE_SECONDS)
 
-    def _broker(self) -> KafkaBroker:
+    async def _watch(self, subscriber: Any) -> None:
+        """Until something is wrong. FastStream restarts its consuming task, but not twice for the same exception."""
+        while not self._trouble.is_set() and any(not task.done() for task in subscriber.tasks):
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._trouble.wait(), WATCH_SECONDS)
+
+    def _connect(self) -> tuple[KafkaBroker, Any]:
         broker = KafkaBroker(
             self._settings.bootstrap,
             security=self._settings.faststream(),
@@ -113,11 +123,17 @@ class Handlers:
         )
 
         async def take(record: ConsumerRecord) -> None:
-            await self.handle(record)
-            await self._commit(cast(AIOKafkaConsumer, subscriber.consumer), record)
+            if self._trouble.is_set():
+                return  # an earlier record is not done: to commit behind it would lose it
+            try:
+                await self.handle(record)
+                await self._commit(cast(AIOKafkaConsumer, subscriber.consumer), record)
+            except BaseException:
+                self._trouble.set()  # FastStream would go on to the next record
+                raise
 
         subscriber(take)
-        return broker
+        return broker, subscriber
 
     async def _commit(self, consumer: AIOKafkaConsumer, record: ConsumerRecord) -> None:
         """Past this record, and no further: a commit without offsets would cover whatever was fetched."""
@@ -195,5 +211,5 @@ async def _quietly(stopping: Awaitable[None]) -> None:
     try:
         async with asyncio.timeout(5):
             await stopping
-    except (KafkaError, OSError, TimeoutError) as why:
+    except Exception as why:
         log.warning("stopping: %s", type(why).__name__)

@@ -17,7 +17,6 @@ from typing import Any, NamedTuple
 import psycopg
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.bus.broker import BrokerSettings
@@ -66,8 +65,7 @@ class Relay:
         while True:
             try:
                 await self._session()
-                failures = 0
-            except (KafkaError, SQLAlchemyError, psycopg.Error, OSError) as why:
+            except Exception as why:  # a relay that ended here would leave events unpublished silently
                 delay = BACKOFF_SECONDS[min(failures, len(BACKOFF_SECONDS) - 1)]
                 failures = 0 if self.active else failures + 1
                 log.warning("relay waits: %s", type(why).__name__, extra={"retry_seconds": delay})
