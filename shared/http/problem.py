@@ -2,6 +2,7 @@
 
 import logging
 from http import HTTPStatus
+from urllib.parse import quote
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -26,7 +27,7 @@ def answer(request: Request, status: int, code: str, detail: str, *, field: str 
     headers = {"Retry-After": str(retry_after)} if retry_after else {}
     if wants_page(request):
         if status == HTTPStatus.UNAUTHORIZED and request.method == "GET":
-            return RedirectResponse(f"/signin?next={request.url.path}", status_code=303)
+            return RedirectResponse(f"/signin?next={quote(request.url.path)}", status_code=303)
         return HTMLResponse(plain_page(request, status, code), status_code=status, headers=headers)
     body: dict[str, object] = {
         "type": TYPE.format(code=code),
@@ -41,7 +42,7 @@ def answer(request: Request, status: int, code: str, detail: str, *, field: str 
 
 
 def install(app: FastAPI) -> None:
-    """Register the handlers on `app`."""
+    """Register the handlers on `app`; what none of them takes is a defect, and shared/http/edge.py answers it."""
 
     @app.exception_handler(KeptError)
     async def kept(request: Request, error: KeptError) -> Response:
@@ -60,17 +61,16 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> Response:
+        if isinstance(error.__cause__, KeptError):  # FastAPI calls everything that breaks the reading of a body a 400
+            return await kept(request, error.__cause__)
         code = {404: "not-found", 405: "method-not-allowed", 413: "too-large"}.get(error.status_code, "refused")
-        return answer(request, error.status_code, code, HTTPStatus(error.status_code).phrase)
+        response = answer(request, error.status_code, code, HTTPStatus(error.status_code).phrase)
+        response.headers.update(error.headers or {})  # a 405 names what is allowed
+        return response
 
     @app.exception_handler(DBAPIError)
     async def database(request: Request, error: DBAPIError) -> Response:
         if error.connection_invalidated or isinstance(error, OperationalError | InterfaceError):
             return answer(request, 503, "unavailable", "The database is away.", retry_after=2)
         log.error("database", exc_info=error)
-        return answer(request, 500, "internal", "Something is wrong on our side.")
-
-    @app.exception_handler(Exception)
-    async def defect(request: Request, error: Exception) -> Response:
-        log.error("defect", exc_info=error)
         return answer(request, 500, "internal", "Something is wrong on our side.")
