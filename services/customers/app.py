@@ -53,7 +53,7 @@ async def build(settings: CustomersSettings) -> FastAPI:
     tools = Tools(load(), BlindIndex(SERVICE, vault), lambda pairs: locators(vault, pairs))
 
     broker = BrokerSettings.of(settings, (await vault.kv(f"{SERVICE}/kafka"))["password"])
-    relay = Relay(engine, broker.producer)
+    relay = Relay(engine, broker)
     handlers = Handlers(SERVICE, door, broker, ["kept.identity", COMMANDS])
     records_handlers.register(handlers)
     signer = VaultSigner(vault, f"kept-{SERVICE}-notes", f"kept.local/{SERVICE}")

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 EN: Mapping[str, str] = {
-    "lead": "Those you look after, and those of your reporting line. Each page you open is recorded: who, whose, which fields, why.",
+    "lead": "Those you look after, and those of your reporting line. Each page you open is recorded.",
     "purpose": "You look in order to",
     "change": "Change",
     "search": "Find by e-mail address or phone number (exactly, with country code)",

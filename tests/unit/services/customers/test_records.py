@@ -1,0 +1,60 @@
+"""Records: what a value must be, what changed, how much a purpose sees."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.customers.policy.load import load
+from services.customers.records.model import changed, clean, etag, identifiers, require_version, seen
+from shared.errors import InvalidInputError, PreconditionError
+
+POLICY = load()
+LUIS = {"first_name": "Luís", "email": "luisg@embraer.com.br", "phone": "+55 (12) 3923-5555", "country": "Brazil"}
+
+
+def test_what_changed_is_told_by_value() -> None:
+    wanted = {"first_name": " Luís ", "phone": "", "city": "São Paulo"}
+    assert changed(LUIS, wanted, POLICY) == {"phone": None, "city": "São Paulo"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("fax", "1", "purpose"), ("email", "nobody", "e-mail"), ("email", "", "empty"), ("last_name", "  ", "empty"),
+        ("city", "x" * 201, "limit"), ("city", "a\nb", "control"),
+    ],
+)  # fmt: skip
+def test_a_bad_value_is_refused_by_field_and_never_repeated(name: str, value: str, says: str) -> None:
+    with pytest.raises(InvalidInputError) as refused:
+        clean(name, value, POLICY)
+    assert refused.value.field == name
+    assert says in refused.value.detail
+    assert len(value.strip()) < 2 or value not in refused.value.detail
+
+
+def test_identifiers_are_normalised_and_a_number_nobody_can_dial_is_none() -> None:
+    assert identifiers(LUIS) == {"email": "luisg@embraer.com.br", "phone": "+551239235555"}
+    assert identifiers({"phone": "0711 2842222", "country": "Germany"}) == {"phone": "+497112842222"}
+    assert identifiers({"phone": "12", "country": "Atlantis"}) == {}
+
+
+def test_a_purpose_sees_what_it_needs() -> None:
+    support = seen(LUIS, "support", POLICY)
+    assert (support["first_name"].level, support["first_name"].value) == ("clear", "Luís")
+    assert support["email"].value is not None and "luisg" not in support["email"].value
+    assert seen({**LUIS, "address": "Rua 1"}, "support", POLICY)["address"].value is None
+    assert seen(LUIS, "contact", POLICY)["email"].value == LUIS["email"]
+
+
+@given(st.text(min_size=5, max_size=60), st.sampled_from(sorted(POLICY.purposes)), st.sampled_from(sorted(POLICY.fields)))
+def test_no_value_is_shown_whole_unless_its_level_is_clear(value: str, purpose: str, name: str) -> None:
+    shown = seen({name: value}, purpose, POLICY)[name]
+    assert shown.value != value or shown.level == "clear"
+    assert shown.level != "hidden" or shown.value is None
+
+
+@pytest.mark.parametrize("if_match", ["", "*", "1", '"2"', 'W/"1"', '"01"'])
+def test_only_the_version_that_was_read_may_be_changed(if_match: str) -> None:
+    require_version(1, etag(1))
+    with pytest.raises(PreconditionError):
+        require_version(1, if_match)
