@@ -8,8 +8,10 @@ import json
 import logging
 import os
 import sys
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from types import TracebackType
 
 from opentelemetry import context, propagate, trace
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -21,11 +23,17 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 from shared.clock import SystemClock, rfc3339
 from shared.errors import KeptError
 
+TEMPLATE_CHARS_MAX = 200
+
 _tracer = trace.get_tracer("kept")
 
 
+OURS = ("kept", "services", "shared", "deploy", "examples", "__main__")
+
+
 class JsonLines(logging.Formatter):
-    """One JSON object per line. Of an exception only its type and where it was raised: texts of libraries may hold values."""
+    """One JSON object per line. Texts of libraries may hold values: of their lines only the template is printed, and of an
+    exception only its type and where it was raised."""
 
     def __init__(self, service: str) -> None:
         super().__init__()
@@ -33,12 +41,13 @@ class JsonLines(logging.Formatter):
         self._clock = SystemClock()
 
     def format(self, record: logging.LogRecord) -> str:
+        ours = record.name.partition(".")[0] in OURS
         line: dict[str, object] = {
             "time": rfc3339(self._clock.now()),
             "level": record.levelname.lower(),
             "service": self._service,
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": record.getMessage() if ours else str(record.msg).partition("\n")[0][:TEMPLATE_CHARS_MAX],
         }
         span = trace.get_current_span().get_span_context()
         if span.is_valid:
@@ -68,11 +77,19 @@ def setup(service: str) -> TracerProvider:
     for noisy in ("aiokafka", "httpx", "httpcore", "faststream", "urllib3", "uvicorn.access", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it logs record keys; we report what we catch ourselves
+    sys.excepthook = _last_words  # Python's own would print the text
+    # Python's warnings quote source lines, never values; they are noise on every start of a service.
+    warnings.simplefilter("ignore")
     provider = TracerProvider(resource=Resource.create({"service.name": service, "service.namespace": "kept"}))
     if os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"):
         provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     trace.set_tracer_provider(provider)
     return provider
+
+
+def _last_words(kind: type[BaseException], error: BaseException, trace_back: TracebackType | None) -> None:
+    if not issubclass(kind, KeyboardInterrupt):
+        logging.getLogger("kept").critical("stopped by a defect", exc_info=(kind, error, trace_back))
 
 
 @contextmanager
