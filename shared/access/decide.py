@@ -69,7 +69,10 @@ class Policies:
         }
         result = cedarpy.is_authorized(request, self._set, entities)
         names = tuple(sorted(self._names.get(reason, reason) for reason in result.diagnostics.reasons))
-        return Decision(bool(result.allowed) and not result.diagnostics.errors, names)
+        allowed = bool(result.allowed) and not result.diagnostics.errors
+        if allowed and not names:
+            raise InvariantError("a decision that no policy made")
+        return Decision(allowed, names)
 
 
 def _quoted(text: str) -> str:

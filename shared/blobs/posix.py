@@ -9,30 +9,32 @@ import errno
 import os
 import secrets
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from shared.blobs.store import checked
+from shared.blobs.store import TEMPORARY, checked
 from shared.errors import ConflictError, NotFoundError, TamperError, UnavailableError
 
-TEMPORARY = ".tmp-"
 READ_ONLY = 0o444
+AWAY = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ESTALE}
 
 
 class PosixStore:
+    """One process, or several: names decide who was first, so there is nothing to lock."""
+
     def __init__(self, root: Path) -> None:
         self.root = root
-        _make_directory(root)
+        with _translated():
+            _make_directory(root)
 
     def put_new(self, path: str, data: bytes) -> None:
         target = self.root / checked(path)
-        temporary = self._written(target, data)
-        try:
-            os.link(temporary, target)
-        except FileExistsError:
-            raise ConflictError("the name is taken") from None
-        finally:
-            temporary.unlink(missing_ok=True)
-        _sync(target.parent)
+        with _translated(), _written(target, data) as temporary:
+            try:
+                os.link(temporary, target)
+            except FileExistsError:
+                raise ConflictError("the name is taken") from None
+            _sync(target.parent)
 
     def put_same(self, path: str, data: bytes) -> None:
         try:
@@ -40,40 +42,56 @@ class PosixStore:
         except ConflictError:
             if self.get(path) != data:
                 raise TamperError(f"{path} holds other bytes") from None
+            # Whoever wrote it may have died before its step 3.
+            with _translated():
+                _sync((self.root / path).parent)
 
     def replace(self, path: str, data: bytes) -> None:
         target = self.root / checked(path)
-        temporary = self._written(target, data)
-        temporary.replace(target)
-        _sync(target.parent)
+        with _translated(), _written(target, data) as temporary:
+            temporary.replace(target)
+            _sync(target.parent)
 
     def get(self, path: str) -> bytes:
-        try:
-            return (self.root / checked(path)).read_bytes()
-        except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
-            raise NotFoundError("no such blob") from None
+        with _translated():
+            try:
+                return (self.root / checked(path)).read_bytes()
+            except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+                raise NotFoundError("no such blob") from None
 
     def list(self, prefix: str = "") -> Iterator[str]:
         base = self.root / checked(prefix) if prefix else self.root
-        for path in sorted(base.rglob("*")):
-            if path.is_file() and not path.name.startswith(TEMPORARY):
-                yield path.relative_to(self.root).as_posix()
+        with _translated():
+            found = [path.relative_to(self.root).as_posix() for path in base.rglob("*") if path.is_file()]
+        yield from sorted(name for name in found if TEMPORARY not in name)
 
-    def _written(self, target: Path, data: bytes) -> Path:
-        temporary = target.parent / f"{TEMPORARY}{secrets.token_hex(8)}"
-        try:
-            _make_directory(target.parent)
-            with temporary.open("xb") as file:
-                file.write(data)
-                file.flush()
-                os.fchmod(file.fileno(), READ_ONLY)
-                os.fsync(file.fileno())
-        except OSError as error:
+
+@contextmanager
+def _written(target: Path, data: bytes) -> Iterator[Path]:
+    """Step 1. The temporary name is gone afterwards, whatever happened."""
+    _make_directory(target.parent)
+    temporary = target.parent / f"{TEMPORARY}{secrets.token_hex(8)}"
+    try:
+        with temporary.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fchmod(file.fileno(), READ_ONLY)
+            os.fsync(file.fileno())
+        yield temporary
+    finally:
+        with suppress(OSError):  # the first error is the one that counts
             temporary.unlink(missing_ok=True)
-            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS):
-                raise UnavailableError("the store cannot take more now") from None
-            raise
-        return temporary
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """A disk that is full, broken or read-only is a part that is away: what waits for it is tried again."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in AWAY:
+            raise UnavailableError(f"the store cannot be used now: {errno.errorcode[error.errno]}") from None
+        raise
 
 
 def _make_directory(path: Path) -> None:

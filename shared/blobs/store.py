@@ -1,6 +1,6 @@
 """Write-once object stores: the contract. The call site names the write (STYLE.md rule 11).
 
-Paths are relative, `/`-separated, of `[A-Za-z0-9._-]` parts; no part is empty, `.` or `..`. Every write is durable when it
+Paths are relative, `/`-separated, of `[A-Za-z0-9._~-]` parts; no part is empty, `.` or `..`. Every write is durable when it
 returns. A name is written once; `replace` is for the few names that are meant to move (a checkpoint).
 """
 
@@ -12,6 +12,8 @@ from shared.errors import MalformedError
 
 _PART = re.compile(r"[A-Za-z0-9._~-]+")
 PATH_CHARS_MAX = 512
+PART_CHARS_MAX = 200  # file systems end at 255 bytes
+TEMPORARY = ".tmp-"  # begins names that are not blobs yet
 
 
 class BlobStore(Protocol):
@@ -38,7 +40,11 @@ class BlobStore(Protocol):
 
 def checked(path: str) -> str:
     """`path` if it is one accepted form, else MalformedError."""
-    parts = path.split("/")
-    if len(path) > PATH_CHARS_MAX or any(p in ("", ".", "..") or not _PART.fullmatch(p) for p in parts):
+    if len(path) > PATH_CHARS_MAX or not all(_fits(part) for part in path.split("/")):
         raise MalformedError("not a path of the store")
     return path
+
+
+def _fits(part: str) -> bool:
+    known = _PART.fullmatch(part) is not None and part not in (".", "..")
+    return known and len(part) <= PART_CHARS_MAX and not part.startswith(TEMPORARY)
