@@ -76,12 +76,12 @@ def root() -> Iterator[Path]:
 @pytest.fixture(scope="module")
 async def source(root: Path) -> AsyncIterator[Source]:
     home = place.make(root / "src", POSTGRES)
-    uid = POSTGRES.user()
+    prefix, uid = POSTGRES.runs_as(home.root)
     if uid is not None:
         os.chown(home.root, uid, -1)
         os.chown(home.data, uid, -1)
     subprocess.run(
-        [BIN / "initdb", "-D", home.data, "-U", "postgres", "-A", "trust"], check=True, capture_output=True, user=uid,
+        [*prefix, BIN / "initdb", "-D", home.data, "-U", "postgres", "-A", "trust"], check=True, capture_output=True, user=uid,
         extra_groups=[] if uid is not None else None, cwd="/",
     )  # fmt: skip
     async with place.serving(home, POSTGRES):
@@ -185,3 +185,16 @@ async def test_a_broken_copy_is_no_set(source: Source) -> None:
     recipient = source.manifest.recipient
     with pytest.raises(UnavailableError):
         await stream(wrong, BIN, recipient, lambda number, data: None)
+
+
+async def test_a_place_that_nobody_may_pass_through_to_still_works(source: Source) -> None:
+    """As in a checkout under /root: then the server runs in a user namespace."""
+    private = source.root / "private"
+    private.mkdir(mode=0o700)
+    scratch = place.make(private / "deep" / "r5", POSTGRES)
+    try:
+        await fetch(source.manifest, source.identity, source.blobs.__getitem__, scratch.data)
+        async with place.serving(scratch, POSTGRES):
+            assert (await checks.everyone(scratch))[0].passed
+    finally:
+        place.remove(scratch.root)

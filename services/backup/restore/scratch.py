@@ -35,8 +35,24 @@ class Postgres:
     def program(self, name: str) -> str:
         return str(self.bin / name) if self.bin else name
 
-    def user(self) -> int | None:
-        return pwd.getpwnam(self.os_user).pw_uid if os.geteuid() == 0 else None
+    def runs_as(self, root: Path) -> tuple[tuple[str, ...], int | None]:
+        """(what to put before the command, the user to switch to) for a server whose files are under `root`.
+
+        Where that user cannot pass through to the files or the programs (a checkout under /root), a user namespace in
+        which our uid is not 0 does the same.
+        """
+        if os.geteuid() != 0:
+            return (), None
+        if _passable(root.parent) and (self.bin is None or _passable(self.bin)):
+            return (), pwd.getpwnam(self.os_user).pw_uid
+        if shutil.which("unshare") is None:
+            raise UnavailableError(f"PostgreSQL refuses root, and {self.os_user} may not pass through to its files")
+        return ("unshare", "--user", "--map-user=1000", "--map-group=1000", "--"), None
+
+
+def _passable(path: Path) -> bool:
+    """Whether any user may pass through to `path`."""
+    return all(place.stat().st_mode & 0o001 for place in (path, *path.parents))
 
 
 @dataclass(frozen=True)
@@ -56,8 +72,10 @@ def make(root: Path, postgres: Postgres) -> Scratch:
     """An empty scratch place at `root`."""
     if len(str(root / ".s.PGSQL.5432").encode()) > SOCKET_PATH_BYTES_MAX:
         raise InvariantError("the state directory's path is too long for a Unix socket")
-    (root / "data").mkdir(parents=True, mode=0o700)
-    root.chmod(0o700)
+    root.parent.mkdir(parents=True, exist_ok=True)
+    root.parent.chmod(0o711)  # the server's user passes through to its own place, and sees no other
+    root.mkdir(mode=0o700)
+    (root / "data").mkdir(mode=0o700)
     return Scratch(root)
 
 
@@ -71,7 +89,7 @@ def _own(root: Path, uid: int) -> None:
 @asynccontextmanager
 async def serving(scratch: Scratch, postgres: Postgres) -> AsyncIterator[Scratch]:
     """Starts a server on the restored files, waits until it has recovered, and stops it by its process id."""
-    uid = postgres.user()
+    prefix, uid = postgres.runs_as(scratch.root)
     hba = scratch.root / "pg_hba.conf"
     hba.write_text("local all all trust\n")
     if uid is not None:
@@ -85,7 +103,7 @@ async def serving(scratch: Scratch, postgres: Postgres) -> AsyncIterator[Scratch
     arguments = [f"--{name}={value}" for name, value in settings.items()]
     with (scratch.root / "log").open("wb") as log:
         process = subprocess.Popen(  # noqa: ASYNC220, S603  fixed program; polled below
-            [postgres.program("postgres"), "-D", str(scratch.data), *arguments],
+            [*prefix, postgres.program("postgres"), "-D", str(scratch.data), *arguments],
             stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, cwd=scratch.root,
             user=uid, extra_groups=[] if uid is not None else None, start_new_session=True,
         )  # fmt: skip
