@@ -53,7 +53,7 @@ async def search(w: Work, filters: Filters, cursor: str | None = None) -> Page:
         query = query.where(Indexed.type.contains(VIEWED, autoescape=True))
     if cursor:
         at, shard, index = _parsed(cursor)
-        after = tuple_(Indexed.shard, Indexed.index) > tuple_(shard, index)  # type: ignore[arg-type]  # literals in a row value
+        after = tuple_(Indexed.shard, Indexed.index) > tuple_(shard, index)
         query = query.where((Indexed.time < at) | ((Indexed.time == at) & after))
     found = list((await w.session.scalars(query)).all())
     rows = [_row(one) for one in found[:PAGE]]

@@ -33,7 +33,7 @@ def facts_of(entry: Entry) -> Facts:
     subject = subject if is_id(subject, "sub") else ""
     subjects = [s for s in _texts(data.get("subjects"))[:SUBJECTS_MAX] if is_id(s, "sub")]
     kind = entry.header("ce_type")
-    detail = {n: data[n] for n in ("fields", "purpose", "decision") if n in data} if VIEWED in kind else {}
+    detail: dict[str, Any] = {n: data[n] for n in ("fields", "purpose", "decision") if n in data} if VIEWED in kind else {}
     return Facts(
         ce_id=entry.header("ce_id")[:64],
         type=kind[:200] or f"({entry.kind.name.lower()})",

@@ -42,7 +42,7 @@ class Heads:
     async def start(self, topic: str, partition: int, generation: int, base: int) -> HeadState:
         """Begin a shard, or find it begun."""
         shard = shard_name(topic, partition, generation)
-        row = dict(topic=topic, partition=partition, generation=generation, base=base, size=0, root=EMPTY_ROOT)
+        row = {"topic": topic, "partition": partition, "generation": generation, "base": base, "size": 0, "root": EMPTY_ROOT}
         async with self._door.begin(SYSTEM) as w:
             await w.session.execute(insert(Head).values(shard=shard, **row).on_conflict_do_nothing())
         found = await self.newest(topic, partition)

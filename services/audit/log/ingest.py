@@ -1,7 +1,7 @@
 """Kafka -> the log. The log is its own offset store: on start each shard says how far it is, and reading goes on from there.
 
-Every topic that matches the pattern is read, new ones within DISCOVER_SECONDS. A record is never skipped: what cannot be parsed is
-sealed as it is; an offset at which the broker has nothing becomes a gap leaf.
+Every topic that matches the pattern is read, new ones within DISCOVER_SECONDS. A record is never skipped: what cannot be
+parsed is sealed as it is; an offset at which the broker has nothing becomes a gap leaf.
 """
 
 import asyncio
