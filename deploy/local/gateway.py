@@ -3,6 +3,7 @@
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import httpx
 import uvicorn
@@ -73,8 +74,10 @@ def _headers(pairs: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
 class Gateway:
     def __init__(self, ports: Mapping[str, int]) -> None:
         self._ports = ports
+        # A client remembers cookies by default, and would give one visitor's session to all others.
+        forgetful = CookieJar(policy=DefaultCookiePolicy(allowed_domains=[]))
         self._http = httpx.AsyncClient(
-            timeout=httpx.Timeout(ANSWER_SECONDS_MAX, connect=3.0), trust_env=False, follow_redirects=False
+            cookies=forgetful, timeout=httpx.Timeout(ANSWER_SECONDS_MAX, connect=3.0), trust_env=False, follow_redirects=False
         )
 
     async def close(self) -> None:
