@@ -9,15 +9,13 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, Protocol
 
-from opentelemetry import context as otel_context
-from opentelemetry import trace
-from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from sqlalchemy import column, table
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlalchemy.orm import InstrumentedAttribute
 
+from shared import telemetry
 from shared.access.actor import Actor
 from shared.access.decide import Decision, Policies, Resource
 from shared.bus import outbox
@@ -31,8 +29,6 @@ from shared.keys.keyring import Keyring
 
 Sessions = async_sessionmaker[AsyncSession]
 
-_tracer = trace.get_tracer("kept.work")
-_traces = TraceContextTextMapPropagator()
 _INBOX = table("inbox", column("ce_id"))
 _SPENT = table("spent_grants", column("jti"), column("spent_at"))
 
@@ -73,10 +69,8 @@ class Work:
 
     def publish(self, event: Event) -> str:
         """Add `event` to this transaction's outbox; returns its ce_id. TooLargeError over outbox.EVENT_BYTES_MAX."""
-        carrier: dict[str, str] = {}
-        _traces.inject(carrier)
         ce_id = new_event_id()
-        record = to_record(event, self.actor, self.now, ce_id, carrier.get("traceparent"))
+        record = to_record(event, self.actor, self.now, ce_id, telemetry.inject())
         self._outbox.append(outbox.row(ce_id, record))
         return ce_id
 
@@ -121,22 +115,12 @@ class Door:
         self._policies = policies
 
     @asynccontextmanager
-    async def begin(
-        self, actor: Actor, purpose: str | None = None, traceparent: str | None = None
-    ) -> AsyncIterator[Work]:
+    async def begin(self, actor: Actor, purpose: str | None = None, traceparent: str | None = None) -> AsyncIterator[Work]:
         """One transaction: commits at the end with its events, rolls back on any error.
 
         `traceparent` continues a trace that came from elsewhere (the bus); else the current one goes on.
         """
-        parent = _traces.extract({"traceparent": traceparent}) if traceparent else otel_context.get_current()
-        span = _tracer.start_as_current_span(
-            f"{self.service} transaction",
-            context=parent,
-            # An exception's text is not ours to export (P1): only its code goes into the span.
-            record_exception=False,
-            set_status_on_exception=False,
-        )
-        with span as current:
+        with telemetry.span(f"{self.service} transaction", parent=traceparent, attributes={"db.system.name": "postgresql"}):
             try:
                 async with self._sessions() as session:
                     work = Work(
@@ -153,13 +137,9 @@ class Door:
                     await session.commit()
             except DBAPIError as why:
                 known = _translated(why)
-                current.set_attribute("kept.error", known.code if known else "database")
                 if known is None:
                     raise
                 raise known from None  # the driver's text may quote a row
-            except KeptError as why:
-                current.set_attribute("kept.error", why.code)
-                raise
 
     @asynccontextmanager
     async def inbox(self, actor: Actor, ce_id: str, traceparent: str | None = None) -> AsyncIterator[Work | None]:

@@ -5,8 +5,8 @@
     @handlers.on(ApprovalGranted)
     async def granted(w: Work, event: ApprovalGranted, envelope: Envelope) -> None: ...
 
-One record at a time: parse, inbox and handler in one transaction, then the offset. A failure is retried, then
-dead-lettered, and the partition moves on (shared/bus/inbox.py). FastStream's own parser and decoder would raise on a
+One record at a time: parse, inbox and handler in one transaction; the offset follows within a second. A failure is
+retried, then dead-lettered, and the partition moves on (shared/bus/inbox.py). FastStream's own parser and decoder would raise on a
 malformed record outside any handler, and its acknowledgement policies lose or block; both are replaced here.
 """
 
@@ -14,15 +14,17 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from faststream.kafka.message import FAKE_CONSUMER, KafkaMessage
+from opentelemetry.trace import SpanKind
 from pydantic import ValidationError
 
+from shared import telemetry
 from shared.access.actor import Actor
 from shared.bus import dlq
 from shared.bus.broker import BrokerSettings
@@ -42,6 +44,8 @@ E = TypeVar("E", bound=Event)
 Handler = Callable[[Work, E, Envelope], Awaitable[None]]
 
 log = logging.getLogger(__name__)
+_theirs = logging.getLogger("faststream.kept")
+_theirs.setLevel(logging.ERROR)  # what it warns of (no right to make topics) is how it is meant
 
 
 class Handlers:
@@ -58,6 +62,7 @@ class Handlers:
         self._topics = [*dict.fromkeys([*topics, dlq.topic_of(service)])]
         self._routes: dict[str, tuple[type[Event], Handler[Any]]] = {}
         self._trouble = asyncio.Event()
+        self._done: dict[TopicPartition, int] = {}
         self._producer: AIOKafkaProducer | None = None
 
     def on(self, event: type[E]) -> Callable[[Handler[E]], Handler[E]]:
@@ -77,28 +82,32 @@ class Handlers:
         """Consume until cancelled. Whatever breaks, a new consumer goes on from the last committed offset."""
         while True:
             self._trouble.clear()
+            self._done.clear()
             broker, subscriber = self._connect()
             self._producer = self._settings.producer()
             try:
                 await self._producer.start()
                 await broker.start()
                 self.ready = True
-                log.info("handlers run", extra={"topics": self._topics})
+                log.info("handlers read %s", ", ".join(self._topics))
                 await self._watch(subscriber)
                 log.error("handlers stopped: starting them again")
             except Exception as why:  # a task that ends here would end the service's handling silently
                 log.warning("handlers wait: %s", type(why).__name__)
             finally:
                 self.ready = False
+                await _quietly(self._commit(subscriber))
                 await _quietly(broker.stop())
                 await _quietly(self._producer.stop())
             await asyncio.sleep(START_PAUSE_SECONDS)
 
     async def _watch(self, subscriber: Any) -> None:
-        """Until something is wrong. FastStream restarts its consuming task, but not twice for the same exception."""
+        """Commit what is done, until something is wrong. FastStream restarts its consuming task, but not twice for the
+        same exception."""
         while not self._trouble.is_set() and any(not task.done() for task in subscriber.tasks):
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._trouble.wait(), WATCH_SECONDS)
+            await self._commit(subscriber)
 
     def _connect(self) -> tuple[KafkaBroker, Any]:
         broker = KafkaBroker(
@@ -108,7 +117,7 @@ class Handlers:
             # Topics are made by whoever deploys; a service has no right to.
             allow_auto_create_topics=False,
             apply_types=False,
-            logger=log,
+            logger=_theirs,
             log_level=logging.DEBUG,
             graceful_timeout=1.0,
         )
@@ -126,8 +135,10 @@ class Handlers:
             if self._trouble.is_set():
                 return  # an earlier record is not done: to commit behind it would lose it
             try:
-                await self.handle(record)
-                await self._commit(cast(AIOKafkaConsumer, subscriber.consumer), record)
+                buried = await self.handle(record)
+                self._done[TopicPartition(record.topic, record.partition)] = record.offset + 1
+                if buried:
+                    await self._commit(subscriber)  # now, so that a crash does not bury it twice
             except BaseException:
                 self._trouble.set()  # FastStream would go on to the next record
                 raise
@@ -135,29 +146,39 @@ class Handlers:
         subscriber(take)
         return broker, subscriber
 
-    async def _commit(self, consumer: AIOKafkaConsumer, record: ConsumerRecord) -> None:
-        """Past this record, and no further: a commit without offsets would cover whatever was fetched."""
+    async def _commit(self, subscriber: Any) -> None:
+        """Past what is done, and no further: a commit without offsets would cover whatever was fetched.
+
+        Once in WATCH_SECONDS, not once a record: after a crash the last second comes again, and the inbox knows it."""
+        consumer: AIOKafkaConsumer | None = subscriber.consumer
+        done, self._done = self._done, {}
+        if consumer is None:
+            return
+        # A partition that went to another process is that process's to commit.
+        offsets = {part: offset for part, offset in done.items() if part in consumer.assignment()}
         try:
-            await consumer.commit({TopicPartition(record.topic, record.partition): record.offset + 1})
+            if offsets:
+                await consumer.commit(offsets)
         except (KafkaError, OSError) as why:
-            # The partition went elsewhere or the broker is away: the record may come again, and the inbox knows it.
+            self._done = {**done, **self._done}
             log.warning("commit failed: %s", type(why).__name__)
 
     # -- one record ---------------------------------------------------------------------------------------------
 
-    async def handle(self, record: ConsumerRecord) -> None:
-        """Handle one record for good: when this returns, its effects are committed or it lies with the dead."""
+    async def handle(self, record: ConsumerRecord) -> bool:
+        """Handle one record for good: when this returns, its effects are committed, or (True) it lies with the dead."""
         if record.topic == dlq.topic_of(self.service) and not dlq.is_replay(self.service, record):
-            return
+            return False
         what = f"{record.topic}/{record.partition}/{record.offset}"
         given = await until_done(lambda: self._once(record), what=what)
         if given is not None:
-            log.error("%s goes to the dead letters", what, extra={"kept_code": given.reason, "tries": given.tries})
+            log.error("%s goes to the dead letters: %s", what, given.reason)
             letter = dlq.bury(self.service, record, given)
             # Losing is worse than waiting: nothing goes on before the letter is acknowledged.
             bury = lambda: dlq.send(self._require_producer(), letter)  # noqa: E731
             while await until_done(bury, what=f"dead letter of {what}"):  # noqa: ASYNC110 - no event to wait for
                 await asyncio.sleep(START_PAUSE_SECONDS)
+        return given is not None
 
     async def _once(self, record: ConsumerRecord) -> None:
         """1. Parse. 2. Evict a shredded subject. 3. Route; unknown types are others' business. 4. Act, once."""
@@ -172,9 +193,11 @@ class Handlers:
             # The broker's access rules say who may write to a topic; a type from elsewhere is a forgery.
             raise MalformedError(f"{declared.type_} came by another topic than its own")
         event = _event(declared, envelope)
-        async with self._door.inbox(Actor.system(self.service), envelope.id, envelope.traceparent) as work:
-            if work is not None:
-                await handler(work, event, envelope)
+        about: dict[str, str | int] = {"messaging.system": "kafka", "messaging.message.id": envelope.id}
+        with telemetry.span(f"{envelope.type} handle", kind=SpanKind.CONSUMER, parent=envelope.traceparent, attributes=about):
+            async with self._door.inbox(Actor.system(self.service), envelope.id) as work:
+                if work is not None:
+                    await handler(work, event, envelope)
 
     def _require_producer(self) -> AIOKafkaProducer:
         if self._producer is None:

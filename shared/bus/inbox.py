@@ -44,14 +44,14 @@ async def until_done(
         except UnavailableError as why:
             away += 1
             seconds = min(0.2 * 2 ** min(away, 10), AWAY_SECONDS_MAX)
-            log.warning("%s waits: a part is away", what, extra={"kept_code": why.code, "retry_seconds": seconds})
+            log.warning("%s waits %.1f s: a part is away: %s", what, seconds, why.detail)
             await pause(seconds)
         except MalformedError as why:
             return Given(why.code, tries + 1)  # it will never parse
         except Exception as why:
             tries += 1
             reason = why.code if isinstance(why, KeptError) else type(why).__name__
-            log.warning("%s failed", what, extra={"kept_code": reason, "tries": tries, "where": _where(why)})
+            log.warning("%s failed, try %d: %s at %s", what, tries, reason, _where(why))
             if tries >= TRIES:
                 return Given(reason, tries)
             await pause(PAUSES[tries - 1])

@@ -12,13 +12,16 @@ Whatever fails goes back to 1 with a fresh connection and a fresh producer.
 import asyncio
 import logging
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
 import psycopg
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
+from opentelemetry.trace import SpanKind
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from shared import telemetry
 from shared.bus.broker import BrokerSettings
 from shared.bus.outbox import CHANNEL
 from shared.bus.reconcile import Placed, mark, reconcile
@@ -68,7 +71,7 @@ class Relay:
             except Exception as why:  # a relay that ended here would leave events unpublished silently
                 delay = BACKOFF_SECONDS[min(failures, len(BACKOFF_SECONDS) - 1)]
                 failures = 0 if self.active else failures + 1
-                log.warning("relay waits: %s", type(why).__name__, extra={"retry_seconds": delay})
+                log.warning("relay waits %.1f s: %s", delay, type(why).__name__)
                 await asyncio.sleep(delay)
             finally:
                 self.active = False
@@ -135,7 +138,8 @@ async def _send(producer: AIOKafkaProducer, rows: Sequence[Pending]) -> Sent:
     for one in rows:
         headers = [(name, value.encode()) for name, value in one.headers]
         try:
-            future = await producer.send(one.topic, key=one.key.encode(), value=one.value, headers=headers)
+            with _span(one):
+                future = await producer.send(one.topic, key=one.key.encode(), value=one.value, headers=headers)
         except KafkaError as why:  # no metadata, not permitted: nothing after this one is sent
             error = why
             break
@@ -150,6 +154,15 @@ async def _send(producer: AIOKafkaProducer, rows: Sequence[Pending]) -> Sent:
         elif (one.topic, one.key) not in broken:
             done.append(Placed(one.ce_id, answer.partition, answer.offset))
     return Sent(done, error)
+
+
+def _span(one: Pending) -> AbstractContextManager[object]:
+    """A span in the event's own trace; without the record key, which is somebody's pseudonym."""
+    trace = dict(one.headers).get("traceparent")
+    if trace is None:
+        return nullcontext()
+    about: dict[str, str | int] = {"messaging.system": "kafka", "messaging.message.id": one.ce_id}
+    return telemetry.span(f"{one.topic} publish", kind=SpanKind.PRODUCER, parent=trace, attributes=about)
 
 
 async def _wait(raw: "psycopg.AsyncConnection[Any]") -> None:

@@ -4,8 +4,12 @@ import asyncio
 from collections.abc import Callable
 
 import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from sqlalchemy import text
 
+from shared import telemetry
 from shared.bus import dlq
 from shared.bus.envelope import Envelope
 from shared.bus.event import Event
@@ -190,3 +194,37 @@ async def test_a_crash_between_ack_and_mark_sends_nothing_twice(kernel: Kernel) 
 
 async def _none_waiting(kernel: Kernel) -> bool:
     return await kernel.count("outbox WHERE published_at IS NULL") == 0
+
+
+async def test_transaction_publishing_and_handling_are_one_trace(kernel: Kernel) -> None:
+    provider, spans = TracerProvider(), InMemorySpanExporter()
+    provider.add_span_processor(SimpleSpanProcessor(spans))
+    subject, done = new_id("sub"), asyncio.Event()
+    handlers = kernel.handlers()
+
+    @handlers.on(Poked)
+    async def poked(w: Work, event: Poked, envelope: Envelope) -> None:
+        if envelope.subject == subject:
+            done.set()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(telemetry, "_tracer", provider.get_tracer("test"))
+        with telemetry.span("request") as root:
+            async with kernel.door.begin(ME) as w:
+                w.publish(Poked(subject=subject, n=1))
+        tasks = [asyncio.create_task(handlers.run()), asyncio.create_task(Relay(kernel.engine, kernel.broker).run())]
+        try:
+            await asyncio.wait_for(done.wait(), 20)
+            await asyncio.sleep(0.5)
+        finally:
+            await _stop(*tasks)
+    trace_id = root.get_span_context().trace_id
+    mine = [one for one in spans.get_finished_spans() if one.context and one.context.trace_id == trace_id]
+    assert {one.name for one in mine} == {
+        "request",
+        "customers transaction",
+        "kept.customers publish",
+        "kept.customers.kernel.poked.v1 handle",
+    }
+    assert sum(one.name == "customers transaction" for one in mine) == 2
+    assert subject not in str([one.to_json() for one in mine])
