@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from services.audit.log import seal
@@ -65,22 +66,27 @@ class Ingest:
     async def run(self) -> None:
         while True:
             consumer = self._broker.consumer(auto_offset_reset="none", max_partition_fetch_bytes=4 * 1024 * 1024)
+            admin = AIOKafkaAdminClient(**self._broker.client())
             try:
                 await consumer.start()
-                await self._consume(consumer)
+                await admin.start()
+                await self._consume(consumer, admin)
             except (KafkaError, OSError, KeptError) as error:
                 log.warning("ingestion waits: %s", error.code if isinstance(error, KeptError) else type(error).__name__)
+            except Exception:  # our own bug must not end the log in silence: it is told, and tried again
+                log.exception("ingestion failed")
             finally:
                 self.ready = False
                 await consumer.stop()
+                await admin.close()
             await asyncio.sleep(PAUSE_SECONDS)
 
-    async def _consume(self, consumer: AIOKafkaConsumer) -> None:
+    async def _consume(self, consumer: AIOKafkaConsumer, admin: AIOKafkaAdminClient) -> None:
         looked = float("-inf")
         self._shards.clear()
         while True:
             if time.monotonic() - looked > DISCOVER_SECONDS:
-                await self._discover(consumer)
+                await self._discover(consumer, admin)
                 looked = time.monotonic()
             if not consumer.assignment():
                 await asyncio.sleep(DISCOVER_SECONDS)
@@ -92,10 +98,11 @@ class Ingest:
             if batches:
                 self._published()
 
-    async def _discover(self, consumer: AIOKafkaConsumer) -> None:
+    async def _discover(self, consumer: AIOKafkaConsumer, admin: AIOKafkaAdminClient) -> None:
         """Find new topics and partitions, open their shards, and read on where each shard ends."""
-        topics = sorted(t for t in await consumer.topics() if self._pattern.fullmatch(t))
-        wanted = {TopicPartition(t, p) for t in topics for p in consumer.partitions_for_topic(t) or ()}
+        topics = sorted(t for t in await admin.list_topics() if self._pattern.fullmatch(t))
+        described = await admin.describe_topics(topics) if topics else []
+        wanted = {TopicPartition(t["topic"], p["partition"]) for t in described for p in t["partitions"]}
         new = sorted(wanted - set(self._shards))
         if not new:
             return
