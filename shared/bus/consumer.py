@@ -6,8 +6,8 @@
     async def granted(w: Work, event: ApprovalGranted, envelope: Envelope) -> None: ...
 
 One record at a time: parse, inbox and handler in one transaction; the offset follows within a second. A failure is
-retried, then dead-lettered, and the partition moves on (shared/bus/inbox.py). FastStream's own parser and decoder would raise on a
-malformed record outside any handler, and its acknowledgement policies lose or block; both are replaced here.
+retried, then dead-lettered, and the partition moves on (shared/bus/inbox.py). FastStream's own parser and decoder
+would raise on a malformed record outside any handler, and its acknowledgement policies lose or block; both are replaced here.
 """
 
 import asyncio

@@ -51,7 +51,7 @@ async def _stop(*tasks: "asyncio.Task[None]") -> None:
 async def test_events_arrive_once_and_in_order_per_key(kernel: Kernel) -> None:
     subjects = [new_id("sub") for _ in range(3)]
     seen: dict[str, list[int]] = {one: [] for one in subjects}
-    handlers = kernel.handlers()
+    handlers = await kernel.handlers()
 
     @handlers.on(Poked)
     async def poked(w: Work, event: Poked, envelope: Envelope) -> None:
@@ -85,7 +85,7 @@ async def test_what_rolls_back_is_never_published(kernel: Kernel) -> None:
 async def test_a_failing_handler_ends_in_the_dead_letters_and_can_be_replayed(kernel: Kernel) -> None:
     subject, other = new_id("sub"), new_id("sub")
     broken, handled = True, []
-    handlers = kernel.handlers()
+    handlers = await kernel.handlers()
 
     @handlers.on(Poked)
     async def poked(w: Work, event: Poked, envelope: Envelope) -> None:
@@ -118,7 +118,7 @@ async def test_a_failing_handler_ends_in_the_dead_letters_and_can_be_replayed(ke
 
 async def test_a_part_that_is_away_only_delays(kernel: Kernel) -> None:
     subject, tries = new_id("sub"), 0
-    handlers = kernel.handlers()
+    handlers = await kernel.handlers()
 
     @handlers.on(Poked)
     async def poked(w: Work, event: Poked, envelope: Envelope) -> None:
@@ -141,7 +141,7 @@ async def test_a_part_that_is_away_only_delays(kernel: Kernel) -> None:
 
 async def test_malformed_records_never_stop_a_consumer(kernel: Kernel) -> None:
     subject, handled = new_id("sub"), []
-    handlers = kernel.handlers()
+    handlers = await kernel.handlers()
 
     @handlers.on(Poked)
     async def poked(w: Work, event: Poked, envelope: Envelope) -> None:
@@ -200,7 +200,7 @@ async def test_transaction_publishing_and_handling_are_one_trace(kernel: Kernel)
     provider, spans = TracerProvider(), InMemorySpanExporter()
     provider.add_span_processor(SimpleSpanProcessor(spans))
     subject, done = new_id("sub"), asyncio.Event()
-    handlers = kernel.handlers()
+    handlers = await kernel.handlers()
 
     @handlers.on(Poked)
     async def poked(w: Work, event: Poked, envelope: Envelope) -> None:
