@@ -137,9 +137,8 @@ def check(file: Path, keys: Keys = None, as_json: Json = False) -> None:
     if as_json:
         typer.echo(json.dumps(said))
     else:
-        typer.echo(
-            f"{said['type'] or said['kind']} {said['id']} is entry {proven.index} of {proven.origin}, signed at size {proven.size}"
-        )
+        what = f"{said['type'] or said['kind']} {said['id']}"
+        typer.echo(f"{what} is entry {proven.index} of {proven.origin}, signed at size {proven.size}")
 
 
 @app.command()

@@ -19,6 +19,7 @@ _WHOLE = frozenset(("ce_specversion", "ce_id", "ce_type", "ce_source", "ce_time"
 _OPTIONAL = frozenset(("ce_subject", "traceparent"))
 _STAYS = ("ce_id", "ce_type", "ce_source", "ce_time")  # says what and when, not who
 _STAYS_CHARS_MAX = 200
+_SECONDS_MAX = 253_402_300_799  # 9999-12-31T23:59:59Z, the last second that datetime has
 Headers = Sequence[tuple[str, bytes | None]]
 
 
@@ -35,7 +36,9 @@ def sealing_name(place: Place, headers: Headers) -> str:
     for name, value in headers:
         if name == "ce_subject" and value is not None and is_id(value.decode("ascii", "replace"), "sub"):
             return value.decode("ascii")
-    month = datetime.fromtimestamp(max(place.timestamp, 0) / 1000, UTC).strftime("%Y-%m")
+    # A producer may claim any time: what no calendar has must not stop the log.
+    seconds = min(max(place.timestamp, 0) // 1000, _SECONDS_MAX)
+    month = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m")
     return f"{place.topic}/{month}"
 
 

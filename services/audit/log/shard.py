@@ -14,6 +14,7 @@ from services.audit.log.checkpoint import Checkpoint, parse
 from services.audit.log.head import Heads, HeadState
 from services.audit.log.store import ShardStore
 from services.audit.log.tiles import Edge, load_edge
+from services.audit.log.tree import EMPTY_ROOT
 from shared.errors import TamperError
 from shared.notes.note import VaultSigner, sign_note, verify_note
 
@@ -43,15 +44,14 @@ class Shard:
         size = max(head.size, published.size if published else 0)
         edge = await asyncio.to_thread(load_edge, store.get, size)
         root = edge.root()
+        if published is not None:  # what was signed last must be a beginning of what will be signed next
+            await asyncio.to_thread(_is_beginning, store, size, published.size, published.root, "published root")
+        await asyncio.to_thread(_is_beginning, store, size, head.size, head.root, "root that the head promised")
         if published is not None and published.size > head.size:  # the database was restored to an earlier moment
             log.warning("%s: the head was behind the published checkpoint", store.shard)
-            if root != published.root:
-                raise TamperError(f"{store.shard}: tiles do not lead to the published root")
             head = await heads.move(head, published.size, published.root)
         if root != head.root:
-            raise TamperError(f"{store.shard}: tiles do not lead to the root that the head promised")
-        if published is not None and published.size == size and published.root != root:
-            raise TamperError(f"{store.shard}: the checkpoint and the head differ")
+            raise TamperError(f"{store.shard}: the newest tiles do not lead to the root that the head promised")
         shard = cls(head, edge, store, heads, signer)
         if size and (published is None or published.size < size):
             await shard._publish()
@@ -75,6 +75,12 @@ class Shard:
         text = Checkpoint(self._signer.name, self.head.size, self.head.root).text()
         note = await sign_note(text, self._signer)
         await asyncio.to_thread(self.store.publish, note)
+
+
+def _is_beginning(store: ShardStore, size: int, old: int, root: bytes, what: str) -> None:
+    """The stored tree of `size` leaves must have `root` over its first `old`; read from tiles alone."""
+    if (store.nodes(size).range(0, old) if old else EMPTY_ROOT) != root:
+        raise TamperError(f"{store.shard}: tiles do not lead to the {what}")
 
 
 async def _published(store: ShardStore, signer: VaultSigner) -> Checkpoint | None:

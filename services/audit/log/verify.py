@@ -1,8 +1,8 @@
 """Verify a whole log offline, with public keys alone; names every fault by file, index and kind, not only the first.
 
 For each shard: 1. the checkpoint is a note of one of the keys, of this origin. 2. Every entry parses, and says topic,
-partition and the offset that its index demands. 3. A large entry is what its hash says. 4. Every tile is what the entries
-lead to. 5. The root is the checkpoint's. Where entries and tiles disagree, the side that leads to the signed root is right.
+partition and the offset that its index demands. 3. A large entry is what its hash says. 4. Entries, tiles and the signed
+root agree; where they do not, levels.py tells which side leads to the root, and 5. every hash that differs from it is named.
 """
 
 import hashlib
@@ -15,8 +15,8 @@ from services.audit.log.checkpoint import Checkpoint
 from services.audit.log.checkpoint import parse as parse_checkpoint
 from services.audit.log.entry import Kind
 from services.audit.log.entry import parse as parse_entry
+from services.audit.log.levels import Hashes, Right, Witnesses, resolve
 from services.audit.log.store import KEYS, SHARDS
-from services.audit.log.tiles import Edge
 from services.audit.log.tree import leaf_hash, root_of
 from shared.errors import KeptError, MalformedError, NotFoundError
 from shared.notes.note import verify_note
@@ -80,161 +80,140 @@ def _text(raw: bytes) -> str:
     return raw.decode("utf-8")
 
 
-@dataclass
-class _Bundle:
-    """`stored`: the level-0 tile's hashes. `derived`: those of the entries. Empty where the file is missing or cut."""
-
-    n: int
-    stored: list[bytes]
-    derived: list[bytes]
-
-
 class _Shard:
     def __init__(self, files: Files, shard: str, checkpoint: Checkpoint, progress: Progress | None) -> None:
         self._files = files
         self._shard = shard
         self._cp = checkpoint
         self._progress = progress
+        self._base: int | None = None
         self._found: list[Fault] = []
 
-    def faults(self) -> Iterator[Fault]:
-        suspects: list[_Bundle] = []
-        by_entries, by_tiles = _Levels(), _Levels()
-        for one in self._bundles():
-            if one.stored != one.derived:
-                suspects.append(one)
-            by_entries.add(one.derived or one.stored)
-            by_tiles.add(one.stored or one.derived)
-        good = by_entries.root() == self._cp.root
-        yield from self._found
-        if good:  # the entries lead to the signed root: any tile that says otherwise is wrong
-            for one in suspects:
-                if one.derived:
-                    yield self._differs(0, one.n, one.stored, one.derived, "tile")
-            yield from self._tiles(by_entries)
-            return
-        if by_tiles.root() == self._cp.root:
-            for one in suspects:
-                yield self._differs("entries", one.n, one.stored, one.derived, "entries")
-            yield from self._tiles(by_tiles)
-            return
-        for one in suspects:
-            if one.derived and one.stored:
-                yield self._differs("entries", one.n, one.stored, one.derived, "entries")
-        if not suspects and not self._found:
-            detail = "entries and tiles agree with one another, and not with the signed root"
-            yield Fault(f"{self._shard}/{paths.CHECKPOINT}", "checkpoint", -1, detail)
-
-    def _differs(self, level: int | str, n: int, stored: list[bytes], derived: list[bytes], kind: str) -> Fault:
-        width = min(paths.WIDTH, self._cp.size - n * paths.WIDTH)
-        at = next((i for i, (a, b) in enumerate(zip(stored, derived, strict=False)) if a != b), 0)
-        return Fault(
-            f"{self._shard}/{paths.tile(level, n, width)}", kind, n * paths.WIDTH + at, "not what the signed root covers"
-        )
-
-    def _bundles(self) -> Iterator[_Bundle]:
-        size, base = self._cp.size, None
-        for n in range((size + paths.WIDTH - 1) // paths.WIDTH):
-            width = min(paths.WIDTH, size - n * paths.WIDTH)
-            raw = self._read(paths.tile(0, n, width), n)
-            stored = [raw[i : i + 32] for i in range(0, len(raw), 32)]
-            if raw and len(raw) != width * 32:
-                self._fault(paths.tile(0, n, width), "tile", n * paths.WIDTH, "the wrong length")
-                stored = []
-            entries = self._entries(n, width)
-            for i, entry in enumerate(entries):
-                base = self._check(entry, n, i, width, base)
-            yield _Bundle(n, stored, [leaf_hash(e) for e in entries])
+    def faults(self) -> list[Fault]:
+        said = Witnesses()
+        for n, width in self._widths():
+            said.add(self._derived(n, width), self._stored(0, n, width), width)
             if self._progress:
-                self._progress(self._shard, min(size, (n + 1) * paths.WIDTH), size)
+                self._progress(self._shard, min(self._cp.size, (n + 1) * paths.WIDTH), self._cp.size)
+        higher = self._higher()
+        said.above = self._above(higher, len(said.derived))
+        right = resolve(said, self._cp.root)  # 4
+        if right is None:
+            self._fault(paths.CHECKPOINT, "checkpoint", -1, "neither entries nor tiles lead to the signed root")
+        else:  # 5
+            self._bundles(said, right)
+            self._tiles(higher, right)
+        return self._found
 
-    def _entries(self, n: int, width: int) -> list[bytes]:
+    def _widths(self) -> Iterator[tuple[int, int]]:
+        for n in range((self._cp.size + paths.WIDTH - 1) // paths.WIDTH):
+            yield n, min(paths.WIDTH, self._cp.size - n * paths.WIDTH)
+
+    def _derived(self, n: int, width: int, checking: bool = True) -> Hashes | None:
+        """The leaf hashes of a bundle's entries, each checked; None where the file cannot be read."""
         path = paths.bundle(n, width)
-        raw = self._read(path, n)
-        if not raw:
-            return []
+        raw = self._read(path, n * paths.WIDTH, checking)
+        if raw is None:
+            return None
         try:
             entries = bundles.parse(raw)
         except MalformedError as error:
-            self._fault(path, "entries", n * paths.WIDTH, error.detail)
-            return []
+            self._unreadable(path, "entries", n * paths.WIDTH, error.detail, checking)
+            return None
         if len(entries) != width:
-            self._fault(path, "entries", n * paths.WIDTH, f"{len(entries)} entries, not {width}")
-            return []
-        return entries
+            self._unreadable(path, "entries", n * paths.WIDTH, f"{len(entries)} entries, not {width}", checking)
+            return None
+        if checking:
+            for i, entry in enumerate(entries):
+                self._check(entry, path, n * paths.WIDTH + i)
+        return [leaf_hash(e) for e in entries]
 
-    def _check(self, raw: bytes, n: int, i: int, width: int, base: int | None) -> int | None:  # 2, 3
-        index, path = n * paths.WIDTH + i, paths.bundle(n, width)
+    def _stored(self, level: int, n: int, width: int, checking: bool = True) -> Hashes | None:
+        """The hashes of a tile; None where it is missing or cut."""
+        path, first = paths.tile(level, n, width), n * paths.WIDTH ** (level + 1)
+        raw = self._read(path, first, checking)
+        if raw is not None and len(raw) != width * 32:
+            self._unreadable(path, "tile", first, "the wrong length", checking)
+            return None
+        return None if raw is None else [raw[i : i + 32] for i in range(0, len(raw), 32)]
+
+    def _higher(self) -> dict[tuple[int, int], Hashes | None]:
+        """Every tile above level 0."""
+        found: dict[tuple[int, int], Hashes | None] = {}
+        for level, full, width in paths.widths(self._cp.size)[1:]:
+            for n in range(full + (width > 0)):
+                found[level, n] = self._stored(level, n, paths.WIDTH if n < full else width)
+        return found
+
+    def _above(self, higher: dict[tuple[int, int], Hashes | None], count: int) -> list[bytes | None]:
+        above: list[bytes | None] = []
+        for n in range(count):
+            hashes = higher[1, n // paths.WIDTH]
+            above.append(None if hashes is None else hashes[n % paths.WIDTH])
+        return above
+
+    def _check(self, raw: bytes, path: str, index: int) -> None:  # 2, 3
         try:
             entry = parse_entry(raw)
         except MalformedError as error:
             self._fault(path, "entries", index, error.detail)
-            return base
-        base = entry.place.offset - index if base is None else base
+            return
+        self._base = entry.place.offset - index if self._base is None else self._base
         topic, _, partition = self._shard.rpartition("/")
         place = (entry.place.topic, str(entry.place.partition), entry.place.offset)
-        if place != (topic.partition("~")[0], partition, base + index):
+        if place != (topic.partition("~")[0], partition, self._base + index):
             self._fault(path, "entries", index, "the entry is of another place")
         if entry.kind is Kind.LARGE:
             self._large(entry.body, index)
-        return base
 
     def _large(self, body: bytes, index: int) -> None:
         path = f"large/{body[:32].hex()}"
-        raw = self._read(path, index // paths.WIDTH)
-        if raw and (hashlib.sha256(raw).digest() != body[:32] or len(raw) != int.from_bytes(body[32:], "big")):
+        raw = self._read(path, index)
+        if raw is not None and (hashlib.sha256(raw).digest() != body[:32] or len(raw) != int.from_bytes(body[32:], "big")):
             self._fault(path, "large", index, "not what its hash says")
 
-    def _tiles(self, right: "_Levels") -> Iterator[Fault]:  # 4
-        """Every tile above level 0, against the levels that lead to the signed root."""
-        for level, hashes in enumerate(right.levels):
-            if level == 0:
+    def _bundles(self, said: Witnesses, right: Right) -> None:
+        """Entries and level-0 tiles, against the hashes that lead to the signed root."""
+        for n, width in self._widths():
+            full = width == paths.WIDTH
+            derived_root = said.derived[n] if full else said.tail_derived and root_of(said.tail_derived)
+            stored_root = said.stored[n] if full else said.tail_stored and root_of(said.tail_stored)
+            want = right.levels[1][n] if full else root_of(right.levels[0])
+            wrong_entries, wrong_tile = derived_root not in (None, want), stored_root not in (None, want)
+            if not (wrong_entries or wrong_tile):
                 continue
-            for n in range((len(hashes) + paths.WIDTH - 1) // paths.WIDTH):
-                want = hashes[n * paths.WIDTH : (n + 1) * paths.WIDTH]
-                path = paths.tile(level, n, len(want))
-                first = n * paths.WIDTH ** (level + 1)
-                try:
-                    raw = self._files.get(f"{self._shard}/{path}")
-                except NotFoundError:
-                    yield Fault(f"{self._shard}/{path}", "missing", first, "the file is not there")
-                    continue
-                if raw != b"".join(want):
-                    yield Fault(f"{self._shard}/{path}", "tile", first, "not what the signed root covers")
+            derived, stored = self._derived(n, width, checking=False), self._stored(0, n, width, checking=False)
+            apart = [i for i, (a, b) in enumerate(zip(derived or (), stored or (), strict=False)) if a != b]
+            for i in apart if wrong_entries != wrong_tile and apart else [0]:  # both wrong: only the bundle is known
+                if wrong_entries:
+                    self._unsigned(paths.bundle(n, width), "entries", n * paths.WIDTH + i)
+                if wrong_tile:
+                    self._unsigned(paths.tile(0, n, width), "tile", n * paths.WIDTH + i)
 
-    def _read(self, path: str, n: int) -> bytes:
+    def _tiles(self, higher: dict[tuple[int, int], Hashes | None], right: Right) -> None:
+        for (level, n), stored in higher.items():
+            want = right.levels[level][n * paths.WIDTH : (n + 1) * paths.WIDTH]
+            for i, (have, good) in enumerate(zip(stored or (), want, strict=False)):
+                if have != good:
+                    at = (n * paths.WIDTH + i) * paths.WIDTH**level
+                    self._unsigned(paths.tile(level, n, len(want)), "tile", at)
+
+    def _read(self, path: str, index: int, checking: bool = True) -> bytes | None:
         try:
             return self._files.get(f"{self._shard}/{path}")
         except NotFoundError:
-            self._fault(path, "missing", n * paths.WIDTH, "the file is not there")
-            return b""
+            if checking:
+                self._fault(path, "missing", index, "the file is not there")
+            return None
+
+    def _unreadable(self, path: str, kind: str, index: int, detail: str, checking: bool) -> None:
+        if checking:
+            self._fault(path, kind, index, detail)
+
+    def _unsigned(self, path: str, kind: str, index: int) -> None:
+        fault = Fault(f"{self._shard}/{path}", kind, index, "not what the signed root covers")
+        if not any((f.file, f.index) == (fault.file, fault.index) for f in self._found):  # a broken entry is named once
+            self._found.append(fault)
 
     def _fault(self, path: str, kind: str, index: int, detail: str) -> None:
         self._found.append(Fault(f"{self._shard}/{path}", kind, index, detail))
-
-
-class _Levels:
-    """The hashes of every level above the leaves (one in 256 of the one below), and the unfinished leaves."""
-
-    def __init__(self) -> None:
-        self.levels: list[list[bytes]] = [[]]
-        self._last: list[bytes] = []
-
-    def add(self, leaves: Sequence[bytes]) -> None:
-        """One bundle's leaf hashes; only the last may have fewer than 256."""
-        self._last = list(leaves)
-        if len(leaves) == paths.WIDTH:
-            self._up(1, root_of(leaves))
-            self._last = []
-
-    def _up(self, level: int, value: bytes) -> None:
-        if level == len(self.levels):
-            self.levels.append([])
-        self.levels[level].append(value)
-        if len(self.levels[level]) % paths.WIDTH == 0:
-            self._up(level + 1, root_of(self.levels[level][-paths.WIDTH :]))
-
-    def root(self) -> bytes:
-        edge = Edge()
-        edge.levels = [self._last, *([h[len(h) - len(h) % paths.WIDTH :] for h in self.levels[1:]])]
-        return edge.root()

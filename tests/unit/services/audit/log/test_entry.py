@@ -1,0 +1,112 @@
+"""An entry's bytes: one encoding per entry; sealing is deterministic, hides the record, and dies with its key."""
+
+import hashlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.audit.log import seal
+from services.audit.log.entry import Entry, Kind, Place, encode, gap, large, parse
+from shared.errors import KeptError, MalformedError, TamperError
+from shared.keys.cipher import DataKey
+
+PLACE = Place("billing.events", 2, 77, 1_795_500_000_000)
+SUBJECT = "sub_0192f0c4b1a27c3e8d5f6a7b8c9d0e1f"
+KEY = DataKey(1, bytes(range(32)))
+names = st.text(st.characters(codec="utf-8"), max_size=12)
+blobs = st.none() | st.binary(max_size=40)
+places = st.builds(Place, names, st.integers(0, 2**32 - 1), st.integers(0, 2**64 - 1), st.integers(-(2**63), 2**63 - 1))
+headers = st.lists(st.tuples(names, blobs), max_size=4).map(tuple)
+records = st.builds(Entry, st.just(Kind.RECORD), places, headers, blobs, blobs)
+sealed = st.builds(
+    Entry, st.sampled_from([Kind.SEALED, Kind.FORGOTTEN]), places, headers, sealing=names, body=st.binary(max_size=40)
+)
+
+
+@given(records | sealed)
+def test_what_is_encoded_parses_to_itself(entry: Entry) -> None:
+    assert parse(encode(entry)) == entry
+
+
+@given(
+    st.binary(max_size=80)
+    | records.map(encode).flatmap(lambda b: st.integers(0, len(b)).map(lambda i: b[:i] + b"\x00" + b[i:]))
+)
+def test_whatever_parses_has_only_this_encoding(raw: bytes) -> None:
+    try:
+        entry = parse(raw)
+    except MalformedError:
+        return
+    assert encode(entry) == raw
+
+
+def test_the_example_of_the_format_document() -> None:
+    """docs/log-format.md section 2.4."""
+    entry = Entry(Kind.RECORD, Place("a.b", 0, 5, 1000), (("h", b"x"),), None, b"{}")
+    assert encode(entry).hex() == (
+        "01010003612e6200000000000000000000000500000000000003e800010001680000000178ffffffff000000027b7d"
+    )
+
+
+def test_gap_and_large() -> None:
+    assert parse(encode(gap(PLACE))).place == Place("billing.events", 2, 77, -1)
+    digest = hashlib.sha256(b"x").digest()
+    assert parse(encode(large(PLACE, digest, 70_000))).body == digest + (70_000).to_bytes(8, "big")
+
+
+SLOPPY = ((("ce_id", b"1"), ("ce_type", b"t"), ("email", b"luis@example.org")), b"luis", b'{"name": "Luis"}')
+
+
+def test_two_owners_seal_to_the_same_bytes_and_nothing_is_readable() -> None:
+    name = seal.sealing_name(PLACE, SLOPPY[0])
+    one, two = (encode(seal.sealed(PLACE, *SLOPPY, name, KEY)) for _ in range(2))
+    assert one == two
+    assert name == "billing.events/2026-11"
+    assert b"uis" not in one
+    assert seal.opened(parse(one), KEY) == Entry(Kind.RECORD, PLACE, *SLOPPY)
+
+
+def test_a_sealed_entry_opens_only_where_it_was_and_only_with_its_key() -> None:
+    entry = seal.sealed(PLACE, *SLOPPY, "n", KEY)
+    elsewhere = Entry(Kind.SEALED, Place("billing.events", 2, 78, PLACE.timestamp), entry.headers, sealing="n", body=entry.body)
+    for bad, key in ((elsewhere, KEY), (entry, DataKey(1, bytes(32)))):
+        with pytest.raises(TamperError):
+            seal.opened(bad, key)
+
+
+def test_a_subjects_record_is_sealed_under_the_subjects_key() -> None:
+    headers_ = (("ce_subject", SUBJECT.encode()),)
+    assert seal.sealing_name(PLACE, headers_) == SUBJECT
+    late = encode(seal.forgotten(PLACE, (*headers_, *SLOPPY[0]), SUBJECT))
+    assert b"uis" not in late
+    assert parse(late).kind is Kind.FORGOTTEN
+
+
+WHOLE = tuple((n, b"v") for n in ("ce_specversion", "ce_id", "ce_type", "ce_source", "ce_time", "ce_actor", "content-type"))
+
+
+@pytest.mark.parametrize(
+    ("topic", "headers_", "own"),
+    [
+        ("kept.customers", WHOLE, True),
+        ("kept.customers", (*WHOLE, ("ce_subject", b"s"), ("traceparent", b"t")), True),
+        ("kept.customers", WHOLE[1:], False),
+        ("kept.customers", (*WHOLE, ("x-name", b"Luis")), False),
+        ("kept.customers", (*WHOLE, WHOLE[0]), False),
+        ("kept.customers.dlq", WHOLE, False),
+        ("billing.events", WHOLE, False),
+    ],
+)
+def test_only_our_topics_whole_envelopes_are_stored_as_they_came(topic: str, headers_: seal.Headers, own: bool) -> None:
+    assert seal.is_own(topic, headers_) is own
+
+
+@given(headers, blobs, blobs, st.integers(-(2**63), 2**63 - 1))
+def test_no_record_can_stop_the_sealing(head: seal.Headers, key: bytes | None, value: bytes | None, when: int) -> None:
+    place = Place("billing.events", 0, 0, when)
+    try:
+        name = seal.sealing_name(place, head)
+    except KeptError:
+        pytest.fail("a record was refused")
+    assert parse(encode(seal.sealed(place, head, key, value, name, KEY))).kind is Kind.SEALED
