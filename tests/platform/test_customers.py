@@ -1,0 +1,230 @@
+"""customers on the real servers: who sees whom, masks, corrections, import and export."""
+
+import re
+import threading
+from collections.abc import Iterator
+
+import httpx
+import pyrage
+import pytest
+
+from tests.support.insider import Insider
+from tests.support.made_up import JANE, MARGARET, email, numbers, table
+from tests.support.people import CHINOOK
+from tests.support.platform import Platform
+from tests.support.staff import signed_in
+
+CSV = {"Content-Type": "text/csv"}
+
+
+@pytest.fixture(scope="module")
+def jane(platform: Platform) -> Iterator[httpx.Client]:
+    with signed_in(platform, "jane") as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def nancy(platform: Platform) -> Iterator[httpx.Client]:
+    with signed_in(platform, "nancy") as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def somebody(platform: Platform, nancy: httpx.Client) -> str:
+    """The number of a made-up customer of Jane's."""
+    number = numbers(1)[0]
+    assert nancy.post("/api/customers/imports", content=table([number]), headers=CSV).status_code == 201
+    return number
+
+
+def everybody(client: httpx.Client) -> set[str]:
+    """The ids of all customers that `client` may see."""
+    found: set[str] = set()
+    cursor = ""
+    while True:
+        page = client.get("/api/customers", params={"cursor": cursor, "limit": 50}).raise_for_status().json()
+        found |= {one["id"] for one in page["customers"]}
+        cursor = page["next"] or ""
+        if not cursor:
+            return found
+
+
+def find(client: httpx.Client, number: str, purpose: str = "support") -> httpx.Response:
+    listed = client.get("/api/customers", params={"q_email": email(number)}, headers={"X-Purpose": purpose})
+    return client.get(f"/api/customers/{listed.json()['customers'][0]['id']}", headers={"X-Purpose": purpose})
+
+
+def test_each_sees_their_own_and_their_reporting_line(platform: Platform, jane: httpx.Client, nancy: httpx.Client) -> None:
+    with signed_in(platform, "margaret") as margaret:
+        hers, others, all_ = everybody(jane), everybody(margaret), everybody(nancy)
+    assert len(hers) >= 20 and len(others) >= 19, "twenty-one and twenty, but for who asked to be forgotten"
+    assert not hers & others
+    assert hers | others < all_
+
+
+@pytest.mark.parametrize("name", ["michael", "robert", "laura"])
+def test_it_sees_nobody_and_learns_nothing(platform: Platform, jane: httpx.Client, name: str) -> None:
+    one = next(iter(everybody(jane)))
+    with signed_in(platform, name) as it:
+        assert it.get("/api/customers").status_code == 403
+        known, unknown = it.get(f"/api/customers/{one}"), it.get(f"/api/customers/sub_{'0' * 32}")
+        assert (known.status_code, known.text) == (unknown.status_code, unknown.text)
+        assert it.get("/customers", headers={"Accept": "text/html"}).status_code == 403
+
+
+def test_a_refusal_never_tells_whether_somebody_exists(platform: Platform, jane: httpx.Client) -> None:
+    with signed_in(platform, "margaret") as margaret:
+        theirs = next(iter(everybody(margaret)))
+    answers = [jane.get(f"/api/customers/{one}") for one in (theirs, f"sub_{'0' * 32}", "17", "sub_'; --")]
+    assert {(a.status_code, a.json()["detail"]) for a in answers} == {(404, answers[0].json()["detail"])}
+    body = {"fields": {"city": "X"}}
+    patches = [
+        jane.patch(f"/api/customers/{one}", json=body, headers={"If-Match": '"1"'}) for one in (theirs, f"sub_{'0' * 32}")
+    ]
+    assert {(a.status_code, a.text) for a in patches} == {(404, patches[0].text)}
+
+
+def test_nobody_without_a_token(platform: Platform) -> None:
+    assert httpx.get(f"{platform.origin}/api/customers").status_code == 401
+    forged = {"Authorization": "Bearer e30.e30.AAAA"}
+    assert httpx.get(f"{platform.origin}/api/customers", headers=forged).status_code == 401
+
+
+def test_what_the_purpose_does_not_need_is_masked(jane: httpx.Client, somebody: str) -> None:
+    support, contact = (find(jane, somebody, purpose).json()["fields"] for purpose in ("support", "contact"))
+    assert support["email"] == {"level": "masked", "value": "m•••@e•••.org"}
+    assert support["address"] == {"level": "hidden", "value": None}
+    assert contact["email"] == {"level": "clear", "value": email(somebody)}
+    assert contact["address"]["level"] == "hidden"
+    refused = jane.get("/api/customers", headers={"X-Purpose": "curiosity"})
+    assert (refused.status_code, refused.json()["field"]) == (422, "purpose")
+
+
+def test_a_correction_needs_what_was_read(jane: httpx.Client, somebody: str) -> None:
+    read = find(jane, somebody)
+    path, etag = f"/api/customers/{read.json()['id']}", read.headers["etag"]
+    change = {"fields": {"city": "Elsewhere"}}
+    assert jane.patch(path, json=change).status_code == 412
+    assert jane.patch(path, json=change, headers={"If-Match": '"999"'}).status_code == 412
+    assert jane.patch(path, json={"fields": {"fax": "1"}}, headers={"If-Match": etag}).json()["field"] == "fax"
+    assert jane.patch(path, json={"fields": {"email": "x"}}, headers={"If-Match": etag}).status_code == 422
+    done = jane.patch(path, json=change, headers={"If-Match": etag})
+    assert (done.status_code, done.json()["fields"]["city"]["value"]) == (200, "Elsewhere")
+    assert done.headers["etag"] != etag
+    assert jane.patch(path, json=change, headers={"If-Match": etag}).status_code == 412, "the old version is over"
+    same = jane.patch(path, json=change, headers={"If-Match": done.headers["etag"]})
+    assert same.headers["etag"] == done.headers["etag"], "nothing changed, so nothing is told"
+
+
+def test_a_corrected_address_is_found_and_the_old_one_is_not(jane: httpx.Client, nancy: httpx.Client) -> None:
+    number, other = numbers(2)
+    nancy.post("/api/customers/imports", content=table([number]), headers=CSV).raise_for_status()
+    read = find(jane, number)
+    change = {"fields": {"email": f" {email(other).upper()} "}}
+    jane.patch(
+        f"/api/customers/{read.json()['id']}", json=change, headers={"If-Match": read.headers["etag"]}
+    ).raise_for_status()
+    assert find(jane, other).json()["id"] == read.json()["id"]
+    assert jane.get("/api/customers", params={"q_email": email(number)}).json()["customers"] == []
+
+
+def test_an_import_run_again_changes_nothing(nancy: httpx.Client) -> None:
+    raw = (CHINOOK / "customer.csv").read_bytes()
+    done = nancy.post("/api/customers/imports", content=raw, headers=CSV).json()
+    assert done["refused_columns"] == ["Company", "Fax"]
+    again = nancy.post("/api/customers/imports", content=raw, headers=CSV).json()
+    assert (again["rows"], again["created"], again["already_there"]) == (59, 0, 59)
+
+
+def test_an_import_twice_at_once_makes_each_customer_once(platform: Platform, nancy: httpx.Client) -> None:
+    file = table(numbers(40))
+    answers: list[httpx.Response] = []
+
+    def post() -> None:
+        with signed_in(platform, "nancy") as client:
+            answers.append(client.post("/api/customers/imports", content=file, headers=CSV))
+
+    threads = [threading.Thread(target=post) for _ in range(4)]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    assert {a.status_code for a in answers} <= {201, 409}
+    assert sum(a.json().get("created", 0) for a in answers) == 40
+
+
+def test_a_bad_file_is_told_where_and_nothing_of_it_is_there(platform: Platform, nancy: httpx.Client) -> None:
+    good, bad = numbers(2)
+    file = table([good, bad]).replace(email(bad).encode(), b"nobody")
+    refused = nancy.post("/api/customers/imports", content=file, headers=CSV)
+    assert (refused.status_code, refused.json()["field"]) == (422, "Email")
+    assert refused.json()["detail"] == "row 2, column Email: not an e-mail address"
+    assert nancy.get("/api/customers", params={"q_email": email(good)}).json()["customers"] == []
+    wide = table([good]).replace(b"Nowhere Lane", b"N" * 10_000_000)
+    assert "row 1, column Address: 100" in nancy.post("/api/customers/imports", content=wide, headers=CSV).json()["detail"]
+    huge = nancy.post("/api/customers/imports", content=b"x" * (33 * 1024 * 1024), headers=CSV)
+    assert huge.status_code == 413
+    assert nancy.post("/api/customers/imports", content="Luís".encode("utf-16"), headers=CSV).status_code == 422
+
+
+def test_only_managers_import(platform: Platform, jane: httpx.Client) -> None:
+    assert jane.post("/api/customers/imports", content=table(numbers(1)), headers=CSV).status_code == 403
+    with signed_in(platform, "michael") as michael:
+        assert michael.post("/api/customers/imports", content=table(numbers(1)), headers=CSV).status_code == 403
+
+
+def test_an_export_takes_two_others_and_is_sealed(platform: Platform, jane: httpx.Client, somebody: str) -> None:
+    mine = pyrage.x25519.Identity.generate()
+    body = {"recipient": str(mine.to_public())}
+    assert jane.post("/api/customers/exports", json=body).status_code == 422, "without a grant"
+    assert jane.post("/api/customers/exports", json=body, headers={"X-Kept-Grant": "e30.e30.AAAA"}).status_code == 403
+    asked = jane.post("/api/identity/approvals", json={"action": "export", "resource": "customers"})
+    path = f"/api/identity/approvals/{asked.raise_for_status().json()['id']}"
+    for name in ("andrew", "nancy"):
+        assert jane.get(f"{path}/grant").status_code == 409, "not yet"
+        with signed_in(platform, name) as other:
+            other.post(f"{path}/approve").raise_for_status()
+    grant = {"X-Kept-Grant": jane.get(f"{path}/grant").raise_for_status().json()["grant"]}
+    with signed_in(platform, "nancy") as nancy:
+        assert nancy.post("/api/customers/exports", json=body, headers=grant).status_code == 403, "it is Jane's"
+    assert jane.post("/api/customers/exports", json={"recipient": "age1x"}, headers=grant).json()["field"] == "recipient"
+    sealed = jane.post("/api/customers/exports", json=body, headers=grant).raise_for_status().content
+    assert email(somebody).encode() not in sealed
+    clear = pyrage.decrypt(sealed, [mine]).decode()
+    assert email(somebody) in clear and len(clear.splitlines()) == len(everybody(jane)) + 1
+    assert jane.post("/api/customers/exports", json=body, headers=grant).status_code == 409, "a grant works once"
+
+
+@pytest.mark.parametrize(("lang", "word"), [("en", "Find"), ("zh", "查找")])
+def test_pages(jane: httpx.Client, somebody: str, lang: str, word: str) -> None:
+    page = {"Accept": "text/html"}
+    listed = jane.get("/customers", params={"lang": lang, "q": email(somebody)}, headers=page)
+    assert listed.status_code == 200 and word in listed.text and email(somebody) not in listed.text
+    path = re.search(r'href="(/customers/sub_[0-9a-f]{32})', listed.text)
+    assert path is not None
+    one = jane.get(path[1], params={"lang": lang, "purpose": "contact"}, headers=page)
+    assert email(somebody) in one.text and "no-store" in one.headers["cache-control"]
+    assert "<script" not in one.text
+    version = re.search(r'name="version" value="(\d+)"', one.text)
+    assert version is not None
+    form = {"version": version[1], "field": "email", "value": "nobody"}
+    assert jane.post(path[1], data=form, headers=page).status_code == 422
+    assert jane.post(path[1], data=form | {"version": "999"}, headers=page).status_code == 412
+    saved = jane.post(path[1], data=form | {"field": "city", "value": f"Town {lang}"}, headers=page)
+    assert saved.status_code == 303
+    assert jane.get("/customers", params={"q": "no number"}, headers=page).status_code == 200
+
+
+def test_nothing_is_stored_in_clear(platform: Platform, somebody: str) -> None:
+    with Insider(platform.state, "customers").connect("customers") as connection:
+        for table_name in ("customers", "customer_locators", "outbox", "idempotency"):
+            dump = str(connection.execute(f"SELECT * FROM {table_name}").fetchall())  # type: ignore[call-overload]  # fixed names
+            assert f"Zyxwv{somebody}" not in dump and email(somebody) not in dump, table_name
+
+
+def test_owners_are_told_apart(platform: Platform, nancy: httpx.Client, jane: httpx.Client) -> None:
+    mine, theirs = numbers(2)
+    nancy.post("/api/customers/imports", content=table([mine], JANE), headers=CSV).raise_for_status()
+    nancy.post("/api/customers/imports", content=table([theirs], MARGARET), headers=CSV).raise_for_status()
+    assert len(jane.get("/api/customers", params={"q_email": email(mine)}).json()["customers"]) == 1
+    assert jane.get("/api/customers", params={"q_email": email(theirs)}).json()["customers"] == []
