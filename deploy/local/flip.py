@@ -4,18 +4,12 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from deploy.local.stage import Stage, StoryError, expect
-
-
-def find_log(root: Path) -> Path:
-    """The directory of the shards: the one under which `<topic>/<partition>/checkpoint` lies."""
-    for checkpoint in sorted(root.rglob("checkpoint")):
-        return checkpoint.parent.parent.parent
-    raise StoryError("there is no log on disk")
+from deploy.local.stage import Stage, expect
 
 
 def in_a_copy(stage: Stage) -> str:
-    log = find_log(stage.state.root / "blobs" / "audit")
+    log = stage.state.root / "blobs" / "audit" / "log"
+    expect(log.is_dir(), "there is no log on disk")
     with tempfile.TemporaryDirectory() as work:
         copy = Path(work) / "log"
         shutil.copytree(log, copy)
@@ -24,10 +18,9 @@ def in_a_copy(stage: Stage) -> str:
         content = bytearray(victim.read_bytes())
         content[len(content) // 2] ^= 1
         victim.write_bytes(content)
-        code, printed = stage.run("audit", "verify", "--path", str(copy), good=(0, 1, 2, 3))
+        code, printed = stage.run("audit", "verify", "--dir", str(copy), good=(0, 1, 2, 3))
     expect(code != 0, "a flipped byte in the log was not found")
-    lines = [line.strip() for line in printed.splitlines() if line.strip()]
-    return lines[-1] if lines else f"exit {code}"
+    return next((line.strip() for line in printed.splitlines() if line.strip()), f"exit {code}")
 
 
 def _size(path: Path) -> int:
