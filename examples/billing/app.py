@@ -10,11 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from uuid import NAMESPACE_URL, uuid5
 
-from shared import telemetry
-from shared.bus.envelope import Envelope
-from shared.holder.contract import Category, Forgotten, Kept
-from shared.holder.foreign import Foreign
-from shared.settings import ServiceSettings
+from shared.holder.foreign import Category, Envelope, Foreign, Forgotten, Kept, ServiceSettings, setup
 
 TOPIC = "billing.events"
 ISSUED = "com.example.billing.invoice.issued.v1"
@@ -90,7 +86,7 @@ async def publish(bus: Foreign, invoices: list[dict[str, str]], numbers: dict[st
 
 
 async def main() -> None:
-    telemetry.setup("billing")
+    setup("billing")
     invoices = list(csv.DictReader(INVOICES.read_text(encoding="utf-8").splitlines()))
     customers = sorted({one["CustomerId"] for one in invoices})
     async with Foreign(ServiceSettings(service="billing"), TOPIC) as bus:

@@ -213,7 +213,7 @@ def parts_of(holder: str, categories: Sequence[Category]) -> Iterator[Collection
         head = category.model_copy(update={"records": []})
         current.append(head.model_copy(update={"records": []}))
         for record in category.records:
-            bytes_ = len(category.model_copy(update={"records": [record]}).model_dump_json())
+            bytes_ = len(category.model_copy(update={"records": [record]}).model_dump_json().encode())
             if size and size + bytes_ > PART_BYTES_MAX:
                 yield Collection(holder=holder, categories=current)
                 current, size = [head.model_copy(update={"records": []})], 0

@@ -1,5 +1,7 @@
 """For systems that are not Kept's: publish your own CloudEvents, and be a holder, with nothing but Kafka and Vault.
 
+This module is all that a foreign system imports of Kept (`__all__`).
+
     async with Foreign(settings, "billing.events") as bus:
         await bus.publish("com.example.billing.invoice.issued.v1", {...}, locator=loc)
         await bus.serve(MyHolder())
@@ -35,6 +37,7 @@ from shared.holder.contract import (
     Erase,
     Erased,
     Forgotten,
+    Kept,
     Locate,
     Located,
     SubjectShredded,
@@ -46,6 +49,9 @@ from shared.keys import locators as hashed
 from shared.keys.vault import Vault
 from shared.notes.note import VaultSigner, sign_note
 from shared.settings import ServiceSettings
+from shared.telemetry import setup
+
+__all__ = ["Category", "Envelope", "Foreign", "ForeignHolder", "Forgotten", "Kept", "ServiceSettings", "setup"]
 
 log = logging.getLogger("kept.foreign")
 E = TypeVar("E", bound=Event)

@@ -1,4 +1,4 @@
-"""What every command shares: one line per error, an exit code that means something, settings from where the platform left them."""
+"""What every command shares: one line per error, a meaningful exit code, settings from where the platform left them."""
 
 import json
 from pathlib import Path
