@@ -12,8 +12,8 @@ from shared.settings import ServiceSettings
 class BackupSettings(ServiceSettings):
     """Environment names carry the prefix KEPT_, lists are JSON."""
 
-    postgres_bin: Path | None = Field(default=None, description="PostgreSQL's programs, same major version; without: PATH")
-    postgres_os_user: str = Field(default="nobody", description="runs scratch servers when the service is root")
+    pg_bin: Path | None = Field(default=None, description="PostgreSQL's programs, same major version; without: PATH")
+    pg_os_user: str = Field(default="nobody", description="runs scratch servers when the service is root")
     take_every_minutes: int = Field(default=24 * 60, ge=0, description="0: no schedule")
     drill_every_minutes: int = Field(default=7 * 24 * 60, ge=0, description="0: no schedule")
     holders: dict[str, str] = Field(
@@ -47,7 +47,7 @@ class BackupSettings(ServiceSettings):
 
     @property
     def postgres(self) -> Postgres:
-        return Postgres(self.postgres_bin, self.postgres_os_user)
+        return Postgres(self.pg_bin, self.pg_os_user)
 
     @property
     def take_every(self) -> timedelta:

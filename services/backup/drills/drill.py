@@ -10,6 +10,7 @@ the set: that drill is interrupted.
 
 import asyncio
 import hashlib
+import logging
 from dataclasses import dataclass, field
 
 import psycopg
@@ -27,6 +28,8 @@ from services.backup.wiring import Wired
 from shared.clock import rfc3339
 from shared.errors import KeptError, MalformedError, NotFoundError, TamperError, UnavailableError
 from shared.notes.note import sign_note
+
+log = logging.getLogger("kept.backup")
 
 
 @dataclass
@@ -47,6 +50,7 @@ async def drill(wired: Wired, drill_id: str, backup_id: str) -> None:
         note = (await sign_note(formats.encode(report), wired.signer)).encode()  # 7
         await asyncio.to_thread(wired.store.put_new, layout.report(drill_id), note)
     except Exception as error:
+        log.warning("drill interrupted: %s", error.detail if isinstance(error, KeptError) else type(error).__name__)
         async with wired.door.begin(SYSTEM) as w:
             await actions.interrupted(w, drill_id)
         if isinstance(error, KeptError):

@@ -6,6 +6,7 @@ for one.
 """
 
 import asyncio
+import logging
 import shutil
 
 from services.backup.restore import actions, erasures, scratch
@@ -15,6 +16,8 @@ from services.backup.sets.open import open_set
 from services.backup.sets.take import SYSTEM
 from services.backup.wiring import Wired
 from shared.errors import KeptError
+
+log = logging.getLogger("kept.backup")
 
 
 async def restore(wired: Wired, restore_id: str, backup_id: str) -> None:
@@ -31,6 +34,7 @@ async def restore(wired: Wired, restore_id: str, backup_id: str) -> None:
         await asyncio.to_thread(shutil.rmtree, root, True)
         if not isinstance(error, KeptError):
             raise
+        log.warning("restore failed: %s", error.detail)
         async with wired.door.begin(SYSTEM) as w:
             await actions.fail(w, restore_id, error.code)
         return

@@ -9,6 +9,7 @@
 
 import asyncio
 import hashlib
+import logging
 
 import httpx
 import pyrage
@@ -24,6 +25,7 @@ from shared.clock import rfc3339
 from shared.errors import KeptError, MalformedError
 from shared.notes.note import sign_note, split_note
 
+log = logging.getLogger("kept.backup")
 SYSTEM = Actor.system("backup")
 SHARDS_MAX = 4096  # heads in a manifest
 LOG_SECONDS_MAX = 5
@@ -34,6 +36,7 @@ async def take(wired: Wired, backup_id: str) -> None:
     try:
         manifest, sha256 = await write(wired, backup_id)
     except Exception as error:
+        log.warning("set failed: %s", error.detail if isinstance(error, KeptError) else type(error).__name__)
         async with wired.door.begin(SYSTEM) as w:
             await actions.failed(w, backup_id, error.code if isinstance(error, KeptError) else "internal")
         if isinstance(error, KeptError):
@@ -59,7 +62,7 @@ async def write(wired: Wired, backup_id: str) -> tuple[Manifest, str]:
     def put(number: int, data: bytes) -> None:
         wired.store.put_new(layout.part(backup_id, number), data)
 
-    done = await stream(cluster, wired.settings.postgres_bin, recipient, put)  # 3
+    done = await stream(cluster, wired.settings.pg_bin, recipient, put)  # 3
     manifest = Manifest(
         id=backup_id, taken=rfc3339(wired.door.clock.now()), server=who.server, system=who.system,
         timeline=who.timeline,
