@@ -4,7 +4,6 @@ Each test first does with the right credentials what it then expects to be refus
 """
 
 from itertools import permutations
-from typing import TYPE_CHECKING
 
 import hvac
 import psycopg
@@ -12,9 +11,7 @@ import pytest
 from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 
 from tests.support.insider import Insider
-
-if TYPE_CHECKING:
-    from tests.support.platform import Platform
+from tests.support.platform import Platform
 
 pytestmark = pytest.mark.platform
 SERVICES = ("identity", "customers", "audit", "backup", "dsar")
@@ -23,7 +20,7 @@ PLAIN = {"plaintext": "AAAA"}
 
 
 @pytest.fixture(scope="module")
-def insiders(platform: "Platform") -> dict[str, Insider]:
+def insiders(platform: Platform) -> dict[str, Insider]:
     return {service: Insider(platform.state, service) for service in SERVICES}
 
 

@@ -10,7 +10,7 @@ import json
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import uuid_utils
@@ -21,37 +21,35 @@ from shared.access.tokens import ISSUER, ClaimsVerifier, PublishedKeys, TokenVer
 from shared.clock import SystemClock
 from shared.errors import NotAllowedError, UnauthenticatedError
 from tests.support.insider import Insider, wait_until
+from tests.support.platform import Platform
 from tests.support.staff import signed_in, token
-
-if TYPE_CHECKING:
-    from tests.support.platform import Platform
 
 pytestmark = pytest.mark.platform
 API = "/api/identity/approvals"
 
 
-def ask(platform: "Platform", who: str = "michael", action: str = "restore") -> str:
+def ask(platform: Platform, who: str = "michael", action: str = "restore") -> str:
     """A fresh approval; its id."""
     answer = signed_in(platform, who).post(API, json={"action": action, "resource": f"bak_{uuid.uuid4().hex}"})
     assert answer.status_code == 201, answer.text
     return str(answer.json()["id"])
 
 
-def say(platform: "Platform", who: str, approval: str, word: str = "approve") -> int:
+def say(platform: Platform, who: str, approval: str, word: str = "approve") -> int:
     return signed_in(platform, who).post(f"{API}/{approval}/{word}").status_code
 
 
-def state(platform: "Platform", approval: str) -> dict[str, Any]:
+def state(platform: Platform, approval: str) -> dict[str, Any]:
     found: dict[str, Any] = signed_in(platform, "andrew").get(f"{API}/{approval}").json()
     return found
 
 
-def grant(platform: "Platform", who: str, approval: str) -> tuple[int, str]:
+def grant(platform: Platform, who: str, approval: str) -> tuple[int, str]:
     answer = signed_in(platform, who).get(f"{API}/{approval}/grant")
     return answer.status_code, str(answer.json().get("grant", ""))
 
 
-def test_who_asked_cannot_agree_though_the_role_would_allow_it(platform: "Platform") -> None:
+def test_who_asked_cannot_agree_though_the_role_would_allow_it(platform: Platform) -> None:
     approval = ask(platform, "michael")  # security officer: may decide about other people's restores
     assert say(platform, "michael", approval) == 403
     assert say(platform, "nancy", approval) == 200
@@ -60,13 +58,13 @@ def test_who_asked_cannot_agree_though_the_role_would_allow_it(platform: "Platfo
     assert grant(platform, "michael", approval)[0] == 409
 
 
-def test_one_person_twice_is_one_person(platform: "Platform") -> None:
+def test_one_person_twice_is_one_person(platform: Platform) -> None:
     approval = ask(platform)
     assert [say(platform, "nancy", approval) for _ in range(3)] == [200, 409, 409]
     assert state(platform, approval)["state"] == "requested"
 
 
-def test_one_person_many_times_at_once_is_one_person(platform: "Platform") -> None:
+def test_one_person_many_times_at_once_is_one_person(platform: Platform) -> None:
     approval = ask(platform)
     signed_in(platform, "nancy")
     with ThreadPoolExecutor(8) as pool:
@@ -75,20 +73,20 @@ def test_one_person_many_times_at_once_is_one_person(platform: "Platform") -> No
     assert len(state(platform, approval)["approvers"]) == 1
 
 
-def test_roles_that_may_not_decide(platform: "Platform") -> None:
+def test_roles_that_may_not_decide(platform: Platform) -> None:
     approval = ask(platform)
     assert [say(platform, who, approval) for who in ("jane", "robert")] == [403, 403]
     assert signed_in(platform, "jane").get(f"{API}/{approval}").status_code == 404, "nor may they know of it"
 
 
-def test_one_no_ends_it(platform: "Platform") -> None:
+def test_one_no_ends_it(platform: Platform) -> None:
     approval = ask(platform)
     assert say(platform, "nancy", approval, "refuse") == 200
     assert say(platform, "andrew", approval) == 409
     assert grant(platform, "michael", approval)[0] == 409
 
 
-async def test_two_people_make_a_grant_for_one_action_one_resource_one_holder(platform: "Platform") -> None:
+async def test_two_people_make_a_grant_for_one_action_one_resource_one_holder(platform: Platform) -> None:
     approval = await asyncio.to_thread(ask, platform)
     assert [say(platform, who, approval) for who in ("nancy", "andrew")] == [200, 200]
     told = state(platform, approval)
@@ -126,7 +124,7 @@ def forged(text: str, **changes: object) -> str:
     return ".".join((head, base64.urlsafe_b64encode(json.dumps(claims).encode()).rstrip(b"=").decode(), signature))
 
 
-async def test_an_erasure_announced_on_the_bus_waits_for_two(platform: "Platform") -> None:
+async def test_an_erasure_announced_on_the_bus_waits_for_two(platform: Platform) -> None:
     """The way of an erasure: dsar's event, two people, identity's event. Twice the same event: one approval."""
     request, subject = f"req_{uuid.uuid4().hex}", f"sub_{uuid.uuid4().hex}"
     await announce(platform, request, subject)
@@ -147,7 +145,7 @@ async def test_an_erasure_announced_on_the_bus_waits_for_two(platform: "Platform
     assert len(waiting()) == 1
 
 
-async def announce(platform: "Platform", request: str, subject: str) -> None:
+async def announce(platform: Platform, request: str, subject: str) -> None:
     """As dsar publishes it."""
     headers = {
         "ce_specversion": "1.0",
@@ -169,7 +167,7 @@ async def announce(platform: "Platform", request: str, subject: str) -> None:
         await producer.stop()
 
 
-async def granted(platform: "Platform", resource: str, seconds: float) -> list[dict[str, Any]]:
+async def granted(platform: Platform, resource: str, seconds: float) -> list[dict[str, Any]]:
     """`approval.granted` events about `resource`, as the audit service would read them; waits for the first one."""
     consumer = Insider(platform.state, "audit").consumer("kept.identity")
     await consumer.start()

@@ -1,19 +1,19 @@
 """A service's own credentials, in the hands of a test: what somebody who took over that one service could do.
 
-Also the operator's hands: seal and open the Vault, stop and resume a server.
+Also the operator's hands: seal and open the Vault.
 """
 
-import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import httpx
 import hvac
 import psycopg
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
-from deploy.local import environment, processes, vault_provision
+from deploy.local import environment, vault_provision
 from deploy.local.state import State
 from shared.bus.broker import BrokerSettings
 
@@ -86,24 +86,8 @@ def sealed(state: State) -> Iterator[None]:
         yield
     finally:
         hvac.Client(url=address, timeout=10).sys.submit_unseal_keys(keys[:2])
-        wait_until(lambda: hvac.Client(url=address, timeout=5).sys.read_health_status(method="GET").status_code == 200)
+        wait_until(lambda: httpx.get(f"{address}/v1/sys/health", timeout=5).status_code == httpx.codes.OK)
         root.auth.token.revoke_self()
-
-
-@contextmanager
-def frozen(state: State, part: str) -> Iterator[None]:
-    """The server's process stands still inside the block: connections hang, nothing is lost."""
-    process = processes.alive(state.pid_file(part))
-    assert process is not None, f"{part} does not run"
-    family = [process, *process.children(recursive=True)]
-    for one in family:
-        one.send_signal(signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for one in family:
-            if one.is_running():
-                one.send_signal(signal.SIGCONT)
 
 
 def wait_until(true: Callable[[], object], seconds: float = 60.0, step: float = 0.3) -> Any:
@@ -113,7 +97,7 @@ def wait_until(true: Callable[[], object], seconds: float = 60.0, step: float = 
         try:
             if found := true():
                 return found
-        except (OSError, hvac.exceptions.VaultError, psycopg.Error):
+        except (OSError, httpx.HTTPError, hvac.exceptions.VaultError, psycopg.Error):
             pass
         time.sleep(step)
     raise AssertionError(f"not within {seconds} s")
