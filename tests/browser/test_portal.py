@@ -1,0 +1,104 @@
+"""The portal in a real browser, on a phone and on a desk, in English and Chinese, with script turned off.
+
+Screenshots of every page go to KEPT_SHOTS (a directory), so that whoever changes a page looks at it.
+"""
+
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser, Page, async_playwright
+
+from tests.support.people import customers
+from tests.support.platform import Platform
+from tests.support.portal import Person, opened
+from tests.support.staff import token
+
+pytestmark = pytest.mark.platform
+QUIET = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+PHONE = {"width": 390, "height": 844}
+DESK = {"width": 1280, "height": 900}
+
+
+@pytest.fixture(scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    async with async_playwright() as play:
+        made = await play.chromium.launch(executable_path="/usr/bin/chromium", headless=True, args=QUIET)
+        yield made
+        await made.close()
+
+
+async def open_page(browser: Browser, size: dict[str, int], language: str = "en-GB") -> Page:
+    context = await browser.new_context(
+        viewport=size,  # type: ignore[arg-type]  # a plain dict of width and height
+        locale=language,
+        java_script_enabled=False,
+        accept_downloads=True,
+    )
+    return await context.new_page()
+
+
+async def shot(page: Page, name: str, tmp_path: Path) -> None:
+    """A picture for people; and what no page may do on a phone: be wider than it."""
+    directory = Path(os.environ.get("KEPT_SHOTS") or tmp_path)
+    directory.mkdir(parents=True, exist_ok=True)
+    await page.screenshot(path=directory / f"{name}.png", full_page=True)
+    body = await page.locator("main").bounding_box()
+    assert body is not None and page.viewport_size is not None
+    assert body["x"] >= 0 and body["x"] + body["width"] <= page.viewport_size["width"] + 1, f"{name} is too wide"
+
+
+async def test_a_person_on_a_phone_gets_everything(platform: Platform, browser: Browser, tmp_path: Path) -> None:
+    person = Person(platform.origin, customers()[2]["Email"])
+    page = await open_page(browser, PHONE)
+    await page.goto(platform.origin + "/")
+    await shot(page, "1-ask", tmp_path)
+    await page.get_by_label("Your e-mail address").fill(person.email)
+    await page.get_by_role("button", name="Send me a code").click()
+    person.request_id = page.url.rsplit("/", 1)[-1]
+    await shot(page, "2-code", tmp_path)
+    await page.get_by_label("Code (eight digits)").fill("0000 0000")
+    await page.get_by_role("button", name="This is my code").click()
+    await page.get_by_text("That code is wrong").wait_for()
+    await shot(page, "3-wrong-code", tmp_path)
+    await page.get_by_label("Code (eight digits)").fill(person.code())
+    await page.get_by_role("button", name="This is my code").click()
+    for _ in range(60):
+        if await page.get_by_role("button", name="Download my data").count():
+            break
+        await page.wait_for_timeout(500)
+        await page.reload()
+    await shot(page, "4-answer", tmp_path)
+    async with page.expect_download() as coming:
+        await page.get_by_role("button", name="Download my data").click()
+    files = opened(Path(await (await coming.value).path()).read_bytes())
+    assert person.email in files["index.html"]
+    inside = await open_page(browser, PHONE)
+    await inside.set_content(files["index.html"])
+    await inside.screenshot(path=Path(os.environ.get("KEPT_SHOTS") or tmp_path) / "5-package.png", full_page=True)
+    await page.reload()
+    await page.get_by_role("button", name="Close and destroy").click()
+    await page.get_by_text("This request is closed").wait_for()
+    await shot(page, "6-closed", tmp_path)
+
+
+async def test_the_same_in_chinese(platform: Platform, browser: Browser, tmp_path: Path) -> None:
+    page = await open_page(browser, PHONE, "zh-CN")
+    await page.goto(platform.origin + "/")
+    await page.get_by_text("忘记我。").wait_for()
+    await shot(page, "7-zh", tmp_path)
+    await page.get_by_role("link", name="English").click()
+    await page.get_by_text("Forget me.").wait_for()
+
+
+async def test_the_desk_shows_deadlines_and_no_person(platform: Platform, browser: Browser, tmp_path: Path) -> None:
+    page = await open_page(browser, DESK)
+    cookie = {"name": "kept_session", "value": token(platform, "andrew"), "url": platform.origin}
+    await page.context.add_cookies([cookie])  # type: ignore[list-item]  # name, value and url are enough
+    await page.goto(platform.origin + "/desk")
+    await page.get_by_role("heading", name="Requests of people").wait_for()
+    await shot(page, "8-desk", tmp_path)
+    text = await page.locator("main").inner_text()
+    assert "Regulation" in text
+    assert not any(one["Email"] in text or one["LastName"] in text for one in customers())
