@@ -17,10 +17,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-
 from shared.errors import InvariantError, MalformedError, TamperError
+from shared.keys import ed25519
 from shared.keys.vault import Vault
 
 NOTE_BYTES_MAX = 16 * 1024 * 1024  # a certificate carries its receipts
@@ -67,14 +65,14 @@ class LocalSigner:
 
     def __init__(self, name: str, seed: bytes) -> None:
         self.name = name
-        self._private = Ed25519PrivateKey.from_private_bytes(seed)
+        self._seed = seed
 
     @property
     def public(self) -> bytes:
-        return self._private.public_key().public_bytes_raw()
+        return ed25519.public_of(self._seed)
 
     async def sign(self, message: bytes) -> tuple[bytes, bytes]:
-        return self.public, self._private.sign(message)
+        return self.public, ed25519.sign(self._seed, message)
 
 
 @dataclass(frozen=True)
@@ -170,8 +168,8 @@ def verify_note(note: str, vkeys: Sequence[str]) -> str:
         if key is None:
             continue
         try:  # 2
-            Ed25519PublicKey.from_public_bytes(key.public).verify(raw[4:], text.encode())
-        except InvalidSignature:
+            ed25519.verify(key.public, raw[4:], text.encode())
+        except TamperError:
             raise TamperError("note: the signature does not fit the text") from None
         proven = True
     if not proven:  # 3
