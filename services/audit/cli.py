@@ -72,6 +72,12 @@ def _files(directory: Path | None, url: str) -> checks.Files:
     return PosixStore(root)
 
 
+def _unlisted(root: Path, listed: list[str]) -> list[str]:
+    """Shards that lie in the directory and not in its list: the list is not signed, and must hide nothing."""
+    there = {path.parent.relative_to(root).as_posix() for name in ("checkpoint", "tile") for path in root.glob(f"*/*/{name}")}
+    return sorted(there - set(listed))
+
+
 def _keys(keys: Path | None, files: checks.Files) -> list[str]:
     return keys.read_text().split() if keys else checks.vkeys(files)
 
@@ -91,7 +97,12 @@ def verify(
         )  # fmt: skip
         results = []
         with bar:
-            for shard in checks.shards(files):
+            listed = checks.shards(files)
+            hidden = [] if url else _unlisted(directory or local_log(), listed)
+            for shard in hidden:
+                unlisted = checks.Fault("shards", "missing", -1, f"does not list {shard}, which is there")
+                results.append(checks.Result(shard, 0, b"", (unlisted,)))
+            for shard in [*listed, *hidden]:
                 task = bar.add_task(shard, total=None)
 
                 def moved(_: str, done: int, total: int, task: object = task) -> None:
@@ -115,7 +126,7 @@ def verify(
         if not keys:
             out.print("[dim]The keys came from the log itself; give --keys with ones that you have from elsewhere.[/]")
         verdict = f"[red]{len(faults)} faults[/]" if faults else "[green]all of it is as it was signed[/]"
-        out.print(f"{entries} entries in {len(results)} shards: {verdict}")
+        out.print(f"{entries} entries in {len({r.shard for r in results})} shards: {verdict}")
     if faults:
         raise typer.Exit(FAULTY)
 

@@ -39,6 +39,11 @@ class Heads:
             row = (await w.session.scalars(where.order_by(Head.generation.desc()).limit(1))).first()
             return None if row is None else HeadState(row.shard, row.generation, row.base, row.size, row.root)
 
+    async def shards(self) -> list[str]:
+        """Every shard ever begun, all generations, in order."""
+        async with self._door.begin(SYSTEM) as w:
+            return list((await w.session.scalars(select(Head.shard).order_by(Head.shard))).all())
+
     async def start(self, topic: str, partition: int, generation: int, base: int) -> HeadState:
         """Begin a shard, or find it begun."""
         shard = shard_name(topic, partition, generation)

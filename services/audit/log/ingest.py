@@ -95,6 +95,10 @@ class Ingest:
             batches = await consumer.getmany(timeout_ms=BATCH_MILLISECONDS, max_records=RECORDS_MAX)
             for partition, records in batches.items():
                 await self._take(partition, records)
+                if partition not in self._shards:
+                    consumer.assign(list(self._shards))
+                    for other, shard in self._shards.items():
+                        consumer.seek(other, shard.next_offset)
             if batches:
                 self._published()
 
@@ -103,7 +107,7 @@ class Ingest:
         topics = sorted(t for t in await admin.list_topics() if self._pattern.fullmatch(t))
         described = await admin.describe_topics(topics) if topics else []
         wanted = {TopicPartition(t["topic"], p["partition"]) for t in described for p in t["partitions"]}
-        new = sorted(wanted - set(self._shards))
+        new = sorted(p for p in wanted - set(self._shards) if _named(p) not in self.faults)
         if not new:
             return
         starts = await consumer.beginning_offsets(new)
@@ -111,11 +115,8 @@ class Ingest:
         for partition in new:
             try:
                 self._shards[partition] = await self._open(partition, starts[partition], ends[partition])
-                self.faults.pop(str(partition), None)
             except TamperError as error:
-                # This shard stops and an alarm stands; the others go on.
-                self.faults[f"{partition.topic}/{partition.partition}"] = error.code
-                log.critical("%s/%d: %s", partition.topic, partition.partition, error.detail)
+                self._stop(partition, error)
         await self._list()
         consumer.assign(list(self._shards))
         for partition, shard in self._shards.items():
@@ -134,7 +135,8 @@ class Ingest:
 
     async def _list(self) -> None:
         """The two lists that a reader starts from: shards, and the keys that verify them."""
-        shards = sorted(s.store.shard for s in self._shards.values())
+        # Every shard there ever was: one that is stopped, or whose topic is gone, must not escape verification.
+        shards = await self._heads.shards()
         vkeys: list[str] = []
         for shard in shards:
             vkeys += await VaultSigner(self._vault, LOG_KEY, f"{self._log_name}/{shard}").vkeys()
@@ -150,9 +152,17 @@ class Ingest:
         except ConflictError:
             del self._shards[partition]  # another owner was faster: read the head again
             raise
+        except TamperError as error:
+            del self._shards[partition]
+            self._stop(partition, error)
         except Exception:
             del self._shards[partition]  # what is in memory may be ahead of what is durable: start from the store
             raise
+
+    def _stop(self, partition: TopicPartition, error: TamperError) -> None:
+        """This shard stops until a person has looked and starts the service anew; the others go on."""
+        self.faults[_named(partition)] = error.code
+        log.critical("%s: %s", _named(partition), error.detail)
 
     async def _entries(self, expected: int, records: "Sequence[ConsumerRecord[bytes, bytes]]") -> list[bytes]:
         """Canonical entries of a batch, gaps filled."""
@@ -176,6 +186,10 @@ class Ingest:
             else:
                 entries.append(encode(seal.sealed(place, headers, record.key, record.value, name, key)))
         return entries
+
+
+def _named(partition: TopicPartition) -> str:
+    return f"{partition.topic}/{partition.partition}"
 
 
 def _place(record: "ConsumerRecord[bytes, bytes]") -> Place:
