@@ -40,7 +40,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "nothing": "没有您的数据。",
         "missing": "以下系统未能及时答复；我们会再次询问，您也可以再次提出请求：",
         "rights": "您可以要求更正、反对处理、要求被遗忘、把此文件带到别处，并可向监管机构投诉。",
-        "records": "条",
+        "records": "条数",
     },
 }
 
