@@ -34,7 +34,7 @@ def service_environment(state: State, ports: dict[str, int], service: str) -> di
         "KEPT_JWKS_URL": f"http://127.0.0.1:{ports['identity']}/.well-known/jwks.json",
         "KEPT_SMTP_HOST": "127.0.0.1",
         "KEPT_SMTP_PORT": str(ports["smtp"]),
-        "KEPT_POSTGRES_BIN": str(programs()),
+        "KEPT_PG_BIN": str(programs()),
     }
 
 
