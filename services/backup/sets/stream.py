@@ -6,6 +6,7 @@ and writes 64 KiB chunks; `Parts` cuts them into blobs. All three run at the pac
 
 import asyncio
 import hashlib
+import logging
 import os
 import re
 import subprocess
@@ -19,6 +20,7 @@ import pyrage
 from services.backup.formats.manifest import Part
 from shared.errors import InvariantError, UnavailableError
 
+log = logging.getLogger("kept.backup")
 PART_BYTES = 8 * 1024 * 1024  # one part is held in memory while it is written
 _LSN = re.compile(r"write-ahead log (start|end) point: ([0-9A-F]+/[0-9A-F]+)")
 
@@ -135,6 +137,7 @@ def _pump(process: "subprocess.Popen[bytes]", recipient: str, parts: Parts) -> S
         pyrage.encrypt_io(process.stdout, parts, [pyrage.x25519.Recipient.from_str(recipient)])
         said = process.stderr.read().decode(errors="replace")  # a dozen lines: less than a pipe holds
     if process.wait() != 0:
+        log.error("pg_basebackup ended with status %d: %s", process.returncode, said[-500:])  # file and role names only
         raise UnavailableError(f"pg_basebackup ended with status {process.returncode}", retry_after=30)
     parts.close()
     positions = dict(_LSN.findall(said))
