@@ -53,7 +53,7 @@ class Shard:
         if root != head.root:
             raise TamperError(f"{store.shard}: the newest tiles do not lead to the root that the head promised")
         shard = cls(head, edge, store, heads, signer)
-        if size and (published is None or published.size < size):
+        if published is None or published.size < size:  # an empty shard too says, signed, that it is empty
             await shard._publish()
         return shard
 
