@@ -8,9 +8,19 @@ from jinja2 import Environment
 
 from services.dsar.packages.model import HolderAnswer
 
-_PAGE = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True).from_string(
-    (files("services.dsar.packages") / "index.html").read_text(encoding="utf-8")
-)
+
+def plain(value: object) -> str:
+    """A value as people read it: lists and named values in one line each, nothing for nothing."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name}: {plain(inner)}" for name, inner in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(plain(inner) for inner in value)
+    return "" if value is None else str(value)
+
+
+_JINJA = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+_JINJA.filters["plain"] = plain
+_PAGE = _JINJA.from_string((files("services.dsar.packages") / "index.html").read_text(encoding="utf-8"))
 
 WORDS: Mapping[str, Mapping[str, str]] = {
     "en": {

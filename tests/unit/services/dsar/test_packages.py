@@ -11,7 +11,7 @@ from pyrage import encrypt as age
 from pyrage import passphrase, x25519
 
 from services.dsar.packages.model import HolderAnswer, file_name, files_of, join, read_part, zipped
-from services.dsar.packages.render import WORDS, page
+from services.dsar.packages.render import WORDS, page, plain
 from services.dsar.packages.seal import lock, new_pair, open_answer
 from shared.errors import InvalidInputError, MalformedError, TamperError
 
@@ -75,10 +75,7 @@ def test_the_zip_has_the_page_and_the_data() -> None:
     content = zipped(files_of(SUMMARY, [answer()], page("en", SUMMARY, [answer()])))
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         assert archive.namelist() == ["data/customers.json", "index.html", "request.json"]
-        assert (
-            json.loads(archive.read("data/customers.json"))["categories"][0]["records"][0]["email"]
-            == "luisg@embraer.com.br"
-        )
+        assert json.loads(archive.read("data/customers.json"))["categories"][0]["records"][0]["email"] == "luisg@embraer.com.br"
     assert content == zipped(files_of(SUMMARY, [answer()], page("en", SUMMARY, [answer()])))
 
 
@@ -94,3 +91,7 @@ def test_a_package_can_be_locked_for_its_person() -> None:
     assert lock(b"zip", phrase="", recipient="") == b"zip"
     with pytest.raises(InvalidInputError):
         lock(b"zip", phrase="", recipient="age1nonsense")
+
+
+def test_nested_values_read_as_words() -> None:
+    assert plain({"email": "clear", "phone": ["masked", None]}) == "email: clear, phone: masked, "

@@ -54,12 +54,10 @@ def test_in_whatever_order_holders_answer_the_end_is_the_same(order: tuple[str, 
 def test_a_certificate_waits_for_the_log() -> None:
     rows = asked("erase", set(HOLDERS), SUB)
     assert (
-        next_step("erasure", State.DISPATCHED, [*rows, Asked("audit", "attest", "", False)], [SUB], patient=False)
-        is Step.WAIT
+        next_step("erasure", State.DISPATCHED, [*rows, Asked("audit", "attest", "", False)], [SUB], patient=False) is Step.WAIT
     )
     assert (
-        next_step("erasure", State.DISPATCHED, [*rows, Asked("audit", "attest", "", True)], [SUB], patient=True)
-        is Step.CERTIFY
+        next_step("erasure", State.DISPATCHED, [*rows, Asked("audit", "attest", "", True)], [SUB], patient=True) is Step.CERTIFY
     )
 
 

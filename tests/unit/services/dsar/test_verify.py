@@ -16,8 +16,7 @@ from shared.notes.tlogproof import Receipt, format_receipt, leaf_hash
 
 SUB, REQ, APR = "sub_0192f0c4b1a27c3e8d5f6a7b8c9d0e1f", "req_0192f0c4b1a27c3e8d5f6a7b8c9d0e1f", "apr_1"
 SIGNERS = {
-    name: LocalSigner(f"kept.local/{name}", hashlib.sha256(name.encode()).digest())
-    for name in ("dsar", "customers", "audit")
+    name: LocalSigner(f"kept.local/{name}", hashlib.sha256(name.encode()).digest()) for name in ("dsar", "customers", "audit")
 }
 LOG = LocalSigner("kept.local/log", hashlib.sha256(b"log").digest())
 KEYS = [vkey(one.name, one.public) for one in SIGNERS.values()]
