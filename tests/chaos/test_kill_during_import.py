@@ -22,7 +22,7 @@ from tests.support.staff import token
 from tests.support.topic import Seen, whole
 
 FILES, ROWS = 12, 25  # imports of one round, and people in each
-KILLS = 4
+KILLS = 3
 TRY_SECONDS_MAX = 150.0
 CREATED, UPDATED = "kept.customers.customer.created.v1", "kept.customers.customer.updated.v1"
 
@@ -132,7 +132,7 @@ async def judge(platform: Platform, importer: Importer, seed: int) -> None:
     twice = [ce_id for ce_id, times in Counter(one.envelope.id for one in records).items() if times > 1]
     assert not twice, f"seed {seed}: {len(twice)} events were sent twice"
     # 4. The outbox and the topic hold the same events.
-    written = {str(row[0]) for row in ask(platform, "SELECT ce_id FROM outbox")}
+    written = {str(row[0]) for row in ask(platform, "SELECT ce_id FROM outbox WHERE topic = 'kept.customers'")}
     assert written == {one.envelope.id for one in records}, f"seed {seed}"
     # 5. Order per person: created first, then versions one by one.
     for subject, mine in by_person(records).items():
