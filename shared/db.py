@@ -131,9 +131,7 @@ def database_url(settings: ServiceSettings, password: str) -> URL:
 
 
 def make_engine(url: URL) -> AsyncEngine:
-    return create_async_engine(
-        url, pool_size=POOL_SIZE, max_overflow=POOL_SIZE, pool_pre_ping=True, hide_parameters=True
-    )
+    return create_async_engine(url, pool_size=POOL_SIZE, max_overflow=POOL_SIZE, pool_pre_ping=True, hide_parameters=True)
 
 
 def make_sessions(engine: AsyncEngine) -> "async_sessionmaker":  # type: ignore[type-arg]  # the alias in work.Sessions is the typed one

@@ -87,6 +87,8 @@ class Supervisor:
                 self._error = error
                 self._stopping.set()
                 return
+            except NotYetError as error:
+                self._tell(condition, "restarting", f"it stayed waiting {error}")
             except Exception as error:  # a defect in a part's own code must not end the watch over the others
                 self._tell(condition, "restarting", f"{type(error).__name__} while starting")
                 print(f"{part.name}: {error!r}", file=sys.stderr, flush=True)

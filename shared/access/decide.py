@@ -50,9 +50,7 @@ class Policies:
         """Every `*.cedar` file of `directory`. InvariantError if they do not parse."""
         return cls("\n".join(path.read_text(encoding="utf-8") for path in sorted(directory.glob("*.cedar"))))
 
-    def decide(
-        self, actor: Actor, action: str, resource: Resource, context: Mapping[str, object] | None = None
-    ) -> Decision:
+    def decide(self, actor: Actor, action: str, resource: Resource, context: Mapping[str, object] | None = None) -> Decision:
         """Whether `actor` may do `action` on `resource`. Errors in a policy forbid."""
         principal = {"__entity": {"type": "Actor", "id": actor.id}}
         thing = {"__entity": {"type": resource.type, "id": resource.id}}

@@ -36,9 +36,7 @@ async def test_the_published_vector_of_the_format() -> None:
         "If you think cryptography is the answer to your problem,\nthen you don't know what your problem is.\n\n"
         "— PeterNeumann x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM=\n"
     )
-    assert verify_note(note, ["PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW"]).startswith(
-        "If you think"
-    )
+    assert verify_note(note, ["PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW"]).startswith("If you think")
 
 
 async def test_one_flipped_bit_anywhere_is_found() -> None:
