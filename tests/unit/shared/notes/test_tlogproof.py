@@ -94,3 +94,8 @@ async def test_sloppy_receipts_are_refused(change: tuple[str, str]) -> None:
     text = await receipt(5, 21)
     with pytest.raises(MalformedError):
         parse_receipt(text.replace(change[0], change[1], 1))
+
+
+def test_the_hashes_are_those_of_rfc_6962() -> None:
+    """The leaf of the empty entry, as certificate-transparency's own tests publish it."""
+    assert leaf_hash(b"").hex() == "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d"
