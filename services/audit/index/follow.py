@@ -39,6 +39,8 @@ class Follower:
                 await self.catch_up()
             except KeptError as error:
                 log.warning("the index waits: %s", error.code)
+            except Exception:  # our own bug must not end the index in silence: it is told, and tried again
+                log.exception("the index failed")
             self._news.clear()
             try:
                 async with asyncio.timeout(FLOOR_SECONDS):
