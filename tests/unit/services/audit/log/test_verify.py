@@ -117,3 +117,17 @@ def test_a_missing_large_entry(blobs: Memory) -> None:
 def test_an_empty_file(blobs: Memory, name: str) -> None:
     blobs.files[f"{NAME}/{name}"] = b""
     assert [f[0] for f in named(blobs)] == [name]
+
+
+async def test_a_signed_entry_of_another_place_is_named() -> None:
+    """The writer itself skipped an offset: every hash is right, and the log is not."""
+    store = Memory()
+    await (await opened(store, MemoryHeads(START))).append([*made(0, 2), *made(5, 1)])
+    assert named(store) == [("tile/entries/000.p/3", "entries", 2)]
+
+
+async def test_an_empty_shard_verifies() -> None:
+    store = Memory()
+    await opened(store, MemoryHeads(START))
+    assert list(store.files) == [f"{NAME}/checkpoint"]
+    assert faults(store) == []
