@@ -8,7 +8,7 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
@@ -31,6 +31,7 @@ RECORDS_MAX = 5_000  # per batch and partition: a few megabytes of entries
 BATCH_MILLISECONDS = 250  # how long a batch may wait to fill: part of the publication delay
 DISCOVER_SECONDS = 1.0
 PAUSE_SECONDS = 1.0
+ANSWER_SECONDS_MAX = 30.0  # a broker that answers no question for so long is asked anew
 LOG_KEY = "kept-log"
 Published = Callable[[], None]
 
@@ -68,17 +69,18 @@ class Ingest:
             consumer = self._broker.consumer(auto_offset_reset="none", max_partition_fetch_bytes=4 * 1024 * 1024)
             admin = AIOKafkaAdminClient(**self._broker.client())
             try:
-                await consumer.start()
-                await admin.start()
+                async with asyncio.timeout(ANSWER_SECONDS_MAX):
+                    await consumer.start()
+                    await admin.start()
                 await self._consume(consumer, admin)
-            except (KafkaError, OSError, KeptError) as error:
+            except (KafkaError, OSError, KeptError) as error:  # a TimeoutError is an OSError
                 log.warning("ingestion waits: %s", error.code if isinstance(error, KeptError) else type(error).__name__)
             except Exception:  # our own bug must not end the log in silence: it is told, and tried again
                 log.exception("ingestion failed")
             finally:
                 self.ready = False
-                await consumer.stop()
-                await admin.close()
+                for end in (consumer.stop, admin.close):
+                    await _ended(end)
             await asyncio.sleep(PAUSE_SECONDS)
 
     async def _consume(self, consumer: AIOKafkaConsumer, admin: AIOKafkaAdminClient) -> None:
@@ -86,7 +88,8 @@ class Ingest:
         self._shards.clear()
         while True:
             if time.monotonic() - looked > DISCOVER_SECONDS:
-                await self._discover(consumer, admin)
+                async with asyncio.timeout(ANSWER_SECONDS_MAX):  # a client whose broker died may wait for ever
+                    await self._discover(consumer, admin)
                 looked = time.monotonic()
             if not consumer.assignment():
                 await asyncio.sleep(DISCOVER_SECONDS)
@@ -198,3 +201,12 @@ def _place(record: "ConsumerRecord[bytes, bytes]") -> Place:
 
 def _headers(record: "ConsumerRecord[bytes, bytes]") -> tuple[tuple[str, bytes | None], ...]:
     return tuple((str(name), value) for name, value in record.headers)
+
+
+async def _ended(end: Callable[[], Awaitable[None]]) -> None:
+    """Close a client whose broker may be gone: no error and no silence of it may hold up the next try."""
+    try:
+        async with asyncio.timeout(5):
+            await end()
+    except Exception as error:
+        log.warning("a client did not end cleanly: %s", type(error).__name__)
