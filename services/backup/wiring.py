@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from jinja2 import Environment
-from shared.work import Door
 
 from services.backup.runner import Runner
 from services.backup.sets.stream import Cluster
@@ -13,6 +12,7 @@ from shared.access.grants import GrantVerifier
 from shared.blobs.store import BlobStore
 from shared.keys.vault import Vault
 from shared.notes.note import VaultSigner
+from shared.work import Door
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from jinja2 import Environment
-from shared.work import Door
 
 from services.dsar.requests.model import Law
 from services.dsar.saga.actions import Course
 from services.dsar.settings import DsarSettings
 from shared.keys.vault import Vault
+from shared.work import Door
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from shared.work import Work
 from sqlalchemy import delete, select
 
 from services.identity.accounts.tables import User, UserLocator
@@ -12,6 +11,7 @@ from shared.clock import rfc3339
 from shared.errors import ConflictError
 from shared.holder.contract import Category, Kept
 from shared.holder.sdk import Forgotten, Holder
+from shared.work import Work
 
 
 class IdentityHolder(Holder):

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from shared.work import Work
 from sqlalchemy import select
 
 from services.backup.drills.tables import Drill
@@ -11,6 +10,7 @@ from services.backup.events import DrillFailed, DrillPassed
 from services.backup.formats.report import Report
 from services.backup.sets import actions as sets
 from shared.errors import ConflictError, NotFoundError
+from shared.work import Work
 
 
 async def begin(w: Work, backup_id: str) -> Drill:

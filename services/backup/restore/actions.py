@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from shared.work import Work
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
@@ -11,6 +10,7 @@ from services.backup.restore.tables import Erasure, Restore
 from services.backup.sets import actions as sets
 from shared.access.grants import Grant
 from shared.errors import ConflictError, NotFoundError
+from shared.work import Work
 
 
 async def hear(w: Work, holder: str, subject: str, event_id: str) -> None:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import cast
 
-from shared.work import Work
 from sqlalchemy import select
 
 from services.backup.events import SetTaken
@@ -13,6 +12,7 @@ from services.backup.sets.tables import BackupSet
 from shared.access.decide import Resource
 from shared.errors import NotFoundError
 from shared.ids import require_id
+from shared.work import Work
 
 SETS = Resource("Backups", "sets", {})
 ROWS_MAX = 200  # rows of one answer; older ones are in the log

@@ -2,7 +2,6 @@
 
 import hashlib
 
-from shared.work import Work
 from sqlalchemy import select
 
 from services.dsar.certificates.model import Answer, Kept, ordered, render
@@ -14,6 +13,7 @@ from services.dsar.saga.tables import Erasure
 from shared.clock import rfc3339
 from shared.errors import InvariantError, NotFoundError
 from shared.notes.note import Signer, sign_note
+from shared.work import Work
 
 
 async def compose(w: Work, request: DataRequest) -> Text:

@@ -6,7 +6,6 @@ import binascii
 from collections.abc import Sequence
 from typing import Any
 
-from shared.work import Work
 from sqlalchemy import select
 
 from services.dsar.events import PackageDelivered
@@ -19,6 +18,7 @@ from services.dsar.requests.tables import DataRequest
 from services.dsar.saga.tables import Part
 from shared.clock import rfc3339
 from shared.errors import ConflictError, InvariantError, MalformedError
+from shared.work import Work
 
 PHRASE_CHARS_MAX = 256
 

@@ -2,8 +2,6 @@
 
 import asyncio
 
-from shared.work import Work
-
 from services.dsar.packages.seal import new_pair
 from services.dsar.portal.model import is_live
 from services.dsar.portal.post import matches
@@ -13,6 +11,7 @@ from services.dsar.requests.model import State
 from services.dsar.saga import actions as saga
 from services.dsar.saga.actions import Course
 from shared.errors import NotFoundError
+from shared.work import Work
 
 
 async def try_code(w: Work, request_id: str, digits: str, course: Course) -> str | None:

@@ -9,7 +9,6 @@ from email.utils import make_msgid
 import aiosmtplib
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerifyMismatchError
-from shared.work import Door, Work
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
@@ -21,6 +20,7 @@ from services.dsar.requests.tables import DataRequest
 from services.dsar.settings import DsarSettings
 from shared.access.actor import Actor
 from shared.errors import KeptError
+from shared.work import Door, Work
 
 LAST_MAILS = ("closed",)  # after one of these the request's keys are destroyed
 SEND_SECONDS_MAX = 20

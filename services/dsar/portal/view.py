@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from shared.work import Work
 from sqlalchemy import select
 
 from services.dsar.certificates.tables import Certificate
@@ -13,6 +12,7 @@ from services.dsar.requests.model import last_day
 from services.dsar.requests.tables import DataRequest
 from services.dsar.saga.actions import asks_of
 from services.dsar.wiring import Wired
+from shared.work import Work
 
 NOTICES = frozenset({"code.wrong", "code.sent", "recipient.bad"})  # the only words that `?say=` may put on a page
 

@@ -1,15 +1,14 @@
 """Bus in: holders' answers and identity's decisions, through the inbox, to the saga's actions."""
 
-from shared.bus.consumer import Handlers
-from shared.bus.envelope import Envelope
-from shared.work import Work
-
 from services.dsar.events import ApprovalGranted, ApprovalRefused
 from services.dsar.requests.tables import DataRequest
 from services.dsar.saga import actions
 from services.dsar.saga.actions import Course
 from services.dsar.saga.tables import Erasure
+from shared.bus.consumer import Handlers
+from shared.bus.envelope import Envelope
 from shared.holder.contract import Attested, Collected, Erased, Located
+from shared.work import Work
 
 
 def register(handlers: Handlers, course: Course) -> None:

@@ -5,7 +5,6 @@ import asyncio
 import logging
 from datetime import timedelta
 
-from shared.work import Door
 from sqlalchemy import select
 
 from services.dsar.requests import actions as requests
@@ -16,6 +15,7 @@ from services.dsar.saga.actions import Course
 from services.dsar.settings import DsarSettings
 from shared.access.actor import Actor
 from shared.errors import KeptError
+from shared.work import Door
 
 TICK_SECONDS = 5
 RUNNING = (State.VERIFIED, State.APPROVED, State.DISPATCHED)

@@ -3,12 +3,11 @@
 import asyncio
 import logging
 
-from shared.work import Door
-
 from services.identity.approvals import actions as approvals
 from services.identity.sessions import actions as sessions
 from shared.access.actor import Actor
 from shared.errors import KeptError
+from shared.work import Door
 
 TICK_SECONDS = 30
 log = logging.getLogger("kept.identity.jobs")

@@ -3,10 +3,10 @@
 from typing import Literal
 
 import pyotp
-from shared.work import Work
 
 from services.identity.factors.model import DIGITS, STEP_SECONDS, is_replay, matching_step
 from services.identity.factors.tables import Factor
+from shared.work import Work
 
 
 def new_secret() -> str:

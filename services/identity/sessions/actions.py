@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
-from shared.work import Work
 from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 
@@ -19,6 +18,7 @@ from services.identity.sessions.model import Tries, failed, forget_after, wait
 from services.identity.sessions.tables import FailedTries, Session
 from shared.keys.blind import BlindIndex
 from shared.keys.normalise import normalise_email
+from shared.work import Work
 
 AMR = ("pwd", "otp")
 Reason = Literal["credentials", "code", "replay", "too-many"]
