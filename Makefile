@@ -29,7 +29,7 @@ check: .venv/.ready  ## lint, types, import contracts, tests without servers
 	@$(BIN)/pytest -q tests/unit
 
 test: check  ## everything that proves it, against the real servers
-	@$(BIN)/pytest -q tests
+	@$(BIN)/pytest -q tests --ignore=tests/unit --ignore=tests/bench
 
 bench: .venv/.ready  ## measure, and write docs/benchmarks.md
-	@$(BIN)/pytest -q tests/bench
+	@$(BIN)/python -m tests.bench.log_append

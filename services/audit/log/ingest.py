@@ -8,7 +8,8 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
@@ -69,9 +70,8 @@ class Ingest:
             consumer = self._broker.consumer(auto_offset_reset="none", max_partition_fetch_bytes=4 * 1024 * 1024)
             admin = AIOKafkaAdminClient(**self._broker.client())
             try:
-                async with asyncio.timeout(ANSWER_SECONDS_MAX):
-                    await consumer.start()
-                    await admin.start()
+                await _within(ANSWER_SECONDS_MAX, consumer.start())
+                await _within(ANSWER_SECONDS_MAX, admin.start())
                 await self._consume(consumer, admin)
             except (KafkaError, OSError, KeptError) as error:  # a TimeoutError is an OSError
                 log.warning("ingestion waits: %s", error.code if isinstance(error, KeptError) else type(error).__name__)
@@ -79,7 +79,7 @@ class Ingest:
                 log.exception("ingestion failed")
             finally:
                 self.ready = False
-                for end in (consumer.stop, admin.close):
+                for end in (consumer.stop(), admin.close()):
                     await _ended(end)
             await asyncio.sleep(PAUSE_SECONDS)
 
@@ -88,8 +88,7 @@ class Ingest:
         self._shards.clear()
         while True:
             if time.monotonic() - looked > DISCOVER_SECONDS:
-                async with asyncio.timeout(ANSWER_SECONDS_MAX):  # a client whose broker died may wait for ever
-                    await self._discover(consumer, admin)
+                await _within(ANSWER_SECONDS_MAX, self._discover(consumer, admin))
                 looked = time.monotonic()
             if not consumer.assignment():
                 await asyncio.sleep(DISCOVER_SECONDS)
@@ -203,10 +202,20 @@ def _headers(record: "ConsumerRecord[bytes, bytes]") -> tuple[tuple[str, bytes |
     return tuple((str(name), value) for name, value in record.headers)
 
 
-async def _ended(end: Callable[[], Awaitable[None]]) -> None:
+async def _within(seconds: float, work: Coroutine[Any, Any, None]) -> None:
+    """Wait for `work`, and no longer: TimeoutError. A client whose broker died may wait for ever, and may swallow the
+    cancellation that `asyncio.timeout` relies on; so it is left behind, not waited for."""
+    task = asyncio.ensure_future(work)
+    done, _ = await asyncio.wait({task}, timeout=seconds)
+    if not done:
+        task.cancel()
+        raise TimeoutError
+    task.result()
+
+
+async def _ended(end: Coroutine[Any, Any, None]) -> None:
     """Close a client whose broker may be gone: no error and no silence of it may hold up the next try."""
     try:
-        async with asyncio.timeout(5):
-            await end()
+        await _within(5, end)
     except Exception as error:
         log.warning("a client did not end cleanly: %s", type(error).__name__)
