@@ -79,6 +79,7 @@ def main() -> None:
         partial = sum(p.stat().st_size for p in files if ".p/" in p.as_posix())
         size = sum(p.stat().st_size for p in files)
     payload = sum(len(e) for batch in work for e in batch)
+    kernel = platform.release().partition("-")[0]
     text = f"""# Benchmarks
 
 Made by `make bench` on {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()},
