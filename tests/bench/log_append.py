@@ -83,7 +83,7 @@ def main() -> None:
     text = f"""# Benchmarks
 
 Made by `make bench` on {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()},
-Linux {platform.release().partition("-")[0]}. {ENTRIES} entries of {payload // ENTRIES} bytes, batches of {BATCH}, one shard, one process.
+Linux {kernel}. {ENTRIES} entries of {payload // ENTRIES} bytes, batches of {BATCH}, one shard, one process.
 The machine is not isolated: expect other figures on yours.
 
 | what | entries/s | of the floor |

@@ -23,7 +23,7 @@ from services.audit.log.shard import Shard
 from services.audit.log.store import KEYS, SHARDS, ShardStore
 from shared.blobs import BlobStore
 from shared.bus.broker import BrokerSettings
-from shared.errors import ConflictError, KeptError, TamperError
+from shared.errors import ConflictError, KeptError, TamperError, UnavailableError
 from shared.keys.vault import Vault
 from shared.notes.note import VaultSigner
 
@@ -32,7 +32,8 @@ RECORDS_MAX = 5_000  # per batch and partition: a few megabytes of entries
 BATCH_MILLISECONDS = 250  # how long a batch may wait to fill: part of the publication delay
 DISCOVER_SECONDS = 1.0
 PAUSE_SECONDS = 1.0
-ANSWER_SECONDS_MAX = 30.0  # a broker that answers no question for so long is asked anew
+STALL_SECONDS_MAX = 20.0  # signing by a slow Vault takes five
+ANSWER_SECONDS_MAX = 15.0  # a broker that answers no question for so long is asked anew
 LOG_KEY = "kept-log"
 Published = Callable[[], None]
 
@@ -64,6 +65,7 @@ class Ingest:
         self.behind: dict[str, int] = {}  # shard -> records the broker has and the log has not
         self.faults: dict[str, str] = {}  # partition -> code of what stopped it
         self.ready = False
+        self._beat = 0.0
 
     async def run(self) -> None:
         while True:
@@ -72,7 +74,7 @@ class Ingest:
             try:
                 await _within(ANSWER_SECONDS_MAX, consumer.start())
                 await _within(ANSWER_SECONDS_MAX, admin.start())
-                await self._consume(consumer, admin)
+                await self._watched(self._consume(consumer, admin))
             except (KafkaError, OSError, KeptError) as error:  # a TimeoutError is an OSError
                 log.warning("ingestion waits: %s", error.code if isinstance(error, KeptError) else type(error).__name__)
             except Exception:  # our own bug must not end the log in silence: it is told, and tried again
@@ -83,16 +85,29 @@ class Ingest:
                     await _ended(end)
             await asyncio.sleep(PAUSE_SECONDS)
 
+    async def _watched(self, work: Coroutine[Any, Any, None]) -> None:
+        """`work`, given up when its loop stands still: a client whose broker died may wait for ever."""
+        self._beat = time.monotonic()
+        task = asyncio.ensure_future(work)
+        try:
+            while not task.done():
+                await asyncio.wait({task}, timeout=PAUSE_SECONDS)
+                if time.monotonic() - self._beat > STALL_SECONDS_MAX:
+                    raise TimeoutError
+        finally:
+            task.cancel()
+        task.result()
+
     async def _consume(self, consumer: AIOKafkaConsumer, admin: AIOKafkaAdminClient) -> None:
         looked = float("-inf")
         self._shards.clear()
         while True:
+            self._beat = time.monotonic()
             if time.monotonic() - looked > DISCOVER_SECONDS:
                 await _within(ANSWER_SECONDS_MAX, self._discover(consumer, admin))
                 looked = time.monotonic()
             if not consumer.assignment():
-                await asyncio.sleep(DISCOVER_SECONDS)
-                continue
+                raise UnavailableError("the broker names no topic yet")  # asked again through a fresh client
             self.ready = True
             batches = await consumer.getmany(timeout_ms=BATCH_MILLISECONDS, max_records=RECORDS_MAX)
             for partition, records in batches.items():
