@@ -96,6 +96,8 @@ class Ingest:
                     raise TimeoutError
         finally:
             task.cancel()
+        if task.cancelled():
+            raise TimeoutError
         task.result()
 
     async def _consume(self, consumer: AIOKafkaConsumer, admin: AIOKafkaAdminClient) -> None:
@@ -224,6 +226,7 @@ async def _within(seconds: float, work: Coroutine[Any, Any, None]) -> None:
     done, _ = await asyncio.wait({task}, timeout=seconds)
     if not done:
         task.cancel()
+    if not done or task.cancelled():  # aiokafka's clients raise CancelledError out of stop() when their broker died
         raise TimeoutError
     task.result()
 
