@@ -11,7 +11,6 @@ Commands are handled at least once and answered each time; dsar takes the first 
 """
 
 import asyncio
-import base64
 import json
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -19,7 +18,6 @@ from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
 
 from aiokafka import AIOKafkaProducer, ConsumerRecord, TopicPartition
-from pyrage import encrypt, x25519
 
 from shared.access.actor import Actor
 from shared.bus import dlq
@@ -29,25 +27,21 @@ from shared.bus.event import Event
 from shared.bus.inbox import until_done
 from shared.clock import Clock, SystemClock, rfc3339
 from shared.errors import MalformedError, UnavailableError
+from shared.holder.answers import collected, erased
 from shared.holder.contract import (
     COMMANDS,
     Category,
     Collect,
-    Collected,
     Erase,
-    Erased,
     Forgotten,
     Kept,
     Locate,
     Located,
-    SubjectShredded,
-    erasure_text,
-    parts_of,
 )
 from shared.ids import new_event_id
 from shared.keys import locators as hashed
 from shared.keys.vault import Vault
-from shared.notes.note import VaultSigner, sign_note
+from shared.notes.note import VaultSigner
 from shared.settings import ServiceSettings
 from shared.telemetry import setup
 
@@ -185,45 +179,13 @@ class Foreign:
         await self._tell(Located.of(self.name)(request_id=command.request_id, holder=self.name, subject=subject))
 
     async def _collect(self, holder: ForeignHolder, command: Collect) -> None:
-        parts = list(parts_of(self.name, await holder.collect(command.subject or "")))
-        recipient = x25519.Recipient.from_str(command.recipient)
-        for number, part in enumerate(parts, 1):
-            sealed = base64.b64encode(encrypt(part.model_dump_json().encode(), [recipient])).decode()
-            answer = Collected.of(self.name)(
-                request_id=command.request_id,
-                holder=self.name,
-                subject=command.subject,
-                part=number,
-                parts=len(parts),
-                sealed=sealed,
-            )
+        for answer in collected(self.name, command, await holder.collect(command.subject or "")):
             await self._tell(answer)
 
     async def _erase(self, holder: ForeignHolder, command: Erase) -> None:
-        subject = command.subject or ""
-        done = await holder.erase(subject)
-        shredded = SubjectShredded.of(self.name, self._topic)
-        await self._tell(shredded(request_id=command.request_id, subject=subject, key_version=done.key_version))
-        text = erasure_text(
-            holder=self.name,
-            request_id=command.request_id,
-            subject=subject,
-            approval_id=command.approval_id,
-            fields=done.fields,
-            key_version=done.key_version,
-            kept=done.kept,
-            at=rfc3339(self._clock.now()),
-        )
-        note = await sign_note(text, self._signer)
-        answer = Erased.of(self.name)(
-            request_id=command.request_id,
-            holder=self.name,
-            subject=subject,
-            fields=done.fields,
-            kept=done.kept,
-            note=note,
-        )
-        await self._tell(answer)
+        done = await holder.erase(command.subject or "")
+        for event in await erased(self.name, command, done, at=self._clock.now(), signer=self._signer, topic=self._topic):
+            await self._tell(event)
 
 
 def _typed(event: type[E], envelope: Envelope) -> E:

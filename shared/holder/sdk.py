@@ -3,29 +3,21 @@
 Every verb runs in one transaction with its answer, through the inbox: asked twice, a holder answers twice, the same.
 """
 
-import base64
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
-from pyrage import encrypt, x25519
-
 from shared.bus.consumer import Handlers
 from shared.bus.envelope import Envelope
-from shared.clock import rfc3339
+from shared.holder.answers import collected, erased
 from shared.holder.contract import (
     Category,
     Collect,
-    Collected,
     Erase,
-    Erased,
     Forgotten,
     Locate,
     Located,
-    SubjectShredded,
-    erasure_text,
-    parts_of,
 )
-from shared.notes.note import Signer, sign_note
+from shared.notes.note import Signer
 from shared.work import Work
 
 __all__ = ["Forgotten", "Holder", "attach"]
@@ -59,45 +51,11 @@ def attach(handlers: Handlers, holder: Holder, signer: Signer) -> None:
 
     @handlers.on(Collect)
     async def collect(w: Work, command: Collect, envelope: Envelope) -> None:
-        categories = await holder.collect(w, command.subject or "")
-        parts = list(parts_of(holder.name, categories))
-        recipient = x25519.Recipient.from_str(command.recipient)
-        for number, part in enumerate(parts, 1):
-            sealed = base64.b64encode(encrypt(part.model_dump_json().encode(), [recipient])).decode()
-            answer = Collected.of(holder.name)(
-                request_id=command.request_id,
-                holder=holder.name,
-                subject=command.subject,
-                part=number,
-                parts=len(parts),
-                sealed=sealed,
-            )
+        for answer in collected(holder.name, command, await holder.collect(w, command.subject or "")):
             w.publish(answer)
 
     @handlers.on(Erase)
     async def erase(w: Work, command: Erase, envelope: Envelope) -> None:
-        subject = command.subject or ""
-        done = await holder.erase(w, subject, command.request_id)
-        shredded = SubjectShredded.of(holder.name)
-        w.publish(shredded(request_id=command.request_id, subject=subject, key_version=done.key_version))
-        text = erasure_text(
-            holder=holder.name,
-            request_id=command.request_id,
-            subject=subject,
-            approval_id=command.approval_id,
-            fields=done.fields,
-            key_version=done.key_version,
-            kept=done.kept,
-            at=rfc3339(w.now),
-        )
-        note = await sign_note(text, signer)
-        w.publish(
-            Erased.of(holder.name)(
-                request_id=command.request_id,
-                holder=holder.name,
-                subject=subject,
-                fields=done.fields,
-                kept=done.kept,
-                note=note,
-            )
-        )
+        done = await holder.erase(w, command.subject or "", command.request_id)
+        for event in await erased(holder.name, command, done, at=w.now, signer=signer):
+            w.publish(event)
