@@ -19,7 +19,7 @@ from services.audit.log import seal
 from services.audit.log.entry import Entry, Kind, Place, encode, gap
 from services.audit.log.head import Heads
 from services.audit.log.sealer import Sealer
-from services.audit.log.shard import Shard
+from services.audit.log.shard import Cosign, Shard
 from services.audit.log.store import KEYS, SHARDS, ShardStore
 from shared.blobs import BlobStore
 from shared.bus.broker import BrokerSettings
@@ -52,6 +52,7 @@ class Ingest:
         vault: Vault,
         broker: BrokerSettings,
         published: Published,
+        cosign: Cosign | None = None,
     ) -> None:
         self._pattern = re.compile(pattern)
         self._log_name = log_name
@@ -61,6 +62,7 @@ class Ingest:
         self._vault = vault
         self._broker = broker
         self._published = published
+        self._cosign = cosign
         self._shards: dict[TopicPartition, Shard] = {}
         self.behind: dict[str, int] = {}  # shard -> records the broker has and the log has not
         self.faults: dict[str, str] = {}  # partition -> code of what stopped it
@@ -150,7 +152,7 @@ class Ingest:
             head = await self._heads.start(partition.topic, partition.partition, head.generation + 1, start)
         store = ShardStore(self._blobs, head.shard)
         signer = VaultSigner(self._vault, LOG_KEY, f"{self._log_name}/{head.shard}")
-        return await Shard.open(head, store, self._heads, signer)
+        return await Shard.open(head, store, self._heads, signer, self._cosign)
 
     async def _list(self) -> None:
         """The two lists that a reader starts from: shards, and the keys that verify them."""

@@ -3,12 +3,12 @@
 1. Large entries, bundles, then tiles: durable, under names that only these bytes may have. A crash leaves files that nobody
    refers to, and that the next try writes again, the same.
 2. The head, by compare-and-swap. A crash leaves a head ahead of the checkpoint: `open` publishes it.
-3. The signature, from Vault. 4. The checkpoint is replaced: published.
+3. The signature, from Vault, and those of witnesses. 4. The checkpoint is replaced: published.
 """
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from services.audit.log.checkpoint import Checkpoint, parse
 from services.audit.log.head import Heads, HeadState
@@ -19,15 +19,19 @@ from shared.errors import TamperError
 from shared.notes.note import VaultSigner, sign_note, verify_note
 
 log = logging.getLogger("kept.audit.log")
+Cosign = Callable[[ShardStore, str], Awaitable[str]]  # a signed checkpoint -> the same with what witnesses add to it
 
 
 class Shard:
-    def __init__(self, head: HeadState, edge: Edge, store: ShardStore, heads: Heads, signer: VaultSigner) -> None:
+    def __init__(
+        self, head: HeadState, edge: Edge, store: ShardStore, heads: Heads, signer: VaultSigner, cosign: Cosign | None = None
+    ) -> None:
         self.head = head
         self.store = store
         self._edge = edge
         self._heads = heads
         self._signer = signer
+        self._cosign = cosign
 
     @property
     def next_offset(self) -> int:
@@ -35,7 +39,9 @@ class Shard:
         return self.head.base + self.head.size
 
     @classmethod
-    async def open(cls, head: HeadState, store: ShardStore, heads: Heads, signer: VaultSigner) -> "Shard":
+    async def open(
+        cls, head: HeadState, store: ShardStore, heads: Heads, signer: VaultSigner, cosign: Cosign | None = None
+    ) -> "Shard":
         """Compare head, store and checkpoint, and go on from the furthest that was promised.
 
         TamperError where they contradict each other: then nothing is signed, and a person must look.
@@ -52,7 +58,7 @@ class Shard:
             head = await heads.move(head, published.size, published.root)
         if root != head.root:
             raise TamperError(f"{store.shard}: the newest tiles do not lead to the root that the head promised")
-        shard = cls(head, edge, store, heads, signer)
+        shard = cls(head, edge, store, heads, signer, cosign)
         if published is None or published.size < size:  # an empty shard too says, signed, that it is empty
             await shard._publish()
         return shard
@@ -74,6 +80,8 @@ class Shard:
     async def _publish(self) -> None:
         text = Checkpoint(self._signer.name, self.head.size, self.head.root).text()
         note = await sign_note(text, self._signer)
+        if self._cosign is not None:
+            note = await self._cosign(self.store, note)
         await asyncio.to_thread(self.store.publish, note)
 
 

@@ -137,3 +137,17 @@ async def test_a_database_of_another_history_is_never_signed_over() -> None:
     heads.state = HeadState(NAME, 1, 10, 20, b"\x01" * 32)
     with pytest.raises(TamperError):
         await opened(blobs, heads)
+
+
+async def test_what_witnesses_add_is_published_with_the_checkpoint() -> None:
+    blobs, seen = Memory(), list[str]()
+
+    async def cosign(store: ShardStore, note: str) -> str:
+        seen.append(store.shard)
+        return note + "— witness.example " + "BAAAAAAA" * 10 + "\n"
+
+    shard = await Shard.open(START, ShardStore(blobs, NAME), cast(Heads, MemoryHeads(START)), cast(VaultSigner, SIGNER), cosign)
+    await shard.append(made(0, 3))
+    assert seen == [NAME, NAME]  # the empty tree, and the tree of three
+    assert "witness.example" in blobs.files[f"{NAME}/checkpoint"].decode()
+    assert size_of(blobs) == 3
