@@ -24,6 +24,7 @@ from shared.clock import SystemClock, rfc3339
 from shared.errors import KeptError
 
 TEMPLATE_CHARS_MAX = 200
+FLUSH_MILLISECONDS_MAX = 2000  # a collector that is away must not hold up a stop
 
 _tracer = trace.get_tracer("kept")
 
@@ -85,6 +86,13 @@ def setup(service: str) -> TracerProvider:
         provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     trace.set_tracer_provider(provider)
     return provider
+
+
+def flush() -> None:
+    """Send what spans there still are: a process that ends by a signal runs no exit handlers."""
+    provider = trace.get_tracer_provider()
+    if isinstance(provider, TracerProvider):
+        provider.force_flush(FLUSH_MILLISECONDS_MAX)
 
 
 def _last_words(kind: type[BaseException], error: BaseException, trace_back: TracebackType | None) -> None:

@@ -12,12 +12,14 @@ from services.identity.accounts import actions
 from services.identity.accounts.actions import Hiring
 from services.identity.accounts.model import parse_employees
 from services.identity.accounts.passwords import Passwords
-from services.identity.app import SERVICE, ground
+from services.identity.app import SERVICE
+from services.identity.base import TABLES
 from services.identity.settings import IdentitySettings
 from shared.access.actor import Actor
 from shared.errors import InvalidInputError, KeptError
 from shared.keys.blind import BlindIndex
 from shared.keys.locators import locators
+from shared.service import ground
 
 app = typer.Typer(no_args_is_help=True, help="Staff accounts.")
 file_bytes_max = 10 * 1024 * 1024  # of an employee file
@@ -37,7 +39,7 @@ async def import_file(path: Path, settings: IdentitySettings) -> tuple[int, int]
         employees = parse_employees((await asyncio.to_thread(path.read_bytes)).decode("utf-8-sig"))
     except UnicodeDecodeError:
         raise InvalidInputError("the file is not UTF-8") from None
-    base = await ground(settings)
+    base = await ground(settings, TABLES)
     try:
         hiring = Hiring(
             passwords=Passwords(),

@@ -1,0 +1,148 @@
+"""What the five composition roots have in common: the ground a service stands on, its work, its server.
+
+A root (services/<name>/app.py) stays a wiring plan: `ground`, then the service's own parts, then `run`.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import uvicorn
+from fastapi import FastAPI
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from shared import telemetry
+from shared.access.decide import Policies
+from shared.access.tokens import ISSUER, TokenVerifier
+from shared.bus.broker import BrokerSettings
+from shared.bus.consumer import Handlers
+from shared.bus.relay import Relay
+from shared.clock import Clock, SystemClock
+from shared.db import KernelTables, database_url, make_engine, make_sessions
+from shared.errors import UnavailableError
+from shared.http.app import Ready
+from shared.keys.keyring import Keyring
+from shared.keys.vault import Vault
+from shared.migrations import migrate
+from shared.notes.note import VaultSigner
+from shared.settings import ServiceSettings
+from shared.work import Door
+
+VAULT_WAIT_SECONDS = 1.0
+SHUTDOWN_SECONDS = 10  # for requests under way; whoever stops us waits a little longer before it kills
+
+S = TypeVar("S", bound=ServiceSettings)
+log = logging.getLogger("kept.service")
+
+
+@dataclass(frozen=True)
+class Ground:
+    """Keys, a migrated database, the door, and who may come in."""
+
+    settings: ServiceSettings
+    clock: Clock
+    vault: Vault
+    engine: AsyncEngine
+    door: Door
+    verifier: TokenVerifier
+    database_password: str = field(repr=False)
+
+    async def broker(self) -> BrokerSettings:
+        """How to reach Kafka; waits for Vault."""
+        return BrokerSettings.of(self.settings, await secret(self.vault, f"{self.settings.service}/kafka"))
+
+    def signer(self) -> VaultSigner:
+        """Signs the service's notes, under `<origin of the log>/<service>`."""
+        service, origin = self.settings.service, self.settings.log_name.partition("/")[0]
+        return VaultSigner(self.vault, f"kept-{service}-notes", f"{origin}/{service}")
+
+    def readiness(self, relay: Relay, handlers: Handlers) -> dict[str, Ready]:
+        """What /readyz asks of every service: key service, database, bus."""
+
+        async def database() -> bool:
+            async with self.engine.connect() as connection:
+                await connection.execute(text("SELECT 1"))
+            return True
+
+        async def bus() -> bool:
+            return relay.active and handlers.ready
+
+        return {"vault": self.vault.healthy, "database": database, "bus": bus}
+
+
+async def ground(settings: ServiceSettings, tables: KernelTables) -> Ground:
+    """Vault first: without it there is no password for the database. Then the database, at its newest revision."""
+    clock, service = SystemClock(), settings.service
+    vault = Vault(settings.vault_addr, settings.vault_role_id, settings.vault_secret_id_file)
+    password = await secret(vault, f"{service}/database")
+    url = database_url(settings, password)
+    await asyncio.to_thread(migrate, service, url)
+    engine = make_engine(url)
+    door = Door(service, make_sessions(engine), clock, Policies.load(), Keyring(service, vault, tables))
+    return Ground(settings, clock, vault, engine, door, TokenVerifier(settings.jwks_url, ISSUER, clock), password)
+
+
+async def secret(vault: Vault, path: str) -> str:
+    """A password from Vault. Waits as long as that is away or sealed: a service that starts before it is unsealed
+    starts when it is."""
+    waiting = False
+    while True:
+        try:
+            return (await vault.kv(path))["password"]
+        except UnavailableError as error:
+            if not waiting:
+                log.warning("waiting for the key service: %s", error.code)
+            waiting = True
+            await asyncio.sleep(VAULT_WAIT_SECONDS)
+
+
+@asynccontextmanager
+async def at_work(engine: AsyncEngine, *works: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Runs what a service does besides answering, as long as it lives.
+
+    None of it ever ends by itself. If one does, it is a defect, and the process stops in order, to be started anew:
+    a service whose relay is gone must not look alive.
+    """
+    tasks = [asyncio.create_task(one, name=str(getattr(one, "__qualname__", "work"))) for one in works]
+    for task in tasks:
+        task.add_done_callback(_ended)
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.remove_done_callback(_ended)
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await engine.dispose()
+        await asyncio.to_thread(telemetry.flush)
+
+
+def _ended(task: "asyncio.Task[None]") -> None:
+    if not task.cancelled():
+        log.error("%s ended, and the service with it", task.get_name(), exc_info=task.exception())
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def run(settings: type[S], build: Callable[[S], Awaitable[FastAPI]]) -> None:
+    """The whole life of a service's process."""
+    asyncio.run(_serve(settings(), build))
+
+
+async def _serve(settings: S, build: Callable[[S], Awaitable[FastAPI]]) -> None:
+    telemetry.setup(settings.service)
+    config = uvicorn.Config(
+        await build(settings),
+        host=settings.http_host,
+        port=settings.http_port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+    )
+    await uvicorn.Server(config).serve()
