@@ -1,26 +1,44 @@
-"""Blobs in a directory: temporary file, fsync, link or rename, fsync of the directory, read-only mode.
+"""Blobs in a directory. What is written in which order, and what a crash leaves:
 
-1. The bytes go to a temporary file in the same directory, and are fsynced. A crash leaves a `.tmp-` file that nobody reads.
-2. `link` gives the final name, which fails where it exists (`put_new`); `rename` replaces it (`replace`).
-3. The directory is fsynced: only then does the write return.
+1. The bytes go to a file that has no name (O_TMPFILE), in the directory where it shall be. A crash leaves nothing; on a file
+   system without O_TMPFILE, a `.tmp-` file that nobody reads.
+2. The file is fsynced. Of a batch, every file is written out before the first is waited for: the first fsync carries most
+   of the journal for all.
+3. `link` gives the name, and fails where it exists. A crash leaves some names of a batch; each stands for whole bytes.
+   So a name with fewer bytes than it should have cannot be ours: it is tampering, not a torn write.
+4. The directory is fsynced, once per batch: only now is the write done. Whoever finds the name taken does it too, since the
+   one who took it may have died before.
+
+A name that moves (`replace`, `replace_if`) is written under a lock of its directory: `.tmp-<name>`, fsync, rename, fsync of
+the directory. A crash leaves `.tmp-<name>`, which the next one throws away; the kernel gives up the lock with the process.
+The lock is flock(2) on the directory, so it holds between the processes of one machine. NFS cannot lock directories: there
+`replace` is refused (UnavailableError), and an S3 store is the right choice for several machines.
 """
 
 import errno
+import fcntl
 import os
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from shared.blobs.store import TEMPORARY, checked
 from shared.errors import ConflictError, NotFoundError, TamperError, UnavailableError
 
 READ_ONLY = 0o444
+OPEN_FILES_MAX = 128  # of a batch at a time: a process has 1,024 by default
+LOCK_SECONDS_MAX = 10.0  # a replacement takes milliseconds; a process that was stopped inside one must not stop the others
+LOCK_POLL_SECONDS = 0.002
 AWAY = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ESTALE}
+O_TMPFILE = getattr(os, "O_TMPFILE", 0)  # Linux alone
 
 
 class PosixStore:
-    """One process, or several: names decide who was first, so there is nothing to lock."""
+    """One process, or several: names decide who was first, so only names that move need a lock."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -28,29 +46,33 @@ class PosixStore:
             _make_directory(root)
 
     def put_new(self, path: str, data: bytes) -> None:
-        target = self.root / checked(path)
-        with _translated(), _written(target, data) as temporary:
-            try:
-                os.link(temporary, target)
-            except FileExistsError:
-                raise ConflictError("the name is taken") from None
-            _sync(target.parent)
+        if self._write({checked(path): data}):
+            raise ConflictError("the name is taken")
 
     def put_same(self, path: str, data: bytes) -> None:
-        try:
-            self.put_new(path, data)
-        except ConflictError:
-            if self.get(path) != data:
-                raise TamperError(f"{path} holds other bytes") from None
-            # Whoever wrote it may have died before its step 3.
-            with _translated():
-                _sync((self.root / path).parent)
+        self.put_all_same([(path, data)])
+
+    def put_all_same(self, files: Iterable[tuple[str, bytes]]) -> None:
+        rest = iter(files)
+        while some := list(islice(rest, OPEN_FILES_MAX)):
+            batch: dict[str, bytes] = {}
+            for path, data in some:
+                if batch.setdefault(checked(path), data) != data:
+                    raise TamperError(f"{path} is given twice, with other bytes")
+            for path in self._write(batch):
+                _compare(path, self.get(path), batch[path])
 
     def replace(self, path: str, data: bytes) -> None:
-        target = self.root / checked(path)
-        with _translated(), _written(target, data) as temporary:
-            temporary.replace(target)
-            _sync(target.parent)
+        with self._moving(path) as target:
+            _overwrite(target, data)
+
+    def replace_if(self, path: str, data: bytes, old: bytes | None) -> None:
+        if old is None:
+            return self.put_new(path, data)
+        with self._moving(path) as target:
+            if not target.is_file() or target.read_bytes() != old:
+                raise ConflictError("the name moved meanwhile")
+            _overwrite(target, data)
 
     def get(self, path: str) -> bytes:
         with _translated():
@@ -65,22 +87,114 @@ class PosixStore:
             found = [path.relative_to(self.root).as_posix() for path in base.rglob("*") if path.is_file()]
         yield from sorted(name for name in found if TEMPORARY not in name)
 
+    def _write(self, batch: dict[str, bytes]) -> set[str]:
+        """Steps 1 to 4. The names that were taken."""
+        taken = set()
+        with _translated(), ExitStack() as opened:
+            files = [(path, opened.enter_context(_written(self.root / path, data))) for path, data in batch.items()]
+            for _, file in files:
+                # After an error the kernel counts the pages as clean: this file is given up, never fsynced again.
+                os.fsync(file.handle)
+            for path, file in files:
+                try:
+                    file.link(self.root / path)
+                except FileExistsError:
+                    taken.add(path)
+            for directory in {(self.root / path).parent for path in batch}:
+                _sync(directory)
+        return taken
+
+    @contextmanager
+    def _moving(self, path: str) -> Iterator[Path]:
+        """The place of a name that moves, locked: nobody else moves a name of that directory meanwhile."""
+        target = self.root / checked(path)
+        with _translated():
+            _make_directory(target.parent)
+            handle = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                _lock(handle)
+                yield target
+            finally:
+                os.close(handle)
+
+
+@dataclass(frozen=True)
+class _File:
+    """Written, not yet named. `path` is empty where the file has no name at all."""
+
+    handle: int
+    path: str = ""
+
+    def link(self, target: Path) -> None:
+        if self.path:
+            os.link(self.path, target)
+        else:  # the descriptor makes Python call linkat(2), which alone follows the link to the open file
+            os.link(f"/proc/self/fd/{self.handle}", target, src_dir_fd=self.handle, follow_symlinks=True)
+
 
 @contextmanager
-def _written(target: Path, data: bytes) -> Iterator[Path]:
-    """Step 1. The temporary name is gone afterwards, whatever happened."""
+def _written(target: Path, data: bytes) -> Iterator[_File]:
+    """Step 1. Afterwards nothing of it is left but what was linked."""
     _make_directory(target.parent)
-    temporary = target.parent / f"{TEMPORARY}{secrets.token_hex(8)}"
+    file = _nameless(target.parent)
     try:
-        with temporary.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fchmod(file.fileno(), READ_ONLY)
-            os.fsync(file.fileno())
-        yield temporary
+        with os.fdopen(file.handle, "wb", closefd=False) as stream:
+            stream.write(data)
+        if hasattr(os, "posix_fadvise"):  # begins to write out, and does not wait: a hint, durable is what step 2 did
+            os.posix_fadvise(file.handle, 0, 0, os.POSIX_FADV_DONTNEED)
+        yield file
     finally:
-        with suppress(OSError):  # the first error is the one that counts
+        os.close(file.handle)
+        if file.path:
+            with suppress(OSError):  # the first error is the one that counts
+                Path(file.path).unlink(missing_ok=True)
+
+
+def _nameless(directory: Path) -> _File:
+    try:
+        if O_TMPFILE:
+            return _File(os.open(directory, os.O_WRONLY | O_TMPFILE, READ_ONLY))
+    except OSError as error:
+        if error.errno not in (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL):
+            raise
+    path = f"{directory}/{TEMPORARY}{secrets.token_hex(8)}"
+    return _File(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, READ_ONLY), path)
+
+
+def _overwrite(target: Path, data: bytes) -> None:
+    """Under the lock: readers see the old bytes or the new ones, also after a crash."""
+    temporary = target.with_name(f"{TEMPORARY}{target.name}")
+    try:
+        temporary.unlink(missing_ok=True)  # somebody died before the rename
+        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, READ_ONLY), "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(target)
+        _sync(target.parent)
+    finally:
+        with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def _compare(path: str, found: bytes, wanted: bytes) -> None:
+    if found != wanted:
+        raise TamperError(f"{path} holds other bytes ({len(found)}, where {len(wanted)} belong)")
+
+
+def _lock(directory: int) -> None:
+    until = time.monotonic() + LOCK_SECONDS_MAX
+    while True:
+        try:
+            return fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > until:
+                raise UnavailableError("another process holds the lock of the directory") from None
+        except OSError as error:
+            if error.errno in (errno.EBADF, errno.ENOLCK, errno.EOPNOTSUPP):
+                raise UnavailableError("this file system cannot lock a directory: use a local one, or S3") from None
+            raise
+        time.sleep(LOCK_POLL_SECONDS)
 
 
 @contextmanager

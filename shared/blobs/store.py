@@ -5,7 +5,7 @@ returns. A name is written once; `replace` is for the few names that are meant t
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 from shared.errors import MalformedError
@@ -25,8 +25,23 @@ class BlobStore(Protocol):
         """Write, or find exactly these bytes there; TamperError if others are."""
         ...
 
+    def put_all_same(self, files: Iterable[tuple[str, bytes]]) -> None:
+        """Each as `put_same`, all durable when it returns. In no order: what must come before another goes in a call before.
+
+        After an error any of them may be there, each whole.
+        """
+        ...
+
     def replace(self, path: str, data: bytes) -> None:
         """Write, whatever was there; readers see the old bytes or the new ones, never a mixture."""
+        ...
+
+    def replace_if(self, path: str, data: bytes, old: bytes | None) -> None:
+        """As `replace`, if the bytes there are `old` (None: if the name is free), else ConflictError.
+
+        Atomic between threads, processes and, where the store is shared by them, machines: of several that saw the same
+        `old`, one wins.
+        """
         ...
 
     def get(self, path: str) -> bytes:

@@ -68,6 +68,65 @@ class BlobContract(ABC):
             store.put_same("a", b"2")
         assert store.get("a") == b"1"
 
+    def test_a_batch_is_as_one_by_one(self, store: BlobStore) -> None:
+        files = [(f"tile/{n % 3}/x{n:03}", bytes([n]) * (n * 7)) for n in range(140)]
+        store.put_new("tile/1/x001", files[1][1])  # the one before died in the middle
+        store.put_all_same(iter(files))
+        store.put_all_same(files)
+        store.put_all_same([])
+        assert sorted(store.list("")) == sorted(name for name, _ in files)
+        assert all(store.get(name) == data for name, data in files)
+
+    def test_a_batch_finds_tampering_and_keeps_the_rest_whole(self, store: BlobStore) -> None:
+        store.put_new("b", b"other")
+        with pytest.raises(TamperError, match="b holds other bytes"):
+            store.put_all_same([("a", b"1"), ("b", b"2"), ("c", b"3")])
+        assert store.get("b") == b"other"
+        assert {name: store.get(name) for name in store.list("") if name != "b"}.items() <= {("a", b"1"), ("c", b"3")}
+        store.put_all_same([("d", b"1"), ("d", b"1")])
+        with pytest.raises(TamperError):
+            store.put_all_same([("e", b"1"), ("e", b"2")])
+
+    @pytest.mark.parametrize("torn", [b"", b"123", b"1234\0\0\0\0"])
+    def test_a_torn_file_is_tampering(self, store: BlobStore, torn: bytes) -> None:
+        """A name is given to bytes that are whole and durable: half of them under it are not from us."""
+        store.put_new("a", torn)
+        with pytest.raises(TamperError):
+            store.put_same("a", b"12345678")
+        assert store.get("a") == torn
+
+    def test_replace_if_compares_and_swaps(self, store: BlobStore) -> None:
+        with pytest.raises(ConflictError):
+            store.replace_if("c", b"2", b"1")
+        store.replace_if("c", b"1", None)
+        for old in (None, b"0", b"", b"11"):
+            with pytest.raises(ConflictError):
+                store.replace_if("c", b"2", old)
+        assert store.get("c") == b"1"
+        store.replace_if("c", b"2", b"1")
+        store.replace_if("c", b"2", b"2")
+        assert store.get("c") == b"2"
+
+    def test_of_many_who_swap_the_same_one_wins(self, store: BlobStore) -> None:
+        store.replace("n", b"0")
+
+        def count() -> None:
+            for _ in range(5):
+                while True:
+                    old = store.get("n")
+                    try:
+                        store.replace_if("n", str(int(old) + 1).encode(), old)
+                        break
+                    except ConflictError:
+                        continue
+
+        threads = [threading.Thread(target=count) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert store.get("n") == b"20"
+
     def test_replace_moves_a_name(self, store: BlobStore) -> None:
         for data in (b"1", b"22", b""):
             store.replace("checkpoint", data)
@@ -86,7 +145,10 @@ class BlobContract(ABC):
             store.get,
             lambda p: store.put_new(p, b""),
             lambda p: store.put_same(p, b""),
+            lambda p: store.put_all_same([(p, b"")]),
             lambda p: store.replace(p, b""),
+            lambda p: store.replace_if(p, b"", None),
+            lambda p: store.replace_if(p, b"", b""),
         ):
             with pytest.raises(MalformedError):
                 act(path)
@@ -128,7 +190,9 @@ class BlobContract(ABC):
         writer.join()
 
     @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.differing_executors])
-    @given(st.lists(st.tuples(st.sampled_from(["new", "same", "replace"]), GOOD, st.binary(max_size=3)), max_size=8))
+    @given(
+        st.lists(st.tuples(st.sampled_from(["new", "same", "all", "replace", "swap"]), GOOD, st.binary(max_size=3)), max_size=8)
+    )
     def test_it_behaves_like_a_dictionary(self, steps: list[tuple[str, str, bytes]]) -> None:
         store, model = self.make(), dict[str, bytes]()
         for verb, path, data in steps:
@@ -138,10 +202,14 @@ class BlobContract(ABC):
                 with pytest.raises(ConflictError):
                     store.put_new(path, data)
                 continue
-            if verb == "same" and model.get(path, data) != data:
+            if verb in ("same", "all") and model.get(path, data) != data:
                 with pytest.raises(TamperError):
-                    store.put_same(path, data)
+                    store.put_same(path, data) if verb == "same" else store.put_all_same([(path, data)])
                 continue
-            {"new": store.put_new, "same": store.put_same, "replace": store.replace}[verb](path, data)
+            if verb in ("all", "swap"):
+                old = model.get(path)
+                store.put_all_same([(path, data)]) if verb == "all" else store.replace_if(path, data, old)
+            else:
+                {"new": store.put_new, "same": store.put_same, "replace": store.replace}[verb](path, data)
             model[path] = data
         assert {path: store.get(path) for path in store.list("")} == model

@@ -1,13 +1,17 @@
 """The store in a directory: the contract, and what a crash or a full disk leaves."""
 
 import errno
+import fcntl
 import os
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from shared.blobs import PosixStore
-from shared.errors import NotFoundError, UnavailableError
+from shared.blobs import PosixStore, posix
+from shared.errors import ConflictError, NotFoundError, UnavailableError
 from tests.support.blob_contract import BlobContract
 
 
@@ -32,6 +36,14 @@ def test_files_are_read_only(store: PosixStore, tmp_path: Path) -> None:
     assert [(tmp_path / name).stat().st_mode & 0o777 for name in ("a/b", "c")] == [0o444, 0o444]
 
 
+@pytest.fixture(params=["nameless", "named"])
+def either(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both ways to step 1: with O_TMPFILE, and on a file system that does not have it."""
+    if request.param == "named":
+        monkeypatch.setattr(posix, "O_TMPFILE", 0)
+
+
+@pytest.mark.usefixtures("either")
 def test_data_then_name_then_directory(store: PosixStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """Step by step as the docstring numbers them: nothing is named before its bytes are durable."""
     done: list[str] = []
@@ -41,9 +53,9 @@ def test_data_then_name_then_directory(store: PosixStore, monkeypatch: pytest.Mo
         done.append("directory" if Path(f"/proc/self/fd/{handle}").resolve().is_dir() else "data")
         sync(handle)
 
-    def linking(source: Path, target: Path) -> None:
+    def linking(*args: Any, **named: Any) -> None:
         done.append("name")
-        link(source, target)
+        link(*args, **named)
 
     monkeypatch.setattr(os, "fsync", fsync)
     monkeypatch.setattr(os, "link", linking)
@@ -55,8 +67,12 @@ def test_data_then_name_then_directory(store: PosixStore, monkeypatch: pytest.Mo
     done.clear()
     store.put_new("new/b", b"1")
     assert done == ["directory", "data", "name", "directory"]
+    done.clear()
+    store.put_all_same([(f"new/{n}", b"1") for n in range(3)])
+    assert done == ["data"] * 3 + ["name"] * 3 + ["directory"]
 
 
+@pytest.mark.usefixtures("either")
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO, errno.EROFS, errno.EDQUOT])
 @pytest.mark.parametrize("persisted", [False, True])
 def test_a_disk_that_fails_is_a_part_that_is_away(
@@ -66,7 +82,7 @@ def test_a_disk_that_fails_is_a_part_that_is_away(
     broken = "link" if not persisted else "fsync"
     real_link, real_sync, syncs = os.link, os.fsync, 0
 
-    def link(source: Path, target: Path) -> None:
+    def link(*_: Any, **__: Any) -> None:
         raise OSError(code, "no")
 
     def fsync(handle: int) -> None:
@@ -102,3 +118,62 @@ def test_an_old_file_that_replace_could_not_replace_stays(store: PosixStore, mon
     assert store.get("c") == b"old" and [one.name for one in store.root.iterdir()] == ["c"]
     with pytest.raises(NotFoundError):
         store.get("d")
+
+
+def test_a_swap_holds_between_processes(store: PosixStore, tmp_path: Path) -> None:
+    """Four processes count together; each step is a read, and a swap that fails where another was faster."""
+    store.replace("n", b"0")
+    code = (
+        "import sys; from pathlib import Path; from shared.blobs import PosixStore; from shared.errors import ConflictError\n"
+        "store, left = PosixStore(Path(sys.argv[1])), 10\n"
+        "while left:\n"
+        "    old = store.get('n')\n"
+        "    try: store.replace_if('n', str(int(old) + 1).encode(), old); left -= 1\n"
+        "    except ConflictError: pass\n"
+    )
+    running = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path)]) for _ in range(4)]
+    assert [one.wait(60) for one in running] == [0] * 4
+    assert store.get("n") == b"40" and [one.name for one in tmp_path.iterdir()] == ["n"]
+
+
+def test_one_who_stands_still_inside_a_swap_does_not_stop_the_others(
+    store: PosixStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.replace("c", b"1")
+    monkeypatch.setattr(posix, "LOCK_SECONDS_MAX", 0.05)
+    handle = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    with pytest.raises(UnavailableError, match="holds the lock"):
+        store.replace_if("c", b"2", b"1")
+    os.close(handle)  # as the kernel does when the process dies
+    store.replace_if("c", b"2", b"1")
+    with pytest.raises(ConflictError):
+        store.replace_if("c", b"3", b"1")
+
+
+def test_a_file_system_without_locks_refuses_to_swap(store: PosixStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As NFS answers for a directory: it cannot be opened for writing, which its locks need."""
+    store.put_new("c", b"1")
+
+    def flock(*_: object) -> None:
+        raise OSError(errno.EBADF, "no")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with pytest.raises(UnavailableError, match="cannot lock"):
+        store.replace_if("c", b"2", b"1")
+    assert store.get("c") == b"1"
+
+
+def test_what_died_inside_a_replacement_is_thrown_away(store: PosixStore, tmp_path: Path) -> None:
+    store.replace("c", b"1")
+    (tmp_path / ".tmp-c").write_bytes(b"half")
+    (tmp_path / ".tmp-c").chmod(0o444)
+    assert list(store.list("")) == ["c"]
+    store.replace("c", b"2")
+    assert store.get("c") == b"2" and [one.name for one in tmp_path.iterdir()] == ["c"]
+
+
+def test_a_batch_is_larger_than_the_files_a_process_may_open(store: PosixStore) -> None:
+    files = [(f"a/{n}", b"1") for n in range(3 * posix.OPEN_FILES_MAX + 1)]
+    store.put_all_same(files)
+    assert len(list(store.list("a"))) == len(files)

@@ -1,7 +1,7 @@
 """The recursive tree as RFC 6962 section 2.1 writes it, and the stores and heads of a test."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from services.audit.log.head import HeadState
 from shared.errors import ConflictError, NotFoundError, TamperError
@@ -66,6 +66,15 @@ class Memory:
             raise TamperError(f"{path} holds other bytes")
 
     def replace(self, path: str, data: bytes) -> None:
+        self._write(path, data)
+
+    def put_all_same(self, files: Iterable[tuple[str, bytes]]) -> None:
+        for path, data in files:
+            self.put_same(path, data)
+
+    def replace_if(self, path: str, data: bytes, old: bytes | None) -> None:
+        if self.files.get(path) != old:
+            raise ConflictError("the name moved meanwhile")
         self._write(path, data)
 
     def get(self, path: str) -> bytes:
