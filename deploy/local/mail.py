@@ -67,9 +67,9 @@ def page(mails: list[Mail]) -> str:
     empty = "<p>No mail yet. Ask for a code on the front page, and it arrives here.</p>"
     return (
         "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>"
-        f"<title>Mail · Kept</title><style>{STYLE}</style><h1>Mail that Kept sent</h1>"
+        f"<title>Mail · Kept</title><style>{STYLE}</style><main><h1>Mail that Kept sent</h1>"
         "<p><small>This machine delivers no mail: it shows it here, from memory, until the next restart.</small></p>"
-        f"{items or empty}"
+        f"{items or empty}</main>"
     )
 
 

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from shared import telemetry
 from shared.errors import KeptError, NotAllowedError, TooLargeError
 from shared.http import problem
+from shared.http.pages import remembered
 
 log = logging.getLogger("kept.http")
 BODY_BYTES_MAX = 1024 * 1024  # a route that takes more (an import) names its own limit in `body_limits`
@@ -79,7 +80,8 @@ class Edge:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 have = {name.lower() for name, _ in message["headers"]}
-                message["headers"] = [*message["headers"], *((n, v) for n, v in HEADERS if n not in have)]
+                added = [*((n, v) for n, v in HEADERS if n not in have), *remembered(scope["query_string"])]
+                message["headers"] = [*message["headers"], *added]
             await send(message)
 
         with telemetry.span(

@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
+from urllib.parse import parse_qs
 
 from fastapi import Request
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 Language = Literal["en", "zh"]
+LANGUAGE_COOKIE = "kept_lang"
 _HERE = Path(__file__).parent / "templates"
 STYLE = (_HERE / "style.css").read_text(encoding="utf-8")
 
@@ -56,10 +58,10 @@ WORDS: Mapping[Language, Mapping[str, str]] = {
 
 
 def language_of(request: Request) -> Language:
-    """`?lang=` first, else the first of en and zh in Accept-Language, else English."""
-    asked = request.query_params.get("lang")
-    if asked in ("en", "zh"):
-        return "zh" if asked == "zh" else "en"
+    """`?lang=` first, else what it was last time (a cookie), else the first of en and zh in Accept-Language, else English."""
+    for asked in (request.query_params.get("lang"), request.cookies.get(LANGUAGE_COOKIE)):
+        if asked in ("en", "zh"):
+            return "zh" if asked == "zh" else "en"
     for part in request.headers.get("accept-language", "").split(","):
         tag = part.partition(";")[0].strip().lower()
         if tag.startswith("zh"):
@@ -67,6 +69,14 @@ def language_of(request: Request) -> Language:
         if tag.startswith("en"):
             return "en"
     return "en"
+
+
+def remembered(query: bytes) -> list[tuple[bytes, bytes]]:
+    """The cookie for a query that chooses a language, so that the next page speaks it too; nothing for any other."""
+    chosen = parse_qs(query.decode("latin-1")).get("lang", [""])[0]
+    if chosen not in ("en", "zh"):
+        return []
+    return [(b"set-cookie", f"{LANGUAGE_COOKIE}={chosen}; Path=/; Max-Age=31536000; SameSite=Lax; HttpOnly".encode())]
 
 
 def pages(*directories: Path) -> Environment:

@@ -8,45 +8,21 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser
 
+from tests.support.browser import DESK, PHONE, chromium, open_page, shot
 from tests.support.people import customers
 from tests.support.platform import Platform
 from tests.support.portal import Person, opened
 from tests.support.staff import token
 
 pytestmark = pytest.mark.platform
-QUIET = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
-PHONE = {"width": 390, "height": 844}
-DESK = {"width": 1280, "height": 900}
 
 
 @pytest.fixture(scope="module")
 async def browser() -> AsyncIterator[Browser]:
-    async with async_playwright() as play:
-        made = await play.chromium.launch(executable_path="/usr/bin/chromium", headless=True, args=QUIET)
+    async with chromium() as made:
         yield made
-        await made.close()
-
-
-async def open_page(browser: Browser, size: dict[str, int], language: str = "en-GB") -> Page:
-    context = await browser.new_context(
-        viewport=size,  # type: ignore[arg-type]  # a plain dict of width and height
-        locale=language,
-        java_script_enabled=False,
-        accept_downloads=True,
-    )
-    return await context.new_page()
-
-
-async def shot(page: Page, name: str, tmp_path: Path) -> None:
-    """A picture for people; and what no page may do on a phone: be wider than it."""
-    directory = Path(os.environ.get("KEPT_SHOTS") or tmp_path)
-    directory.mkdir(parents=True, exist_ok=True)
-    await page.screenshot(path=directory / f"{name}.png", full_page=True)
-    body = await page.locator("main").bounding_box()
-    assert body is not None and page.viewport_size is not None
-    assert body["x"] >= 0 and body["x"] + body["width"] <= page.viewport_size["width"] + 1, f"{name} is too wide"
 
 
 async def test_a_person_on_a_phone_gets_everything(platform: Platform, browser: Browser, tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ class Record:
 
     def __init__(self, client: httpx.Client) -> None:
         self.client = client
-        page = client.get("/api/customers", params={"q_email": self.row["Email"]}).raise_for_status().json()
+        page = client.post("/api/customers/search", json={"email": self.row["Email"]}).raise_for_status().json()
         self.path = f"/api/customers/{page['customers'][0]['id']}"
 
     def etag(self) -> str:

@@ -1,9 +1,9 @@
 """HTTP: look at customers, search them, correct one."""
 
-from typing import Annotated
+from typing import Annotated, Self
 
 from fastapi import APIRouter, Header, Query, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from services.customers.records import actions
 from services.customers.records.actions import Record
@@ -44,6 +44,21 @@ class Page(BaseModel):
     purpose: str
 
 
+class Search(BaseModel):
+    """What to look for, exactly; at least one of them."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    email: str = Field("", max_length=254, examples=["luisg@embraer.com.br"])
+    phone: str = Field("", max_length=40, description="with country code", examples=["+55 12 3923-5555"])
+
+    @model_validator(mode="after")
+    def something(self) -> Self:
+        if not (self.email or self.phone):
+            raise ValueError("give an e-mail address or a phone number")
+        return self
+
+
 class Changes(BaseModel):
     """Fields to correct. Null or empty empties a field that may be empty."""
 
@@ -71,17 +86,23 @@ def router(door: Door, tools: Tools, page_rows: int) -> APIRouter:
     async def list_customers(
         actor: CurrentActor,
         purpose: PurposeHeader = None,
-        q_email: Annotated[str, Query(max_length=254, description="exactly this address")] = "",
-        q_phone: Annotated[str, Query(max_length=40, description="exactly this number, with country code")] = "",
         cursor: Annotated[str, Query(max_length=40)] = "",
         limit: Annotated[int, Query(ge=1, le=200)] = page_rows,
     ) -> Page:
         """Your customers and those of your reporting line. The whole page is one event in the log."""
         why = tools.policy.require_purpose(purpose)
-        search = {name: value for name, value in (("email", q_email), ("phone", q_phone)) if value}
         async with door.begin(actor, why) as w:
-            found, after = await actions.list_customers(w, tools, after=cursor, limit=limit, search=search)
+            found, after = await actions.list_customers(w, tools, after=cursor, limit=limit, search={})
         return Page(customers=[shape(one) for one in found], next=after, purpose=why)
+
+    @api.post("/search")
+    async def search_customers(asked: Search, actor: CurrentActor, purpose: PurposeHeader = None) -> Page:
+        """Those of your customers who have exactly this address and number. A POST: an address in a URL ends in histories."""
+        why = tools.policy.require_purpose(purpose)
+        async with door.begin(actor, why) as w:
+            search = {name: value for name, value in asked if value}
+            found, _ = await actions.list_customers(w, tools, after="", limit=page_rows, search=search)
+        return Page(customers=[shape(one) for one in found], next=None, purpose=why)
 
     @api.get("/{customer_id}")
     async def view_customer(

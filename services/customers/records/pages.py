@@ -10,6 +10,7 @@ from services.customers.records import actions
 from services.customers.records.api import subject_id
 from services.customers.records.model import etag
 from services.customers.wiring import Tools
+from shared.access.actor import Actor
 from shared.errors import InvalidInputError, PreconditionError
 from shared.http.app import CurrentActor
 from shared.work import Door
@@ -26,10 +27,20 @@ def router(door: Door, tools: Tools, show: Show, page_rows: int) -> APIRouter:
         actor: CurrentActor,
         purpose: Purpose = "",
         cursor: Annotated[str, Query(max_length=40)] = "",
-        q: Annotated[str, Query(max_length=254)] = "",
     ) -> Response:
-        why = tools.policy.require_purpose(purpose)
-        search = {"email" if "@" in q else "phone": q.strip()} if q.strip() else {}
+        return await page(request, actor, tools.policy.require_purpose(purpose), cursor, "")
+
+    @pages.post("")
+    async def found(
+        request: Request,
+        actor: CurrentActor,
+        purpose: Annotated[str, Form(max_length=40)] = "",
+        q: Annotated[str, Form(max_length=254)] = "",
+    ) -> Response:
+        return await page(request, actor, tools.policy.require_purpose(purpose), "", q.strip())
+
+    async def page(request: Request, actor: Actor, why: str, cursor: str, q: str) -> Response:
+        search = {"email" if "@" in q else "phone": q} if q else {}
         wrong = False
         async with door.begin(actor, why) as w:
             try:

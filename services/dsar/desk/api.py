@@ -1,17 +1,20 @@
 """The staff desk: which requests there are, until when, what is missing; and the law's extension."""
 
 from dataclasses import asdict
+from functools import partial
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Form
+from fastapi import APIRouter, Depends, Form, Request
 from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse
 
+from services.dsar.desk.texts import words
 from services.dsar.desk.view import rows
 from services.dsar.requests import actions
 from services.dsar.wiring import Wired
 from shared.access.actor import Actor
 from shared.access.decide import Resource
 from shared.http.app import current_actor
+from shared.http.pages import language_of
 from shared.notes.note import vkey
 
 
@@ -19,11 +22,12 @@ def router(wired: Wired) -> APIRouter:
     routes = APIRouter(tags=["desk"])
 
     @routes.get("/desk", response_class=HTMLResponse)
-    async def desk(actor: Annotated[Actor, Depends(current_actor)]) -> HTMLResponse:
+    async def desk(actor: Annotated[Actor, Depends(current_actor)], http: Request) -> HTMLResponse:
         async with wired.door.begin(actor, purpose="data subject requests") as w:
             found = await rows(w, wired.book)
+        lang = language_of(http)
         page = wired.pages.get_template("desk.html").render(
-            rows=found, book=wired.book, settings=wired.settings, lang="en", staff=True
+            rows=found, book=wired.book, w=partial(words, lang), lang=lang, staff=True
         )
         return HTMLResponse(page, headers={"Cache-Control": "no-store"})
 

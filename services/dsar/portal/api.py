@@ -11,7 +11,7 @@ from services.dsar.certificates.actions import certificate_of
 from services.dsar.packages.actions import deliver, summary_of
 from services.dsar.portal.actions import try_code
 from services.dsar.portal.model import ADDRESS_CHARS_MAX, CAPABILITY_LIFE, typed_code
-from services.dsar.portal.texts import language_of
+from services.dsar.portal.texts import WORDS
 from services.dsar.portal.view import Shown, home, look, shown
 from services.dsar.requests import actions
 from services.dsar.requests.tables import DataRequest
@@ -20,6 +20,7 @@ from services.dsar.saga.model import silent_holders
 from services.dsar.wiring import Wired
 from shared.access.actor import Actor
 from shared.errors import InvalidInputError, NotFoundError, TooManyError
+from shared.http.pages import language_of
 from shared.ids import is_id
 from shared.keys.locators import locators
 from shared.keys.normalise import normalise_email
@@ -68,18 +69,15 @@ def router(wired: Wired) -> APIRouter:
     routes = APIRouter(tags=["portal"])
     door, settings = wired.door, wired.settings
 
-    def language(http: Request) -> Literal["en", "zh"]:
-        return language_of(http.query_params.get("lang"), http.headers.get("accept-language"))
-
     @routes.get("/", response_class=HTMLResponse)
     async def front(http: Request) -> HTMLResponse:
-        return HTMLResponse(home(wired, language(http)))
+        return HTMLResponse(home(wired, language_of(http)))
 
     @routes.post("/", response_class=HTMLResponse)
     async def ask(
         http: Request, right: Annotated[Literal["access", "erasure"], Form()], email: Typed, lang: Typed = ""
     ) -> Response:
-        chosen = language_of(lang, http.headers.get("accept-language"))
+        chosen = lang if lang in WORDS else language_of(http)
         try:
             if len(email) > ADDRESS_CHARS_MAX:
                 raise InvalidInputError(field="email")
@@ -113,7 +111,7 @@ def router(wired: Wired) -> APIRouter:
                 found: Shown | None = await shown(w, await _mine(w, http, request_id, lock=False), wired)
             except NotFoundError:
                 found = None  # same page whether it does not exist, is another's, or waits for its code
-        return _private(HTMLResponse(look(wired, request_id, found, language(http), say)))
+        return _private(HTMLResponse(look(wired, request_id, found, language_of(http), say)))
 
     @routes.post("/requests/{request_id}/code")
     async def code(http: Request, request_id: RequestId, code: Typed) -> Response:

@@ -1,9 +1,6 @@
 """The words of pages and mails in English and Chinese. A test holds both to the same keys."""
 
 from collections.abc import Mapping
-from typing import Literal
-
-Language = Literal["en", "zh"]
 
 EN: Mapping[str, str] = {
     "title": "Your data, your rights",
@@ -145,19 +142,6 @@ ZH: Mapping[str, str] = {
 }
 
 WORDS: Mapping[str, Mapping[str, str]] = {"en": EN, "zh": ZH}
-
-
-def language_of(query: str | None, accept: str | None) -> Language:
-    """`?lang=` first, else the first language of Accept-Language that we speak, else English."""
-    if query in ("en", "zh"):
-        return "zh" if query == "zh" else "en"
-    for part in (accept or "").split(","):
-        tag = part.split(";")[0].strip().lower()
-        if tag.startswith("zh"):
-            return "zh"
-        if tag.startswith("en"):
-            return "en"
-    return "en"
 
 
 def words(language: str, key: str, **values: str) -> str:

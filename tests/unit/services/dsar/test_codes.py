@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.dsar.desk import texts as desk
 from services.dsar.portal.model import (
     CODE_LIFE,
     CODE_NUMBERS,
@@ -15,7 +16,8 @@ from services.dsar.portal.model import (
     mail_wait,
     typed_code,
 )
-from services.dsar.portal.texts import EN, ZH, language_of, words
+from services.dsar.portal.texts import EN, ZH, words
+from services.dsar.requests.model import State
 from shared.errors import InvalidInputError
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
@@ -54,19 +56,12 @@ def test_both_languages_say_everything_with_the_same_gaps() -> None:
             assert (gap in EN[key]) == (gap in ZH[key]), key
 
 
-@pytest.mark.parametrize(
-    ("query", "accept", "language"),
-    [
-        (None, None, "en"),
-        (None, "zh-CN,zh;q=0.9,en;q=0.8", "zh"),
-        (None, "de-DE,de;q=0.9,en;q=0.5,zh;q=0.3", "en"),
-        ("zh", "en", "zh"),
-        ("<script>", "zh", "zh"),
-    ],
-)
-def test_the_language_of_a_visitor(query: str | None, accept: str | None, language: str) -> None:
-    assert language_of(query, accept) == language
-
-
 def test_words_fill_their_gaps() -> None:
     assert words("en", "mail.code.subject", code="1234 5678") == "Your code: 1234 5678"
+
+
+def test_the_desk_speaks_both_languages() -> None:
+    assert desk.EN.keys() == desk.ZH.keys()
+    assert {f"state.{one}" for one in State} <= desk.EN.keys()
+    assert desk.words("zh", "left", days=3) == "还剩 3 天"
+    assert desk.words("zh", "state.brand-new") == "brand-new"

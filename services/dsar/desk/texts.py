@@ -1,0 +1,91 @@
+"""The words of the desk in English and Chinese. A test holds both to the same keys."""
+
+from collections.abc import Mapping
+
+EN: Mapping[str, str] = {
+    "title": "Requests of people",
+    "lead": "Open ones first, the nearest deadline on top. No personal data stands here.",
+    "request": "Request",
+    "right": "Right",
+    "right.access": "access",
+    "right.erasure": "erasure",
+    "state": "State",
+    "state.received": "received",
+    "state.verified": "verified",
+    "state.assessed": "assessed",
+    "state.approved": "approved",
+    "state.dispatched": "dispatched",
+    "state.answered": "answered",
+    "state.delivered": "delivered",
+    "state.refused": "refused",
+    "state.closed": "closed",
+    "outcome.held": "held",
+    "outcome.nothing": "nothing held",
+    "outcome.erased": "erased",
+    "outcome.refused": "refused",
+    "received": "Received",
+    "due": "Last day",
+    "late": "late",
+    "left": "{days} days left",
+    "law": "Law",
+    "waits": "Waits for",
+    "reason": "Reason",
+    "reason.complex": "complex",
+    "reason.many": "many requests",
+    "extend": "Extend",
+    "none": "No requests yet.",
+    "clocks": "The law's clocks",
+    "article": "Article",
+    "within": "Within",
+    "extension": "Extension",
+    "extension.none": "none",
+    "reviewed": "Last reviewed",
+}
+
+ZH: Mapping[str, str] = {
+    "title": "个人请求",
+    "lead": "未完成的在前，期限最近的在最上面。此处没有个人数据。",
+    "request": "请求",
+    "right": "权利",
+    "right.access": "查阅",
+    "right.erasure": "删除",
+    "state": "状态",
+    "state.received": "已收到",
+    "state.verified": "身份已确认",
+    "state.assessed": "已评估",
+    "state.approved": "已核准",
+    "state.dispatched": "已分发",
+    "state.answered": "已答复",
+    "state.delivered": "已交付",
+    "state.refused": "已拒绝",
+    "state.closed": "已关闭",
+    "outcome.held": "持有数据",
+    "outcome.nothing": "未持有数据",
+    "outcome.erased": "已删除",
+    "outcome.refused": "未获核准",
+    "received": "收到时间",
+    "due": "最后期限",
+    "late": "已逾期",
+    "left": "还剩 {days} 天",
+    "law": "法律",
+    "waits": "等待答复",
+    "reason": "理由",
+    "reason.complex": "情况复杂",
+    "reason.many": "请求数量多",
+    "extend": "延期",
+    "none": "还没有请求。",
+    "clocks": "法定期限",
+    "article": "条款",
+    "within": "期限",
+    "extension": "延期",
+    "extension.none": "无",
+    "reviewed": "最近复核",
+}
+
+WORDS: Mapping[str, Mapping[str, str]] = {"en": EN, "zh": ZH}
+
+
+def words(language: str, key: str, **values: object) -> str:
+    """The text `key` in `language`; the last part of an unknown key, so that a new state is still readable."""
+    found = WORDS.get(language, EN).get(key, key.rpartition(".")[2])
+    return found.format(**values)
