@@ -110,7 +110,7 @@ def _about(service: str, letter: letters.Letter) -> dict[str, object]:
         "from": letter.origin,
         "type": letter.type,
         "id": letter.id,
-        "bytes": len(letter.record.value or b""),
+        "bytes": letter.bytes,
         "replayed": letter.replayed,
     }
 

@@ -61,6 +61,8 @@ def kernel_tables(metadata: MetaData) -> KernelTables:
         Column("offset", BigInteger),
     )
     Index("outbox_unpublished", outbox.c.id, postgresql_where=text("published_at IS NULL"))
+    placed = (outbox.c.topic, outbox.c.partition, outbox.c.offset)  # where a starting relay looks for the last that it sent
+    Index("outbox_placed", *placed, postgresql_where=text("partition IS NOT NULL"))
     return KernelTables(
         outbox=outbox,
         inbox=Table(

@@ -6,11 +6,13 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from faststream.security import BaseSecurity, SASLScram512
 
+from shared.bus import records
 from shared.errors import InvariantError
 from shared.settings import ServiceSettings
 
 REQUEST_BYTES_MAX = 2 * 1024 * 1024  # a dead letter carries a foreign record and why it died
 REQUEST_SECONDS = 15
+records.install()  # every consumer of ours starts from here
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ would raise on a malformed record outside any handler, and its acknowledgement p
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
@@ -31,6 +32,8 @@ from shared.bus.broker import BrokerSettings
 from shared.bus.envelope import Envelope, parse
 from shared.bus.event import Event
 from shared.bus.inbox import until_done
+from shared.bus.patience import asked_to_stop, ended, within
+from shared.bus.trim import refuse_forgotten
 from shared.errors import InvariantError, MalformedError
 from shared.work import Door, Work
 
@@ -39,6 +42,10 @@ from shared.work import Door, Work
 POLL_MILLISECONDS_MAX = 24 * 3600 * 1000
 START_PAUSE_SECONDS = 2.0
 WATCH_SECONDS = 1.0
+LOOK_SECONDS = 10.0  # between two questions how far behind this is
+START_SECONDS_MAX = 60.0
+ANSWER_SECONDS_MAX = 15.0  # a broker that does not answer for so long is asked through a fresh client
+STILL_SECONDS_MAX = 60.0  # behind, and nothing taken: a rebalance takes a few seconds
 
 E = TypeVar("E", bound=Event)
 Handler = Callable[[Work, E, Envelope], Awaitable[None]]
@@ -61,7 +68,9 @@ class Handlers:
         self._settings = broker
         self._topics = [*dict.fromkeys([*topics, dlq.topic_of(service)])]
         self._routes: dict[str, tuple[type[Event], Handler[Any]]] = {}
+        self.behind = 0  # records that the broker has and this service has not handled, when it last looked
         self._trouble = asyncio.Event()
+        self._busy, self._beat = False, 0.0
         self._done: dict[TopicPartition, int] = {}
         self._producer: AIOKafkaProducer | None = None
 
@@ -86,28 +95,41 @@ class Handlers:
             broker, subscriber = self._connect()
             self._producer = self._settings.producer()
             try:
-                await self._producer.start()
-                await broker.start()
+                await within(START_SECONDS_MAX, self._producer.start())
+                await within(START_SECONDS_MAX, broker.start())
                 self.ready = True
                 log.info("handlers read %s", ", ".join(self._topics))
                 await self._watch(subscriber)
                 log.error("handlers stopped: starting them again")
+            except asyncio.CancelledError:
+                if asked_to_stop():
+                    raise
+                log.warning("handlers: a client gave up")
             except Exception as why:  # a task that ends here would end the service's handling silently
                 log.warning("handlers wait: %s", type(why).__name__)
             finally:
                 self.ready = False
-                await _quietly(self._commit(subscriber))
-                await _quietly(broker.stop())
-                await _quietly(self._producer.stop())
+                await ended(self._commit(subscriber))
+                await ended(broker.stop())
+                await ended(self._producer.stop())
             await asyncio.sleep(START_PAUSE_SECONDS)
 
     async def _watch(self, subscriber: Any) -> None:
         """Commit what is done, until something is wrong. FastStream restarts its consuming task, but not twice for the
-        same exception."""
+        same exception; and a client whose broker died may stand still without a word."""
+        looked, self._beat = time.monotonic(), time.monotonic()
         while not self._trouble.is_set() and any(not task.done() for task in subscriber.tasks):
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._trouble.wait(), WATCH_SECONDS)
             await self._commit(subscriber)
+            if time.monotonic() - looked > LOOK_SECONDS and not self._busy and subscriber.consumer is not None:
+                looked = time.monotonic()
+                self.behind = await within(ANSWER_SECONDS_MAX, _behind(subscriber.consumer))
+                if not self.behind:
+                    self._beat = time.monotonic()
+                elif not self._busy and time.monotonic() - self._beat > STILL_SECONDS_MAX:
+                    log.error("handlers stand still, %d records behind", self.behind)
+                    return
 
     def _connect(self) -> tuple[KafkaBroker, Any]:
         broker = KafkaBroker(
@@ -134,6 +156,7 @@ class Handlers:
         async def take(record: ConsumerRecord) -> None:
             if self._trouble.is_set():
                 return  # an earlier record is not done: to commit behind it would lose it
+            self._busy = True
             try:
                 buried = await self.handle(record)
                 self._done[TopicPartition(record.topic, record.partition)] = record.offset + 1
@@ -142,6 +165,8 @@ class Handlers:
             except BaseException:
                 self._trouble.set()  # FastStream would go on to the next record
                 raise
+            finally:
+                self._busy, self._beat = False, time.monotonic()
 
         subscriber(take)
         return broker, subscriber
@@ -197,6 +222,8 @@ class Handlers:
         with telemetry.span(f"{envelope.type} handle", kind=SpanKind.CONSUMER, parent=envelope.traceparent, attributes=about):
             async with self._door.inbox(Actor.system(self.service), envelope.id) as work:
                 if work is not None:
+                    if not dlq.is_replay(self.service, record):
+                        await refuse_forgotten(work.session, envelope.time, work.now)
                     await handler(work, event, envelope)
 
     def _require_producer(self) -> AIOKafkaProducer:
@@ -230,9 +257,10 @@ async def _raw(message: KafkaMessage) -> Any:
     return message.raw_message
 
 
-async def _quietly(stopping: Awaitable[None]) -> None:
-    try:
-        async with asyncio.timeout(5):
-            await stopping
-    except Exception as why:
-        log.warning("stopping: %s", type(why).__name__)
+async def _behind(consumer: AIOKafkaConsumer) -> int:
+    """How many records lie before this consumer."""
+    parts = list(consumer.assignment())
+    if not parts:
+        return 0
+    ends = await consumer.end_offsets(parts)
+    return sum([max(0, ends[part] - await consumer.position(part)) for part in parts if part in consumer.assignment()])

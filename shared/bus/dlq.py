@@ -5,18 +5,20 @@ Replaying puts it on the same topic once more, marked; the service reads its own
 ones, so no other right than on that topic is needed. `kept dlq list|show|replay` call `letters` and `replay`.
 """
 
-import asyncio
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from shared.bus.broker import BrokerSettings
 from shared.bus.envelope import Record
 from shared.bus.inbox import Given
+from shared.bus.patience import ended, within
 from shared.errors import NotFoundError, UnavailableError
 
 REASON, TRIED, TOPIC, PARTITION, OFFSET = (
@@ -29,7 +31,7 @@ REASON, TRIED, TOPIC, PARTITION, OFFSET = (
 CUT, REPLAY = "kept-dlq-cut-sha256", "kept-dlq-replay"
 _OURS = {REASON, TRIED, TOPIC, PARTITION, OFFSET, CUT, REPLAY}
 READ_SECONDS = 20.0
-LETTERS_MAX = 10_000  # more than anyone handles by hand; kept in memory while listed
+LETTERS_MAX = 10_000  # the newest: more than anyone handles by hand; kept in memory while listed, without their values
 
 
 def topic_of(service: str) -> str:
@@ -39,7 +41,8 @@ def topic_of(service: str) -> str:
 
 @dataclass(frozen=True)
 class Letter:
-    """One dead letter. `position` (`<partition>-<offset>` on the dead letters' topic) is how people name it."""
+    """One dead letter, as far as it may be shown. `position` (`<partition>-<offset>` on the dead letters' topic) is how
+    people name it."""
 
     position: str
     reason: str
@@ -47,8 +50,9 @@ class Letter:
     origin: str
     id: str
     type: str
+    key: bytes | None
+    bytes: int
     replayed: bool
-    record: Record
 
 
 def bury(service: str, record: Any, given: Given) -> Record:
@@ -57,13 +61,18 @@ def bury(service: str, record: Any, given: Given) -> Record:
         topic=topic_of(service),
         key=record.key,
         headers=(
-            *((name, value) for name, value in record.headers if name not in _OURS),
+            *((_name(name), value) for name, value in record.headers if name not in _OURS),
             (REASON, given.reason.encode()),
             (TRIED, str(given.tries).encode()),
             *_origin(service, record),
         ),
         value=record.value if record.value is not None or record.key is not None else b"",
     )
+
+
+def _name(name: str) -> str:
+    """A header's name that a producer takes: bytes that are no UTF-8 are spelled out."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _origin(service: str, record: Any) -> tuple[tuple[str, bytes], ...]:
@@ -113,37 +122,61 @@ def origin_topic(service: str, record: Any) -> str:
 
 
 async def letters(broker: BrokerSettings, service: str) -> list[Letter]:
-    """The dead letters of a service, up to what is there now and LETTERS_MAX, by partition and age. UnavailableError."""
-    consumer = broker.consumer(topic_of(service), auto_offset_reset="earliest")
+    """The newest LETTERS_MAX dead letters of a service, by partition and age. UnavailableError."""
     found: list[Letter] = []
+    replayed: set[str] = set()
+    async with _reader(broker, service) as consumer:
+        for part in sorted(consumer.assignment()):
+            end = (await consumer.end_offsets([part]))[part]
+            start = (await consumer.beginning_offsets([part]))[part]
+            async for one in _between(consumer, part, max(start, end - LETTERS_MAX), end):
+                mark = dict(one.headers).get(REPLAY)
+                if mark is None:
+                    found.append(_letter(one))
+                else:  # not a letter, but the wish that one be handled again
+                    replayed.add(mark.decode(errors="replace"))
+    return [replace(one, replayed=one.position in replayed) for one in found[-LETTERS_MAX:]]
+
+
+@asynccontextmanager
+async def _reader(broker: BrokerSettings, service: str) -> AsyncIterator[AIOKafkaConsumer]:
+    consumer = broker.consumer(topic_of(service), auto_offset_reset="earliest")
     try:
-        async with asyncio.timeout(READ_SECONDS):
-            await consumer.start()
-            parts = sorted(consumer.assignment())
-            ends = await consumer.end_offsets(parts) if parts else {}
-            for part in parts:
-                await consumer.seek_to_beginning(part)
-                while await consumer.position(part) < ends[part] and len(found) < LETTERS_MAX:
-                    batch = (await consumer.getmany(part, timeout_ms=500)).get(part, [])
-                    found += [_letter(one) for one in batch if one.offset < ends[part]]
-    except (KafkaError, OSError, TimeoutError) as why:
+        await within(READ_SECONDS, consumer.start())
+        yield consumer
+    except (KafkaError, OSError) as why:  # a TimeoutError is an OSError
         raise UnavailableError(f"kafka: {type(why).__name__}") from None
     finally:
-        await consumer.stop()
-    return found[:LETTERS_MAX]
+        await ended(consumer.stop())
+
+
+async def _between(consumer: AIOKafkaConsumer, part: TopicPartition, start: int, end: int) -> AsyncIterator[Any]:
+    consumer.seek(part, start)
+    heard = time.monotonic()
+    while await consumer.position(part) < end:
+        batch = (await within(READ_SECONDS, consumer.getmany(part, timeout_ms=500))).get(part, [])
+        for one in batch:
+            if one.offset < end:
+                yield one
+        if batch:
+            heard = time.monotonic()
+        elif time.monotonic() - heard > READ_SECONDS:
+            raise TimeoutError
 
 
 def _letter(record: Any) -> Letter:
     headers = {name: value.decode(errors="replace") for name, value in record.headers if value is not None}
+    tries = headers.get(TRIED, "")
     return Letter(
         position=f"{record.partition}-{record.offset}",
         reason=headers.get(REASON, ""),
-        tries=int(headers.get(TRIED, "0")),
+        tries=int(tries) if tries.isascii() and tries.isdigit() else 0,
         origin="/".join(headers.get(name, "?") for name in (TOPIC, PARTITION, OFFSET)),
         id=headers.get("ce_id", ""),
         type=headers.get("ce_type", ""),
-        replayed=REPLAY in headers,
-        record=Record(record.topic, record.key, tuple(record.headers), record.value),
+        key=record.key,
+        bytes=len(record.value or b""),
+        replayed=False,
     )
 
 
@@ -163,13 +196,15 @@ async def replay(broker: BrokerSettings, service: str, positions: Sequence[str])
         raise NotFoundError("no such dead letter")
     producer = broker.producer()
     try:
-        await producer.start()
-        for one in chosen:
-            mark = (REPLAY, one.position.encode())
-            headers = (*((n, v) for n, v in one.record.headers if n != REPLAY), mark)
-            await send(producer, Record(topic_of(service), one.record.key, headers, one.record.value))
+        await within(READ_SECONDS, producer.start())
+        async with _reader(broker, service) as consumer:
+            for one in chosen:
+                partition, offset = (int(number) for number in one.position.split("-"))
+                async for record in _between(consumer, TopicPartition(topic_of(service), partition), offset, offset + 1):
+                    headers = (*((n, v) for n, v in record.headers if n != REPLAY), (REPLAY, one.position.encode()))
+                    await send(producer, Record(topic_of(service), record.key, headers, record.value))
     except (KafkaError, OSError) as why:
         raise UnavailableError(f"kafka: {type(why).__name__}") from None
     finally:
-        await producer.stop()
+        await ended(producer.stop())
     return len(chosen)

@@ -71,11 +71,3 @@ async def flush(session: AsyncSession, rows: Sequence[Row]) -> None:
         ],
     )
     await session.execute(_NOTIFY)
-
-
-async def send_again(session: AsyncSession) -> int:
-    """Mark everything unpublished: for a broker that lost what it had. Receivers know each event by its id."""
-    result = await session.execute(
-        text('UPDATE outbox SET published_at = NULL, partition = NULL, "offset" = NULL WHERE published_at IS NOT NULL')
-    )
-    return int(getattr(result, "rowcount", 0))

@@ -108,7 +108,7 @@ async def test_a_failing_handler_ends_in_the_dead_letters_and_can_be_replayed(ke
         await _until(buried, 40)
         letter = (await buried())[0]
         assert letter.reason == "ValueError" and letter.tries == 5 and letter.origin.startswith(TOPIC)
-        assert all(b"example" not in value for _, value in letter.record.headers)
+        assert "example" not in str(letter)
         broken = False
         assert await dlq.replay(kernel.broker, "customers", [letter.position]) == 1
         await _until(lambda: subject in handled)
@@ -160,7 +160,7 @@ async def test_malformed_records_never_stop_a_consumer(kernel: Kernel) -> None:
         async with kernel.door.begin(ME) as w:
             w.publish(Poked(subject=subject, n=1))
         await _until(lambda: subject in handled)
-        mine = [one for one in await dlq.letters(kernel.broker, "customers") if one.record.key == key]
+        mine = [one for one in await dlq.letters(kernel.broker, "customers") if one.key == key]
         assert len(mine) == 4 and {one.reason for one in mine} == {"malformed"}
     finally:
         await _stop(*tasks)

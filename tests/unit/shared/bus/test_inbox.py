@@ -93,3 +93,8 @@ def test_nobody_else_can_mark_a_replay_or_forge_an_origin(topic: str) -> None:
 def test_a_letter_too_large_is_cut_but_named() -> None:
     letter = dlq.cut(dlq.bury("customers", Consumed(value=b"x" * 10), Given("malformed", 1)))
     assert letter.value == b"" and len(dict(letter.headers)[dlq.CUT]) == 64 and dict(letter.headers)[dlq.OFFSET] == b"7"
+
+
+def test_a_header_name_in_other_bytes_is_spelled_out() -> None:
+    letter = dlq.bury("customers", Consumed(headers=(("caf\udce9", b"1"),)), Given("malformed", 1))
+    assert letter.headers[0] == ("caf\\xe9", b"1")
