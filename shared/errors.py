@@ -97,6 +97,13 @@ class PreconditionError(RefusedError):
     status = 412
 
 
+class PreconditionRequiredError(RefusedError):
+    """An update must say what it has seen (If-Match; RFC 6585)."""
+
+    code = "precondition-required"
+    status = 428
+
+
 class InvalidInputError(RefusedError):
     """A field's value is not acceptable."""
 

@@ -26,6 +26,7 @@ from shared.errors import ConflictError, KeptError, NotAllowedError, Unavailable
 from shared.ids import new_event_id, new_id
 from shared.keys.cipher import Sealed
 from shared.keys.keyring import Keyring
+from shared.once import Once
 
 Sessions = async_sessionmaker[AsyncSession]
 
@@ -115,10 +116,13 @@ class Door:
         self._policies = policies
 
     @asynccontextmanager
-    async def begin(self, actor: Actor, purpose: str | None = None, traceparent: str | None = None) -> AsyncIterator[Work]:
+    async def begin(
+        self, actor: Actor, purpose: str | None = None, traceparent: str | None = None, once: Once | None = None
+    ) -> AsyncIterator[Work]:
         """One transaction: commits at the end with its events, rolls back on any error.
 
-        `traceparent` continues a trace that came from elsewhere (the bus); else the current one goes on.
+        `traceparent` continues a trace that came from elsewhere (the bus); else the current one goes on. `once`: the
+        request that it serves, which is done once however often it comes (shared/once.py).
         """
         with telemetry.span(f"{self.service} transaction", parent=traceparent, attributes={"db.system.name": "postgresql"}):
             try:
@@ -131,7 +135,11 @@ class Door:
                         policies=self._policies,
                         keyring=self.keyring,
                     )
+                    if once is not None:
+                        await once.claim(session, work.now)
                     yield work
+                    if once is not None:
+                        await once.keep(session)
                     await session.flush()  # row locks before the outbox's locks: those are held for the shortest time
                     await outbox.flush(session, work.events)
                     await session.commit()

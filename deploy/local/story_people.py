@@ -69,7 +69,7 @@ def visible(story: Story, who: str) -> list[dict[str, Any]]:
         if answer.status_code == 403:
             return []
         body = answer.json()
-        found += body["customers"]
+        found += body["items"]
         cursor = body["next"] or ""
         if not cursor:
             return found

@@ -70,7 +70,7 @@ class Client:
         """`backup_id`, or the newest whole set for `newest`."""
         if backup_id != "newest":
             return backup_id
-        whole = [one for one in self.ask("GET", "/api/backup/sets")["sets"] if one["state"] in ("taken", "drilled")]
+        whole = [one for one in self.ask("GET", "/api/backup/sets")["items"] if one["state"] in ("taken", "drilled")]
         if not whole:
             _fail("there is no whole set yet; `kept backup run` takes one")
         return str(whole[0]["id"])
@@ -111,7 +111,7 @@ def run(as_json: Json = False) -> None:
 def list_(as_json: Json = False) -> None:
     """The newest sets and drills."""
     client = Client()
-    found = client.ask("GET", "/api/backup/sets") | client.ask("GET", "/api/backup/drills")
+    found = {name: client.ask("GET", f"/api/backup/{name}")["items"] for name in ("sets", "drills")}
     if as_json:
         typer.echo(json.dumps(found))
         return

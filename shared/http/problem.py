@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 
 from shared.errors import InvalidInputError, KeptError, TooManyError, UnavailableError
 from shared.http.pages import plain_page
+from shared.once import AnsweredBefore
 
 log = logging.getLogger("kept.http")
 TYPE = "https://kept.example/problems/{code}"
@@ -52,6 +53,11 @@ def install(app: FastAPI) -> None:
         wait = error.retry_after if isinstance(error, UnavailableError | TooManyError) else 0
         field = error.field if isinstance(error, InvalidInputError) else ""
         return answer(request, error.status, error.code, error.detail, field=field, retry_after=wait)
+
+    @app.exception_handler(AnsweredBefore)
+    async def answered(request: Request, error: AnsweredBefore) -> Response:
+        headers = {"Idempotency-Replayed": "true"}
+        return Response(error.body, status_code=error.status, headers=headers, media_type="application/json")
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:

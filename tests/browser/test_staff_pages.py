@@ -57,7 +57,7 @@ async def test_a_page(platform: Platform, browser: Browser, tmp_path: Path, path
 @pytest.mark.parametrize("language", LANGUAGES)
 async def test_one_customer(platform: Platform, browser: Browser, tmp_path: Path, language: str) -> None:
     with signed_in(platform, "jane") as jane:
-        subject = jane.get("/api/customers", headers={"X-Purpose": "support"}).json()["customers"][0]["id"]
+        subject = jane.get("/api/customers", headers={"X-Purpose": "support"}).json()["items"][0]["id"]
     for size in SIZES:
         page = await opened(platform, browser, "jane", SIZES[size], LANGUAGES[language])
         await page.goto(f"{platform.origin}/customers/{subject}")

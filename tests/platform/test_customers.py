@@ -43,7 +43,7 @@ def everybody(client: httpx.Client) -> set[str]:
     cursor = ""
     while True:
         page = client.get("/api/customers", params={"cursor": cursor, "limit": 50}).raise_for_status().json()
-        found |= {one["id"] for one in page["customers"]}
+        found |= {one["id"] for one in page["items"]}
         cursor = page["next"] or ""
         if not cursor:
             return found
@@ -51,7 +51,7 @@ def everybody(client: httpx.Client) -> set[str]:
 
 def find(client: httpx.Client, number: str, purpose: str = "support") -> httpx.Response:
     listed = client.post("/api/customers/search", json={"email": email(number)}, headers={"X-Purpose": purpose})
-    return client.get(f"/api/customers/{listed.json()['customers'][0]['id']}", headers={"X-Purpose": purpose})
+    return client.get(f"/api/customers/{listed.json()['items'][0]['id']}", headers={"X-Purpose": purpose})
 
 
 def test_each_sees_their_own_and_their_reporting_line(platform: Platform, jane: httpx.Client, nancy: httpx.Client) -> None:
@@ -104,7 +104,7 @@ def test_a_correction_needs_what_was_read(jane: httpx.Client, somebody: str) -> 
     read = find(jane, somebody)
     path, etag = f"/api/customers/{read.json()['id']}", read.headers["etag"]
     change = {"fields": {"city": "Elsewhere"}}
-    assert jane.patch(path, json=change).status_code == 412
+    assert jane.patch(path, json=change).status_code == 428
     assert jane.patch(path, json=change, headers={"If-Match": '"999"'}).status_code == 412
     assert jane.patch(path, json={"fields": {"fax": "1"}}, headers={"If-Match": etag}).json()["field"] == "fax"
     assert jane.patch(path, json={"fields": {"email": "x"}}, headers={"If-Match": etag}).status_code == 422
@@ -125,7 +125,7 @@ def test_a_corrected_address_is_found_and_the_old_one_is_not(jane: httpx.Client,
         f"/api/customers/{read.json()['id']}", json=change, headers={"If-Match": read.headers["etag"]}
     ).raise_for_status()
     assert find(jane, other).json()["id"] == read.json()["id"]
-    assert jane.post("/api/customers/search", json={"email": email(number)}).json()["customers"] == []
+    assert jane.post("/api/customers/search", json={"email": email(number)}).json()["items"] == []
 
 
 def test_an_import_run_again_changes_nothing(nancy: httpx.Client) -> None:
@@ -159,7 +159,7 @@ def test_a_bad_file_is_told_where_and_nothing_of_it_is_there(platform: Platform,
     refused = nancy.post("/api/customers/imports", content=file, headers=CSV)
     assert (refused.status_code, refused.json()["field"]) == (422, "Email")
     assert refused.json()["detail"] == "row 2, column Email: not an e-mail address"
-    assert nancy.post("/api/customers/search", json={"email": email(good)}).json()["customers"] == []
+    assert nancy.post("/api/customers/search", json={"email": email(good)}).json()["items"] == []
     wide = table([good]).replace(b"Nowhere Lane", b"N" * 10_000_000)
     assert "row 1, column Address: 100" in nancy.post("/api/customers/imports", content=wide, headers=CSV).json()["detail"]
     huge = nancy.post("/api/customers/imports", content=b"x" * (33 * 1024 * 1024), headers=CSV)
@@ -226,5 +226,5 @@ def test_owners_are_told_apart(platform: Platform, nancy: httpx.Client, jane: ht
     mine, theirs = numbers(2)
     nancy.post("/api/customers/imports", content=table([mine], JANE), headers=CSV).raise_for_status()
     nancy.post("/api/customers/imports", content=table([theirs], MARGARET), headers=CSV).raise_for_status()
-    assert len(jane.post("/api/customers/search", json={"email": email(mine)}).json()["customers"]) == 1
-    assert jane.post("/api/customers/search", json={"email": email(theirs)}).json()["customers"] == []
+    assert len(jane.post("/api/customers/search", json={"email": email(mine)}).json()["items"]) == 1
+    assert jane.post("/api/customers/search", json={"email": email(theirs)}).json()["items"] == []

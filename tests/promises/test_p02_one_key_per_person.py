@@ -66,7 +66,7 @@ def bring(platform: Platform, jane: httpx.Client, count: int = 1) -> list[tuple[
         nancy.post("/api/customers/imports", content=table(made)).raise_for_status()
     found = []
     for number in made:
-        one = jane.post("/api/customers/search", json={"email": email(number)}).json()["customers"][0]["id"]
+        one = jane.post("/api/customers/search", json={"email": email(number)}).json()["items"][0]["id"]
         found.append((number, str(one)))
     return found
 
@@ -129,7 +129,7 @@ async def test_the_shred_reaches_everywhere(platform: Platform, jane: httpx.Clie
     assert vaults.row(subject) == {}
     assert vaults.one("SELECT count(*) FROM customer_locators WHERE customer_id = %s", subject) == 0
     assert vaults.one("SELECT email_index FROM customers WHERE id = %s", subject) is None
-    assert jane.post("/api/customers/search", json={"email": email(number)}).json()["customers"] == []
+    assert jane.post("/api/customers/search", json={"email": email(number)}).json()["items"] == []
     # The neighbour is untouched.
     assert jane.get(f"/api/customers/{neighbour}").status_code == 200
     assert vaults.key(neighbour) is not None

@@ -41,7 +41,7 @@ async def settled(platform: Platform) -> list[Envelope]:
 def bring(nancy: httpx.Client, number: str) -> tuple[str, str]:
     """A made-up customer: id and ETag."""
     nancy.post("/api/customers/imports", content=table([number])).raise_for_status()
-    one = nancy.post("/api/customers/search", json={"email": email(number)}).json()["customers"][0]["id"]
+    one = nancy.post("/api/customers/search", json={"email": email(number)}).json()["items"][0]["id"]
     return one, nancy.get(f"/api/customers/{one}").headers["etag"]
 
 

@@ -47,7 +47,7 @@ class Record:
     def __init__(self, client: httpx.Client) -> None:
         self.client = client
         page = client.post("/api/customers/search", json={"email": self.row["Email"]}).raise_for_status().json()
-        self.path = f"/api/customers/{page['customers'][0]['id']}"
+        self.path = f"/api/customers/{page['items'][0]['id']}"
 
     def etag(self) -> str:
         return str(self.client.get(self.path).raise_for_status().headers["etag"])

@@ -45,16 +45,16 @@ async def test_a_page_is_one_event_that_says_everything(platform: Platform, jane
     before = published(platform)
     page = jane.get("/api/customers", params={"limit": 7}, headers={"X-Purpose": "delivery"}).json()
     assert published(platform) == before + 1, "one page, one event"
-    look = await last_look(platform, {one["id"] for one in page["customers"]})
+    look = await last_look(platform, {one["id"] for one in page["items"]})
     assert look.actor == me(jane)
     assert look.data["purpose"] == "delivery"
-    assert look.data["fields"] == {name: one["level"] for name, one in page["customers"][0]["fields"].items()}
+    assert look.data["fields"] == {name: one["level"] for name, one in page["items"][0]["fields"].items()}
     assert "customers.own_and_reporting_line" in look.data["decision"]
     assert look.subject is None and look.traceparent
 
 
 async def test_one_record_names_its_person(platform: Platform, jane: httpx.Client) -> None:
-    one = jane.get("/api/customers", params={"limit": 1}).json()["customers"][0]["id"]
+    one = jane.get("/api/customers", params={"limit": 1}).json()["items"][0]["id"]
     before = published(platform)
     jane.get(f"/api/customers/{one}", headers={"X-Purpose": "contact"}).raise_for_status()
     assert published(platform) == before + 1
@@ -63,7 +63,7 @@ async def test_one_record_names_its_person(platform: Platform, jane: httpx.Clien
 
 @pytest.mark.parametrize("path", ["/customers", "/customers/{id}", "/api/customers"])
 def test_every_way_to_look_is_told(platform: Platform, jane: httpx.Client, path: str) -> None:
-    one = jane.get("/api/customers", params={"limit": 1}).json()["customers"][0]["id"]
+    one = jane.get("/api/customers", params={"limit": 1}).json()["items"][0]["id"]
     before = published(platform)
     assert jane.get(path.replace("{id}", one), headers={"Accept": "text/html"}).status_code == 200
     assert published(platform) == before + 1
@@ -96,7 +96,7 @@ def test_the_look_is_in_the_log_and_the_person_can_be_told(platform: Platform, j
     number = numbers(1)[0]
     with signed_in(platform, "nancy") as nancy:
         nancy.post("/api/customers/imports", content=table([number])).raise_for_status()
-    one = jane.post("/api/customers/search", json={"email": email(number)}).json()["customers"][0]["id"]
+    one = jane.post("/api/customers/search", json={"email": email(number)}).json()["items"][0]["id"]
     with signed_in(platform, "andrew") as officer:
         looks = wait_until(lambda: officer.get(f"/api/audit/subjects/{one}/looks").text.count(me(jane)))
     assert looks >= 1

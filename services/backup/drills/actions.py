@@ -10,6 +10,7 @@ from services.backup.events import DrillFailed, DrillPassed
 from services.backup.formats.report import Report
 from services.backup.sets import actions as sets
 from shared.errors import ConflictError, NotFoundError
+from shared.paging import PAGE_ROWS, newest_first
 from shared.work import Work
 
 
@@ -55,10 +56,10 @@ async def interrupted(w: Work, drill_id: str | None = None) -> int:
     return len(rows)
 
 
-async def listed(w: Work) -> Sequence[Drill]:
-    """The newest first."""
+async def listed(w: Work, *, cursor: str = "", limit: int = PAGE_ROWS) -> tuple[Sequence[Drill], str | None]:
+    """One page, newest first, and the cursor of the next."""
     w.decide("view", sets.SETS)
-    return (await w.session.scalars(select(Drill).order_by(Drill.id.desc()).limit(sets.ROWS_MAX))).all()
+    return await newest_first(w.session, select(Drill), Drill.id, cursor=cursor, limit=limit)
 
 
 async def newest(w: Work) -> Drill | None:

@@ -1,7 +1,5 @@
 """HTTP in and out: drills and their reports."""
 
-from typing import Any
-
 from fastapi import APIRouter, Response
 from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel, ConfigDict, Field
@@ -15,6 +13,10 @@ from services.backup.sets.api import PURPOSE
 from services.backup.wiring import Wired
 from shared.clock import rfc3339
 from shared.http.app import CurrentActor
+from shared.http.idempotency import OnlyOnce
+from shared.http.paging import Cursor, Limit, Page
+from shared.once import Impersonal
+from shared.paging import PAGE_ROWS
 
 
 class OfSet(BaseModel):
@@ -23,42 +25,64 @@ class OfSet(BaseModel):
     backup_id: str = Field(pattern=r"^bak_[0-9a-f]{32}$", examples=["bak_019ab3c01234567890abcdef12345678"])
 
 
-def shown(row: Drill) -> dict[str, Any]:
-    return {
-        "id": row.id,
-        "backup_id": row.backup_id,
-        "state": row.state,
-        "started": rfc3339(row.started_at),
-        "finished": rfc3339(row.finished_at) if row.finished_at else None,
-        "erasures": row.erasures,
-        "checks": row.checks,
-        "report_sha256": row.report_sha256,
-    }
+class CheckOut(BaseModel):
+    """One check of a drill."""
+
+    name: str
+    passed: bool
+    says: str
+
+
+class DrillOut(Impersonal):
+    """One drill."""
+
+    id: str
+    backup_id: str
+    state: str = Field(examples=["passed"])
+    started: str
+    finished: str | None
+    erasures: int | None
+    checks: list[CheckOut]
+    report_sha256: str | None
+
+    @classmethod
+    def of(cls, row: Drill) -> "DrillOut":
+        return cls(
+            id=row.id,
+            backup_id=row.backup_id,
+            state=row.state,
+            started=rfc3339(row.started_at),
+            finished=rfc3339(row.finished_at) if row.finished_at else None,
+            erasures=row.erasures,
+            checks=[CheckOut(**one) for one in row.checks],
+            report_sha256=row.report_sha256,
+        )
 
 
 def router(wired: Wired) -> APIRouter:
     routes = APIRouter(prefix="/api/backup", tags=["drills"])
 
     @routes.get("/drills")
-    async def listed(actor: CurrentActor) -> dict[str, Any]:
-        """The newest 200 drills."""
+    async def listed(actor: CurrentActor, cursor: Cursor = "", limit: Limit = PAGE_ROWS) -> Page[DrillOut]:
+        """Drills, newest first."""
         async with wired.door.begin(actor, purpose=PURPOSE) as w:
-            return {"drills": [shown(row) for row in await actions.listed(w)]}
+            rows, after = await actions.listed(w, cursor=cursor, limit=limit)
+            return Page(items=[DrillOut.of(row) for row in rows], next=after)
 
     @routes.post("/drills", status_code=202)
-    async def begin(actor: CurrentActor, of: OfSet, response: Response) -> dict[str, Any]:
+    async def begin(actor: CurrentActor, of: OfSet, once: OnlyOnce, response: Response) -> DrillOut:
         """Restore a set into a scratch place and check it."""
-        async with wired.door.begin(actor, purpose=PURPOSE) as w:
-            row = await actions.begin(w, of.backup_id)
-        wired.runner.start(drill(wired, row.id, row.backup_id))
-        response.headers["Location"] = f"/api/backup/drills/{row.id}"
-        return shown(row)
+        async with wired.door.begin(actor, purpose=PURPOSE, once=once) as w:
+            begun = once.answer(DrillOut.of(await actions.begin(w, of.backup_id)))
+        wired.runner.start(drill(wired, begun.id, begun.backup_id))
+        response.headers["Location"] = f"/api/backup/drills/{begun.id}"
+        return begun
 
     @routes.get("/drills/{drill_id}")
-    async def one(actor: CurrentActor, drill_id: str) -> dict[str, Any]:
+    async def one(actor: CurrentActor, drill_id: str) -> DrillOut:
         async with wired.door.begin(actor, purpose=PURPOSE) as w:
             w.decide("view", sets.SETS)
-            return shown(await actions.load(w, drill_id))
+            return DrillOut.of(await actions.load(w, drill_id))
 
     @routes.get("/drills/{drill_id}/report")
     async def report(actor: CurrentActor, drill_id: str) -> PlainTextResponse:

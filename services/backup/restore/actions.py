@@ -10,6 +10,7 @@ from services.backup.restore.tables import Erasure, Restore
 from services.backup.sets import actions as sets
 from shared.access.grants import Grant
 from shared.errors import ConflictError, NotFoundError
+from shared.paging import PAGE_ROWS, newest_first
 from shared.work import Work
 
 
@@ -49,6 +50,7 @@ async def fail(w: Work, restore_id: str, code: str) -> None:
     row.state, row.finished_at, row.failure = "failed", w.now, code
 
 
-async def listed(w: Work) -> Sequence[Restore]:
+async def listed(w: Work, *, cursor: str = "", limit: int = PAGE_ROWS) -> tuple[Sequence[Restore], str | None]:
+    """One page, newest first, and the cursor of the next."""
     w.decide("view", sets.SETS)
-    return (await w.session.scalars(select(Restore).order_by(Restore.id.desc()).limit(sets.ROWS_MAX))).all()
+    return await newest_first(w.session, select(Restore), Restore.id, cursor=cursor, limit=limit)

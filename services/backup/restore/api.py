@@ -1,7 +1,5 @@
 """HTTP in and out: real restores, which need a grant of two people."""
 
-from typing import Any
-
 from fastapi import APIRouter
 from pydantic import Field
 
@@ -14,48 +12,67 @@ from services.backup.sets.api import PURPOSE
 from services.backup.wiring import Wired
 from shared.clock import rfc3339
 from shared.http.app import CurrentActor
+from shared.http.idempotency import OnlyOnce
+from shared.http.paging import Cursor, Limit, Page
+from shared.once import Impersonal
+from shared.paging import PAGE_ROWS
 
 
 class Asked(OfSet):
     grant: str = Field(max_length=8192, description="from identity, for action restore on this set")
 
 
-def shown(row: Restore) -> dict[str, Any]:
-    return {
-        "id": row.id,
-        "backup_id": row.backup_id,
-        "approval_id": row.approval_id,
-        "state": row.state,
-        "started": rfc3339(row.started_at),
-        "finished": rfc3339(row.finished_at) if row.finished_at else None,
-        "erasures": row.erasures,
-        "directory": f"restored/{row.id[-8:]}/data",
-        "failure": row.failure,
-    }
+class RestoreOut(Impersonal):
+    """One restore."""
+
+    id: str
+    backup_id: str
+    approval_id: str
+    state: str = Field(examples=["finished"])
+    started: str
+    finished: str | None
+    erasures: int | None
+    directory: str = Field(description="of the service's state")
+    failure: str | None
+
+    @classmethod
+    def of(cls, row: Restore) -> "RestoreOut":
+        return cls(
+            id=row.id,
+            backup_id=row.backup_id,
+            approval_id=row.approval_id,
+            state=row.state,
+            started=rfc3339(row.started_at),
+            finished=rfc3339(row.finished_at) if row.finished_at else None,
+            erasures=row.erasures,
+            directory=f"restored/{row.id[-8:]}/data",
+            failure=row.failure,
+        )
 
 
 def router(wired: Wired) -> APIRouter:
     routes = APIRouter(prefix="/api/backup", tags=["restores"])
 
     @routes.get("/restores")
-    async def listed(actor: CurrentActor) -> dict[str, Any]:
-        """The newest 200 restores."""
+    async def listed(actor: CurrentActor, cursor: Cursor = "", limit: Limit = PAGE_ROWS) -> Page[RestoreOut]:
+        """Restores, newest first."""
         async with wired.door.begin(actor, purpose=PURPOSE) as w:
-            return {"restores": [shown(row) for row in await actions.listed(w)]}
+            rows, after = await actions.listed(w, cursor=cursor, limit=limit)
+            return Page(items=[RestoreOut.of(row) for row in rows], next=after)
 
     @routes.get("/restores/{restore_id}")
-    async def one(actor: CurrentActor, restore_id: str) -> dict[str, Any]:
+    async def one(actor: CurrentActor, restore_id: str) -> RestoreOut:
         async with wired.door.begin(actor, purpose=PURPOSE) as w:
             w.decide("view", sets.SETS)
-            return shown(await actions.load(w, restore_id))
+            return RestoreOut.of(await actions.load(w, restore_id))
 
     @routes.post("/restores", status_code=202)
-    async def begin(actor: CurrentActor, asked: Asked) -> dict[str, Any]:
+    async def begin(actor: CurrentActor, asked: Asked, once: OnlyOnce) -> RestoreOut:
         """Restore a drilled set into a new directory of the service's state, with every erasure replayed."""
         grant = await wired.grants.verify(asked.grant, "restore", asked.backup_id, actor)
-        async with wired.door.begin(actor, purpose=PURPOSE) as w:
-            row = await actions.begin(w, asked.backup_id, grant)
-        wired.runner.start(restore(wired, row.id, row.backup_id))
-        return shown(row)
+        async with wired.door.begin(actor, purpose=PURPOSE, once=once) as w:
+            begun = once.answer(RestoreOut.of(await actions.begin(w, asked.backup_id, grant)))
+        wired.runner.start(restore(wired, begun.id, begun.backup_id))
+        return begun
 
     return routes

@@ -12,10 +12,10 @@ from services.backup.sets.tables import BackupSet
 from shared.access.decide import Resource
 from shared.errors import NotFoundError
 from shared.ids import require_id
+from shared.paging import PAGE_ROWS, newest_first
 from shared.work import Work
 
 SETS = Resource("Backups", "sets", {})
-ROWS_MAX = 200  # rows of one answer; older ones are in the log
 
 
 def begin(w: Work) -> BackupSet:
@@ -57,10 +57,10 @@ async def interrupted(w: Work) -> int:
     return len(rows)
 
 
-async def listed(w: Work) -> Sequence[BackupSet]:
-    """The newest first."""
+async def listed(w: Work, *, cursor: str = "", limit: int = PAGE_ROWS) -> tuple[Sequence[BackupSet], str | None]:
+    """One page, newest first, and the cursor of the next."""
     w.decide("view", SETS)
-    return (await w.session.scalars(select(BackupSet).order_by(BackupSet.id.desc()).limit(ROWS_MAX))).all()
+    return await newest_first(w.session, select(BackupSet), BackupSet.id, cursor=cursor, limit=limit)
 
 
 async def newest(w: Work, *states: State) -> BackupSet | None:

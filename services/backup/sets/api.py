@@ -1,57 +1,77 @@
 """HTTP in and out: sets and their manifests."""
 
-from typing import Any
+from typing import cast
 
 from fastapi import APIRouter, Response
 from fastapi.responses import PlainTextResponse
+from pydantic import Field
 
 from services.backup.formats import layout
 from services.backup.sets import actions
+from services.backup.sets.model import State
 from services.backup.sets.tables import BackupSet
 from services.backup.sets.take import take
 from services.backup.wiring import Wired
 from shared.clock import rfc3339
 from shared.http.app import CurrentActor
+from shared.http.idempotency import OnlyOnce
+from shared.http.paging import Cursor, Limit, Page
+from shared.once import Impersonal
+from shared.paging import PAGE_ROWS
 
 PURPOSE = "backup"
 
 
-def shown(row: BackupSet) -> dict[str, Any]:
-    return {
-        "id": row.id,
-        "state": row.state,
-        "started": rfc3339(row.started_at),
-        "taken": rfc3339(row.taken_at) if row.taken_at else None,
-        "bytes": row.bytes,
-        "parts": row.parts,
-        "manifest_sha256": row.manifest_sha256,
-        "failure": row.failure,
-    }
+class SetOut(Impersonal):
+    """One set."""
+
+    id: str = Field(examples=["bak_019ab3c01234567890abcdef12345678"])
+    state: State
+    started: str
+    taken: str | None
+    bytes: int | None
+    parts: int | None
+    manifest_sha256: str | None
+    failure: str | None
+
+    @classmethod
+    def of(cls, row: BackupSet) -> "SetOut":
+        return cls(
+            id=row.id,
+            state=cast("State", row.state),
+            started=rfc3339(row.started_at),
+            taken=rfc3339(row.taken_at) if row.taken_at else None,
+            bytes=row.bytes,
+            parts=row.parts,
+            manifest_sha256=row.manifest_sha256,
+            failure=row.failure,
+        )
 
 
 def router(wired: Wired) -> APIRouter:
     routes = APIRouter(prefix="/api/backup", tags=["sets"])
 
     @routes.get("/sets")
-    async def listed(actor: CurrentActor) -> dict[str, Any]:
-        """The newest 200 sets."""
+    async def listed(actor: CurrentActor, cursor: Cursor = "", limit: Limit = PAGE_ROWS) -> Page[SetOut]:
+        """Sets, newest first."""
         async with wired.door.begin(actor, purpose=PURPOSE) as w:
-            return {"sets": [shown(row) for row in await actions.listed(w)]}
+            rows, after = await actions.listed(w, cursor=cursor, limit=limit)
+            return Page(items=[SetOut.of(row) for row in rows], next=after)
 
     @routes.post("/sets", status_code=202)
-    async def begin(actor: CurrentActor, response: Response) -> dict[str, Any]:
+    async def begin(actor: CurrentActor, once: OnlyOnce, response: Response) -> SetOut:
         """Take a set. It is taken when its state says so."""
-        async with wired.door.begin(actor, purpose=PURPOSE) as w:
-            row = actions.begin(w)
-        wired.runner.start(take(wired, row.id))
-        response.headers["Location"] = f"/api/backup/sets/{row.id}"
-        return shown(row)
+        async with wired.door.begin(actor, purpose=PURPOSE, once=once) as w:
+            begun = once.answer(SetOut.of(actions.begin(w)))
+        wired.runner.start(take(wired, begun.id))
+        response.headers["Location"] = f"/api/backup/sets/{begun.id}"
+        return begun
 
     @routes.get("/sets/{backup_id}")
-    async def one(actor: CurrentActor, backup_id: str) -> dict[str, Any]:
+    async def one(actor: CurrentActor, backup_id: str) -> SetOut:
         async with wired.door.begin(actor, purpose=PURPOSE) as w:
             w.decide("view", actions.SETS)
-            return shown(await actions.load(w, backup_id))
+            return SetOut.of(await actions.load(w, backup_id))
 
     @routes.get("/sets/{backup_id}/manifest")
     async def manifest(actor: CurrentActor, backup_id: str) -> PlainTextResponse:

@@ -21,7 +21,7 @@ def router(wired: Wired) -> APIRouter:
     @routes.get("/backups")
     async def backups(actor: CurrentActor, request: Request) -> HTMLResponse:
         async with wired.door.begin(actor, purpose=PURPOSE) as w:
-            found, drilled = await sets.listed(w), await drills.listed(w)
+            (found, _), (drilled, _) = await sets.listed(w), await drills.listed(w)
         may = "backup_operator" in actor.roles  # what is shown; what is allowed is decided by the actions
         text = wired.pages.get_template("backups.html").render(
             sets=found, drills=drilled, may=may, lang=language_of(request), staff=True

@@ -13,16 +13,18 @@ from sqlalchemy.dialects.postgresql import insert
 
 from services.customers.events import CustomerUpdated, RecordsViewed, UserCreated
 from services.customers.policy.model import SEARCHED, FieldPolicy
-from services.customers.records.model import Shown, changed, identifiers, require_version, seen
+from services.customers.records.model import Shown, changed, identifiers, seen
 from services.customers.records.tables import Customer, CustomerLocator, StaffLocator, column
 from services.customers.wiring import Tools
 from shared.access.actor import Actor
 from shared.access.decide import Resource
 from shared.bus.event import Ciphertext
 from shared.errors import InvalidInputError, NotFoundError
+from shared.etag import Condition
 from shared.keys.cipher import Sealed, key_version
 from shared.keys.locators import Kind
 from shared.keys.normalise import normalise_email, normalise_phone
+from shared.paging import cut
 from shared.work import Work
 
 Row = tuple[Customer, str]  # the customer and the owner's id
@@ -56,8 +58,7 @@ async def list_customers(
     query = readable(w.actor).where(Customer.id > after).order_by(Customer.id).limit(limit + 1)
     for name, value in (search or {}).items():
         query = query.where(await _searched(name, value, tools))
-    rows = [(row[0], row[1]) for row in (await w.session.execute(query)).all()]
-    page, more = rows[:limit], len(rows) > limit
+    page, more = cut([(row[0], row[1]) for row in (await w.session.execute(query)).all()], limit)
     found = await _look(w, tools.policy, page, searched=list(search or {}))
     return found, page[-1][0].id if more else None
 
@@ -71,7 +72,9 @@ async def view_customer(w: Work, tools: Tools, customer_id: str) -> Record:
     return (await _look(w, tools.policy, [(row[0], row[1])]))[0]
 
 
-async def update_customer(w: Work, tools: Tools, customer_id: str, if_match: str, changes: Mapping[str, str | None]) -> Record:
+async def update_customer(
+    w: Work, tools: Tools, customer_id: str, condition: Condition, changes: Mapping[str, str | None]
+) -> Record:
     """Correct fields of one record. Nothing changes and nothing is published where all is as it was."""
     w.decide("look", Resource("Customers", "all"))
     query = readable(w.actor).where(Customer.id == customer_id).with_for_update(of=Customer)
@@ -80,7 +83,7 @@ async def update_customer(w: Work, tools: Tools, customer_id: str, if_match: str
         raise NotFoundError
     customer, owner = row[0], row[1]
     w.decide("update", Resource("Customer", customer.id, {"owner": owner}))
-    require_version(customer.version, if_match)
+    condition.require(customer.version)
     values = await opened(w, customer)
     new = changed(values, changes, tools.policy)
     if new:

@@ -2,16 +2,18 @@
 
 from typing import Annotated, Self
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Header, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from services.customers.records import actions
 from services.customers.records.actions import Record
-from services.customers.records.model import etag
 from services.customers.wiring import Tools
 from shared.access.masks import Level
-from shared.errors import NotFoundError, PreconditionError
+from shared.errors import NotFoundError
+from shared.etag import etag
 from shared.http.app import CurrentActor
+from shared.http.conditions import SeenVersion
+from shared.http.paging import Cursor, Limit, Page
 from shared.ids import is_id
 from shared.work import Door
 
@@ -36,12 +38,10 @@ class CustomerOut(BaseModel):
     fields: dict[str, FieldOut]
 
 
-class Page(BaseModel):
-    """One page; `next` is the `cursor` of the one after it."""
+class CustomersOut(Page[CustomerOut]):
+    """One page of customers, as you see them for this purpose."""
 
-    customers: list[CustomerOut]
-    next: str | None
-    purpose: str
+    purpose: str = Field(examples=["support"])
 
 
 class Search(BaseModel):
@@ -86,23 +86,23 @@ def router(door: Door, tools: Tools, page_rows: int) -> APIRouter:
     async def list_customers(
         actor: CurrentActor,
         purpose: PurposeHeader = None,
-        cursor: Annotated[str, Query(max_length=40)] = "",
-        limit: Annotated[int, Query(ge=1, le=200)] = page_rows,
-    ) -> Page:
+        cursor: Cursor = "",
+        limit: Limit = page_rows,
+    ) -> CustomersOut:
         """Your customers and those of your reporting line. The whole page is one event in the log."""
         why = tools.policy.require_purpose(purpose)
         async with door.begin(actor, why) as w:
-            found, after = await actions.list_customers(w, tools, after=cursor, limit=limit, search={})
-        return Page(customers=[shape(one) for one in found], next=after, purpose=why)
+            found, after = await actions.list_customers(w, tools, after=cursor, limit=limit)
+        return CustomersOut(items=[shape(one) for one in found], next=after, purpose=why)
 
     @api.post("/search")
-    async def search_customers(asked: Search, actor: CurrentActor, purpose: PurposeHeader = None) -> Page:
+    async def search_customers(asked: Search, actor: CurrentActor, purpose: PurposeHeader = None) -> CustomersOut:
         """Those of your customers who have exactly this address and number. A POST: an address in a URL ends in histories."""
         why = tools.policy.require_purpose(purpose)
         async with door.begin(actor, why) as w:
             search = {name: value for name, value in asked if value}
             found, _ = await actions.list_customers(w, tools, after="", limit=page_rows, search=search)
-        return Page(customers=[shape(one) for one in found], next=None, purpose=why)
+        return CustomersOut(items=[shape(one) for one in found], next=None, purpose=why)
 
     @api.get("/{customer_id}")
     async def view_customer(
@@ -119,15 +119,13 @@ def router(door: Door, tools: Tools, page_rows: int) -> APIRouter:
         customer_id: str,
         changes: Changes,
         actor: CurrentActor,
+        seen: SeenVersion,
         response: Response,
-        if_match: Annotated[str, Header(max_length=40)] = "",
         purpose: PurposeHeader = None,
     ) -> CustomerOut:
         """Correct fields. If-Match is required: nobody overwrites what they have not seen."""
-        if not if_match:
-            raise PreconditionError("send If-Match with the ETag that you read")
         async with door.begin(actor, tools.policy.require_purpose(purpose)) as w:
-            found = await actions.update_customer(w, tools, subject_id(customer_id), if_match, changes.fields)
+            found = await actions.update_customer(w, tools, subject_id(customer_id), seen, changes.fields)
         response.headers["ETag"] = etag(found.version)
         return shape(found)
 

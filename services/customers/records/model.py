@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from services.customers.policy.model import FieldPolicy
 from shared.access.masks import Level, shown
-from shared.errors import InvalidInputError, PreconditionError
+from shared.errors import InvalidInputError
 from shared.keys.normalise import normalise_email, normalise_phone
 
 # Countries of the file as they are written -> region for phone numbers without a country code.
@@ -61,17 +61,6 @@ def changed(old: Mapping[str, str | None], wanted: Mapping[str, str | None], pol
     """Cleaned values of `wanted` that differ from `old`."""
     new = {name: clean(name, value or "", policy) for name, value in wanted.items()}
     return {name: value for name, value in new.items() if value != old.get(name)}
-
-
-def require_version(version: int, if_match: str) -> None:
-    """`if_match` is the ETag of the record as it was read (RFC 9110 section 13.1.1). PreconditionError else."""
-    if if_match.strip() != etag(version):
-        raise PreconditionError("the record changed since it was read; read it again")
-
-
-def etag(version: int) -> str:
-    """The strong ETag of a version."""
-    return f'"{version}"'
 
 
 def seen(values: Mapping[str, str | None], purpose: str, policy: FieldPolicy) -> dict[str, Shown]:

@@ -8,11 +8,12 @@ from fastapi.responses import RedirectResponse
 from services.customers.pages.show import Show
 from services.customers.records import actions
 from services.customers.records.api import subject_id
-from services.customers.records.model import etag
 from services.customers.wiring import Tools
 from shared.access.actor import Actor
 from shared.errors import InvalidInputError, PreconditionError
+from shared.etag import Condition
 from shared.http.app import CurrentActor
+from shared.http.paging import Cursor
 from shared.work import Door
 
 Purpose = Annotated[str, Query(max_length=40)]
@@ -26,7 +27,7 @@ def router(door: Door, tools: Tools, show: Show, page_rows: int) -> APIRouter:
         request: Request,
         actor: CurrentActor,
         purpose: Purpose = "",
-        cursor: Annotated[str, Query(max_length=40)] = "",
+        cursor: Cursor = "",
     ) -> Response:
         return await page(request, actor, tools.policy.require_purpose(purpose), cursor, "")
 
@@ -81,7 +82,7 @@ def router(door: Door, tools: Tools, show: Show, page_rows: int) -> APIRouter:
         why = tools.policy.require_purpose(purpose)
         try:
             async with door.begin(actor, why) as w:
-                await actions.update_customer(w, tools, subject_id(customer_id), etag(version), {field: value})
+                await actions.update_customer(w, tools, subject_id(customer_id), Condition.on(version), {field: value})
         except PreconditionError:
             return await one(request, actor, customer_id, why, said="stale")
         except InvalidInputError as error:

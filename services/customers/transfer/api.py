@@ -10,12 +10,14 @@ from services.customers.transfer.model import decode, parse
 from services.customers.wiring import Tools
 from shared.access.grants import GrantVerifier
 from shared.http.app import CurrentActor
+from shared.http.idempotency import OnlyOnce
+from shared.once import Impersonal
 from shared.work import Door
 
 IMPORTS = "/api/customers/imports"
 
 
-class ImportOut(BaseModel):
+class ImportOut(Impersonal):
     """What the import did. `refused_columns` have no purpose in the field policy: nothing of them was stored."""
 
     import_id: str
@@ -39,20 +41,25 @@ def router(door: Door, tools: Tools, grants: GrantVerifier) -> APIRouter:
         status_code=201,
         openapi_extra={"requestBody": {"content": {"text/csv": {"schema": {"type": "string"}}}, "required": True}},
     )
-    async def import_customers(request: Request, actor: CurrentActor) -> ImportOut:
+    async def import_customers(request: Request, actor: CurrentActor, once: OnlyOnce) -> ImportOut:
         """The body is the CSV file itself, UTF-8. All of it is taken in, or nothing."""
         file = parse(decode(await request.body()), tools.policy)
-        async with door.begin(actor, "import") as w:
+        async with door.begin(actor, "import", once=once) as w:
             done = await actions.import_customers(w, tools, file)
-        return ImportOut(**vars(done))
+            return once.answer(ImportOut(**vars(done)))
 
     @api.post("/api/customers/exports", response_class=Response)
     async def export_customers(
-        body: ExportIn, actor: CurrentActor, grant: Annotated[str, Header(alias="X-Kept-Grant", max_length=16384)]
+        body: ExportIn,
+        actor: CurrentActor,
+        once: OnlyOnce,
+        grant: Annotated[str, Header(alias="X-Kept-Grant", max_length=16384)],
     ) -> Response:
-        """Every record you may see, sealed to your key. Takes a grant of identity for `export` of `customers`."""
+        """Every record you may see, sealed to your key. Takes a grant of identity for `export` of `customers`.
+
+        The file itself is kept nowhere: sent again with the same Idempotency-Key, the answer says that it was done."""
         granted = await grants.verify(grant, "export", actions.EXPORT, actor)
-        async with door.begin(actor, "export") as w:
+        async with door.begin(actor, "export", once=once) as w:
             sealed = await actions.export_customers(w, tools, granted, body.recipient)
         headers = {"Content-Disposition": 'attachment; filename="customers.csv.age"', "Cache-Control": "no-store"}
         return Response(sealed, media_type="application/octet-stream", headers=headers)

@@ -1,29 +1,30 @@
 """The staff desk: which requests there are, until when, what is missing; and the law's extension."""
 
-from dataclasses import asdict
 from functools import partial
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Form, Request
+from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse
 
 from services.dsar.desk.texts import words
-from services.dsar.desk.view import rows
+from services.dsar.desk.view import DESK, Row, listed, rows
 from services.dsar.requests import actions
 from services.dsar.wiring import Wired
-from shared.access.actor import Actor
-from shared.access.decide import Resource
-from shared.http.app import current_actor
+from shared.http.app import CurrentActor
 from shared.http.pages import language_of
+from shared.http.paging import Cursor, Limit, Page
 from shared.notes.note import vkey
+from shared.paging import PAGE_ROWS
+
+PURPOSE = "data subject requests"
 
 
 def router(wired: Wired) -> APIRouter:
     routes = APIRouter(tags=["desk"])
 
     @routes.get("/desk", response_class=HTMLResponse)
-    async def desk(actor: Annotated[Actor, Depends(current_actor)], http: Request) -> HTMLResponse:
-        async with wired.door.begin(actor, purpose="data subject requests") as w:
+    async def desk(actor: CurrentActor, http: Request) -> HTMLResponse:
+        async with wired.door.begin(actor, purpose=PURPOSE) as w:
             found = await rows(w, wired.book)
         lang = language_of(http)
         page = wired.pages.get_template("desk.html").render(
@@ -32,19 +33,18 @@ def router(wired: Wired) -> APIRouter:
         return HTMLResponse(page, headers={"Cache-Control": "no-store"})
 
     @routes.post("/desk/{request_id}/extend")
-    async def extend(
-        actor: Annotated[Actor, Depends(current_actor)], request_id: str, reason: Annotated[str, Form()]
-    ) -> RedirectResponse:
-        async with wired.door.begin(actor, purpose="data subject requests") as w:
-            w.decide("extend", Resource("RequestDesk", "desk", {}))
+    async def extend(actor: CurrentActor, request_id: str, reason: Annotated[str, Form()]) -> RedirectResponse:
+        async with wired.door.begin(actor, purpose=PURPOSE) as w:
+            w.decide("extend", DESK)
             await actions.extend(w, request_id, reason)
         return RedirectResponse("/desk", status_code=303)
 
     @routes.get("/api/dsar/requests")
-    async def listed(actor: Annotated[Actor, Depends(current_actor)]) -> dict[str, Any]:
-        """Requests with their deadlines; no personal data."""
-        async with wired.door.begin(actor, purpose="data subject requests") as w:
-            return {"requests": [asdict(row) for row in await rows(w, wired.book)]}
+    async def requests(actor: CurrentActor, cursor: Cursor = "", limit: Limit = PAGE_ROWS) -> Page[Row]:
+        """Requests with their deadlines, newest first; no personal data."""
+        async with wired.door.begin(actor, purpose=PURPOSE) as w:
+            found, after = await listed(w, wired.book, cursor=cursor, limit=limit)
+            return Page(items=found, next=after)
 
     @routes.get("/api/dsar/laws")
     async def laws() -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """What the desk shows of a request: right, state, dates, who is late. No address, no subject, no answer."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -10,6 +10,7 @@ from services.dsar.requests.model import Law, State, last_day
 from services.dsar.requests.tables import DataRequest
 from services.dsar.saga.tables import Ask
 from shared.access.decide import Resource
+from shared.paging import newest_first
 from shared.work import Work
 
 ROWS_MAX = 200  # rows on the page: the desk is for what is open; older ones are in the log
@@ -31,15 +32,26 @@ class Row:
     may_extend: bool
 
 
+DESK = Resource("RequestDesk", "desk", {})
 DONE = (State.ANSWERED, State.DELIVERED, State.REFUSED, State.CLOSED)
 
 
 async def rows(w: Work, book: Mapping[str, Law]) -> list[Row]:
     """Open requests first, the nearest deadline on top."""
-    w.decide("view", Resource("RequestDesk", "desk", {}))
+    w.decide("view", DESK)
     closed = DataRequest.state.in_(DONE)
     query = select(DataRequest).order_by(closed, DataRequest.due_at).limit(ROWS_MAX)
-    found = (await w.session.scalars(query)).all()
+    return await _rows(w, book, (await w.session.scalars(query)).all())
+
+
+async def listed(w: Work, book: Mapping[str, Law], *, cursor: str, limit: int) -> tuple[list[Row], str | None]:
+    """One page of requests, newest first, and the cursor of the next."""
+    w.decide("view", DESK)
+    found, after = await newest_first(w.session, select(DataRequest), DataRequest.id, cursor=cursor, limit=limit)
+    return await _rows(w, book, found), after
+
+
+async def _rows(w: Work, book: Mapping[str, Law], found: Sequence[DataRequest]) -> list[Row]:
     owing: dict[str, set[str]] = {}
     asks = await w.session.scalars(select(Ask).where(Ask.request_id.in_([r.id for r in found]), Ask.answered_at.is_(None)))
     for ask in asks.all():

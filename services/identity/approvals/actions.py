@@ -1,10 +1,9 @@
 """What can be done with an approval: ask, agree, refuse, take the grant, let it expire."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.exc import IntegrityError
 
 from services.identity.access.model import grant_claims
@@ -15,9 +14,8 @@ from services.identity.events import ApprovalGiven, ApprovalGranted, ApprovalRef
 from shared.access.decide import Resource
 from shared.clock import rfc3339
 from shared.errors import ConflictError, NotAllowedError, NotFoundError, RefusedError
+from shared.paging import PAGE_ROWS, newest_first
 from shared.work import Work
-
-page_rows_max = 200  # one page shows what waits and the latest decided
 
 
 @dataclass(frozen=True)
@@ -33,13 +31,13 @@ def _resource(row: ApprovalRow) -> Resource:
     return Resource("Approval", row.id, attrs)
 
 
-async def request(w: Work, action: str, resource: str, lifetime: timedelta) -> str:
+async def request(w: Work, action: str, resource: str, lifetime: timedelta) -> Seen:
     """Somebody asks for two others. One open approval per action and resource and asker."""
     check_request(action, resource)
     row = _new(w, action, resource, lifetime, None)
     w.decide("request", _resource(row))
     await _open(w, row)
-    return row.id
+    return Seen(row, [])
 
 
 async def request_erasure(w: Work, request_id: str, subject: str | None, lifetime: timedelta) -> None:
@@ -111,7 +109,7 @@ def may_decide(w: Work, seen: Seen) -> bool:
     return True
 
 
-async def approve(w: Work, approval_id: str) -> State:
+async def approve(w: Work, approval_id: str) -> Seen:
     """One person's yes; the second different person's grants it."""
     seen = await _load(w, approval_id)
     _check(w, seen)
@@ -123,15 +121,16 @@ async def approve(w: Work, approval_id: str) -> State:
     if row.state == State.GRANTED:
         row.decided_at, row.grant_id = w.now, w.new_id("grt")
         w.publish(ApprovalGranted(**about, approvers=approvers))
-    return State(row.state)
+    return Seen(row, approvers)
 
 
-async def refuse(w: Work, approval_id: str) -> None:
+async def refuse(w: Work, approval_id: str) -> Seen:
     """One no of somebody who may decide ends it."""
     seen = await _load(w, approval_id)
     _check(w, seen)
     w.session.add(Voice(approval_id=approval_id, person=w.actor.id, word="no", at=w.now))
     _end(w, seen.row, State.REFUSED)
+    return seen
 
 
 def _end(w: Work, row: ApprovalRow, state: State) -> None:
@@ -180,20 +179,29 @@ async def grant(w: Work, approval_id: str, signer: TokenSigner, usable: timedelt
     )
 
 
-async def readable(w: Work) -> Sequence[Seen]:
-    """What the actor may see: everything for those who may decide, else what they asked for. Newest first."""
-    query = select(ApprovalRow).order_by(ApprovalRow.requested_at.desc()).limit(page_rows_max)
+def _visible(w: Work) -> Select[ApprovalRow]:
+    """What the actor may see: everything for those who may decide, else what they asked for."""
+    query = select(ApprovalRow)
     try:
         w.decide("view", Resource("ApprovalList", "all", {}))
     except NotAllowedError:
         query = query.where(ApprovalRow.requester == w.actor.id)
-    rows = (await w.session.scalars(query)).all()
-    return [Seen(row, await _approvers(w, row.id)) for row in rows]
+    return query
+
+
+async def listed(w: Work, *, cursor: str = "", limit: int = PAGE_ROWS) -> tuple[list[Seen], str | None]:
+    """One page of what the actor may see, newest first, and the cursor of the next."""
+    rows, after = await newest_first(w.session, _visible(w), ApprovalRow.id, cursor=cursor, limit=limit)
+    said_yes = select(Voice).where(Voice.approval_id.in_([row.id for row in rows]), Voice.word == "yes").order_by(Voice.at)
+    approvers: dict[str, list[str]] = {}
+    for voice in await w.session.scalars(said_yes):
+        approvers.setdefault(voice.approval_id, []).append(voice.person)
+    return [Seen(row, approvers.get(row.id, [])) for row in rows], after
 
 
 async def one(w: Work, approval_id: str) -> Seen:
     """One approval that the actor may see; for anybody else there is none."""
-    found = [seen for seen in await readable(w) if seen.row.id == approval_id]
-    if not found:
+    row = await w.session.scalar(_visible(w).where(ApprovalRow.id == approval_id))
+    if row is None:
         raise NotFoundError
-    return found[0]
+    return Seen(row, await _approvers(w, row.id))

@@ -18,7 +18,7 @@ def router(door: Door, show: Show) -> APIRouter:
     @pages.get("")
     async def listed(request: Request, actor: CurrentActor) -> Response:
         async with door.begin(actor) as w:
-            seen = await actions.readable(w)
+            seen, _ = await actions.listed(w)
             allowed = {one.row.id for one in seen if actions.may_decide(w, one)}
         return show(request, "approvals.html", actor=actor, approvals=seen, allowed=allowed)
 

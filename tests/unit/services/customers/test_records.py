@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.customers.policy.load import load
-from services.customers.records.model import changed, clean, etag, identifiers, require_version, seen
-from shared.errors import InvalidInputError, PreconditionError
+from services.customers.records.model import changed, clean, identifiers, seen
+from shared.errors import InvalidInputError
 
 POLICY = load()
 LUIS = {"first_name": "Luís", "email": "luisg@embraer.com.br", "phone": "+55 (12) 3923-5555", "country": "Brazil"}
@@ -51,10 +51,3 @@ def test_no_value_is_shown_whole_unless_its_level_is_clear(value: str, purpose: 
     shown = seen({name: value}, purpose, POLICY)[name]
     assert shown.value != value or shown.level == "clear"
     assert shown.level != "hidden" or shown.value is None
-
-
-@pytest.mark.parametrize("if_match", ["", "*", "1", '"2"', 'W/"1"', '"01"'])
-def test_only_the_version_that_was_read_may_be_changed(if_match: str) -> None:
-    require_version(1, etag(1))
-    with pytest.raises(PreconditionError):
-        require_version(1, if_match)
