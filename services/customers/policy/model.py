@@ -43,8 +43,10 @@ class FieldRule(Strict):
     kind: Kind
     category: str
     purpose: str
+    purpose_zh: str
     basis: str
     retention: str
+    retention_zh: str
     required: bool = False
     characters_max: int = Field(default=200, ge=1, le=2000)
     levels: Mapping[str, Level]
