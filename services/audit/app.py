@@ -13,6 +13,7 @@ from services.audit.index.follow import Follower
 from services.audit.log import api as log_api
 from services.audit.log.head import Heads
 from services.audit.log.ingest import Ingest
+from services.audit.log.opening import Opener
 from services.audit.log.sealer import Sealer
 from services.audit.settings import AuditSettings
 from services.audit.wiring import Wired
@@ -38,11 +39,8 @@ async def build(settings: AuditSettings) -> FastAPI:
     follower = Follower(blobs, door)
     ingest = Ingest(
         pattern=settings.topics,
-        log_name=settings.log_name,
-        blobs=blobs,
-        heads=Heads(door),
+        opener=Opener(settings.log_name, blobs, Heads(door), vault),
         sealer=Sealer(door),
-        vault=vault,
         broker=broker,
         published=follower.wake,
     )

@@ -10,21 +10,29 @@ from shared.errors import TamperError
 from shared.keys.cipher import DataKey
 
 NONCE_BYTES = 12
+_NONCES = hashlib.sha256(b"kept-seal-nonce-1\x00")
 
 
 def nonce_for(place: bytes) -> bytes:
     """The nonce of a place: the first 96 bits of SHA-256 over its canonical bytes."""
-    return hashlib.sha256(b"kept-seal-nonce-1\x00" + place).digest()[:NONCE_BYTES]
+    digest = _NONCES.copy()
+    digest.update(place)
+    return digest.digest()[:NONCE_BYTES]
 
 
-def seal_at(key: DataKey, nonce: bytes, plaintext: bytes, associated: bytes) -> bytes:
-    """Ciphertext and tag."""
-    return AESGCMSIV(key.secret).encrypt(nonce, plaintext, associated)
+class PlaceCipher:
+    """A data key, ready to seal many records. It lives no longer than its batch: a shred must reach every copy."""
 
+    def __init__(self, key: DataKey) -> None:
+        self._cipher = AESGCMSIV(key.secret)
 
-def open_at(key: DataKey, nonce: bytes, sealed: bytes, associated: bytes) -> bytes:
-    """The plaintext, or TamperError, in one opaque way."""
-    try:
-        return AESGCMSIV(key.secret).decrypt(nonce, sealed, associated)
-    except InvalidTag:
-        raise TamperError("a sealed entry does not open") from None
+    def seal(self, nonce: bytes, plaintext: bytes, associated: bytes) -> bytes:
+        """Ciphertext and tag."""
+        return self._cipher.encrypt(nonce, plaintext, associated)
+
+    def open(self, nonce: bytes, sealed: bytes, associated: bytes) -> bytes:
+        """The plaintext, or TamperError, in one opaque way."""
+        try:
+            return self._cipher.decrypt(nonce, sealed, associated)
+        except InvalidTag:
+            raise TamperError("a sealed entry does not open") from None

@@ -72,6 +72,35 @@ class Keyring:
             rows = [{"subject": s, "version": k.version, "wrapped": w} for s, k, w in zip(part, keys, wrapped, strict=True)]
             await session.execute(insert(self._t.keyring), rows)
 
+    async def keys(self, session: AsyncSession, subjects: Iterable[str]) -> dict[str, DataKey | None]:
+        """A data key for each, made where there is none yet; None where it was shredded. Until the caller's transaction ends,
+        nobody is shredded."""
+        await self._vault.require()
+        await session.execute(_CREATING)
+        found: dict[str, DataKey | None] = {}
+        for part in _parts(list(dict.fromkeys(subjects))):
+            gone = await session.scalars(select(self._t.shredded.c.subject).where(self._t.shredded.c.subject.in_(part)))
+            for subject in gone:
+                self.evict(subject)
+                found[subject] = None
+            alive = [s for s in part if s not in found]
+            found |= {s: key for s in alive if (key := self._cached(s)) is not None}
+            found |= await self._unwrap(session, [s for s in alive if s not in found])
+            found |= await self._made(session, [s for s in alive if s not in found])
+        return found
+
+    async def _made(self, session: AsyncSession, subjects: Sequence[str]) -> dict[str, DataKey]:
+        """New keys, except where somebody else was faster: then theirs."""
+        if not subjects:
+            return {}
+        keys = [new_data_key() for _ in subjects]
+        wrapped = await self._vault.encrypt(self._kek, [k.secret for k in keys])
+        rows = [{"subject": s, "version": k.version, "wrapped": w} for s, k, w in zip(subjects, keys, wrapped, strict=True)]
+        insert_ = upsert(self._t.keyring).on_conflict_do_nothing().returning(self._t.keyring.c.subject)
+        ours = set(await session.scalars(insert_, rows))
+        made = {s: key for s, key in zip(subjects, keys, strict=True) if s in ours}
+        return made | await self._unwrap(session, [s for s in subjects if s not in ours])
+
     async def prefetch(self, session: AsyncSession, subjects: Iterable[str]) -> None:
         """Unwrap what is not cached, in one batch. Subjects without a key are left out."""
         await self._vault.require()
@@ -80,6 +109,8 @@ class Keyring:
             await self._unwrap(session, part)
 
     async def _unwrap(self, session: AsyncSession, subjects: Sequence[str]) -> dict[str, DataKey]:
+        if not subjects:
+            return {}
         t = self._t.keyring
         started = time.monotonic()
         query = select(t.c.subject, t.c.version, t.c.wrapped).where(t.c.subject.in_(subjects))

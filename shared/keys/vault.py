@@ -118,9 +118,13 @@ class Vault:
 
     async def sign(self, key: str, message: bytes) -> tuple[int, bytes]:
         """(key version, 64-byte Ed25519 signature) over `message`."""
-        answer = await self._call(lambda: self._client.write_data(f"transit/sign/{key}", data={"input": _b64(message)}))
-        _, version, signature = answer["data"]["signature"].split(":", 2)
-        return int(version[1:]), base64.b64decode(signature)
+        return (await self.sign_all(key, [message]))[0]
+
+    async def sign_all(self, key: str, messages: Sequence[bytes]) -> list[tuple[int, bytes]]:
+        """(key version, 64-byte Ed25519 signature) over each message, in order."""
+        found = await self._batch("sign", key, [{"input": _b64(m)} for m in messages], "signature")
+        parts = [one.split(":", 2) for one in found]
+        return [(int(version[1:]), base64.b64decode(signature)) for _, version, signature in parts]
 
     async def public_keys(self, key: str) -> dict[int, bytes]:
         """version -> 32-byte Ed25519 public key, all versions Vault still has."""

@@ -43,20 +43,24 @@ class VaultSigner:
     """Signs in Vault: the private key never leaves it. The newest version of the key signs."""
 
     def __init__(self, vault: Vault, key: str, name: str) -> None:
-        self._vault = vault
-        self._key = key
+        self.vault = vault
+        self.key = key
         self._public: dict[int, bytes] = {}
         self.name = name
 
     async def sign(self, message: bytes) -> tuple[bytes, bytes]:
-        version, signature = await self._vault.sign(self._key, message)
-        if version not in self._public:
-            self._public = await self._vault.public_keys(self._key)
-        return self._public[version], signature
+        return (await self.sign_all([message]))[0]
+
+    async def sign_all(self, messages: Sequence[bytes]) -> list[tuple[bytes, bytes]]:
+        """As `sign`, in one call."""
+        signed = await self.vault.sign_all(self.key, messages)
+        if any(version not in self._public for version, _ in signed):
+            self._public = await self.vault.public_keys(self.key)
+        return [(self._public[version], signature) for version, signature in signed]
 
     async def vkeys(self) -> list[str]:
         """One vkey per version of the key, oldest first."""
-        found = await self._vault.public_keys(self._key)
+        found = await self.vault.public_keys(self.key)
         return [vkey(self.name, found[version]) for version in sorted(found)]
 
 
@@ -128,9 +132,28 @@ def check_text(text: str) -> str:
 
 async def sign_note(text: str, signer: Signer) -> str:
     """`text` as a note signed by `signer`."""
-    public, signature = await signer.sign(check_text(text).encode())
-    line = base64.b64encode(key_id(signer.name, public) + signature).decode()
-    return f"{text}\n— {signer.name} {line}\n"
+    return (await sign_notes([(text, signer)]))[0]
+
+
+async def sign_notes(texts: Sequence[tuple[str, Signer]]) -> list[str]:
+    """Each text as a note signed by its signer, in order; what one key in Vault signs goes there in one call."""
+    signed: dict[int, tuple[bytes, bytes]] = {}
+    together: dict[tuple[int, str], list[int]] = {}
+    for at, (text, signer) in enumerate(texts):
+        if isinstance(signer, VaultSigner):
+            together.setdefault((id(signer.vault), signer.key), []).append(at)
+        else:
+            signed[at] = await signer.sign(check_text(text).encode())
+    for places in together.values():
+        one = texts[places[0]][1]
+        assert isinstance(one, VaultSigner)
+        answers = await one.sign_all([check_text(texts[at][0]).encode() for at in places])
+        signed.update(zip(places, answers, strict=True))
+    return [_signed(text, signer.name, *signed[at]) for at, (text, signer) in enumerate(texts)]
+
+
+def _signed(text: str, name: str, public: bytes, signature: bytes) -> str:
+    return f"{text}\n— {name} {base64.b64encode(key_id(name, public) + signature).decode()}\n"
 
 
 def split_note(note: str) -> tuple[str, list[tuple[str, bytes]]]:

@@ -1,15 +1,18 @@
 """Entry bundles: repeated (16-bit big-endian length, entry)."""
 
+import struct
 from collections.abc import Sequence
 
 from services.audit.log.entry import ENTRY_BYTES_MAX
 from shared.errors import InvariantError, MalformedError
 
+_length = struct.Struct(">H").pack
+
 
 def encode(entries: Sequence[bytes]) -> bytes:
     if any(len(e) > ENTRY_BYTES_MAX for e in entries):
         raise InvariantError("an entry is too long for a bundle")
-    return b"".join(len(e).to_bytes(2, "big") + e for e in entries)
+    return b"".join([piece for e in entries for piece in (_length(len(e)), e)])
 
 
 def parse(data: bytes) -> list[bytes]:

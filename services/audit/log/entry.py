@@ -7,14 +7,23 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
+from typing import NamedTuple
 
 from shared.errors import MalformedError
 
 FORMAT = 1
 ENTRY_BYTES_MAX = 65_535  # a bundle gives each entry a 16-bit length (tlog-tiles)
-NULL = 0xFFFFFFFF
+NULL = b"\xff\xff\xff\xff"
+WIDE = b"\xff\xff"  # stands for the count where headers need 4-byte counts and lengths
+NARROW_MAX = 0xFFFE  # headers of a record in the narrow form; one name has at most one byte more
+NAMES_CACHED_MAX = 1_000  # header names, of at most NAME_CACHED_CHARS_MAX: under a megabyte
+NAME_CACHED_CHARS_MAX = 100
 _HEAD = struct.Struct(">BBH")
 _PLACE = struct.Struct(">IQq")
+_two = struct.Struct(">H").pack
+_four = struct.Struct(">I").pack
+Headers = Sequence[tuple[str, bytes | None]]
 
 
 class Kind(IntEnum):
@@ -27,8 +36,7 @@ class Kind(IntEnum):
     FORGOTTEN = 5  # the CloudEvents ids only: the record came after its subject was erased
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """Where the record stood. `timestamp`: milliseconds since 1970, as the broker says; -1 in a gap."""
 
     topic: str
@@ -58,42 +66,84 @@ class Entry:
         return ""
 
 
-def _text(value: str) -> bytes:
-    raw = value.encode("utf-8", "surrogateescape")
-    if len(raw) > 0xFFFF:
-        raise MalformedError("a name is over 65,535 bytes")
-    return len(raw).to_bytes(2, "big") + raw
+class _TooLongError(Exception):
+    """A name that the narrow form cannot hold."""
+
+
+class _Names(dict[str, bytes]):
+    """Header names as they are encoded, each with its length: a topic's records all have the same few."""
+
+    def __missing__(self, name: str) -> bytes:
+        raw = name.encode("utf-8", "surrogateescape")
+        if len(raw) > 0xFFFF:
+            raise _TooLongError
+        encoded = _two(len(raw)) + raw
+        if len(name) <= NAME_CACHED_CHARS_MAX and len(self) < NAMES_CACHED_MAX:
+            self[name] = encoded
+        return encoded
+
+
+_NAMES = _Names()
 
 
 def _blob(value: bytes | None) -> bytes:
-    return NULL.to_bytes(4, "big") if value is None else len(value).to_bytes(4, "big") + value
+    return NULL if value is None else _four(len(value)) + value
 
 
-def encode_payload(headers: Sequence[tuple[str, bytes | None]], key: bytes | None, value: bytes | None) -> bytes:
+def _narrow(headers: Headers) -> list[bytes]:
+    parts = [_two(len(headers))]
+    for name, content in headers:
+        if content is None:
+            parts += (_NAMES[name], NULL)
+        else:
+            parts += (_NAMES[name], _four(len(content)), content)
+    return parts
+
+
+def _headers(headers: Headers) -> list[bytes]:
+    """The encoded headers, in pieces. Wide where, and only where, the narrow form cannot hold them."""
+    if len(headers) <= NARROW_MAX:
+        try:
+            return _narrow(headers)
+        except _TooLongError:
+            pass
+    pairs = [(name.encode("utf-8", "surrogateescape"), content) for name, content in headers]
+    return [WIDE, _four(len(pairs)), *(piece for name, content in pairs for piece in (_blob(name), _blob(content)))]
+
+
+def encode_payload(headers: Headers, key: bytes | None, value: bytes | None) -> bytes:
     """Headers, key and value in the encoding that RECORD uses and SEALED encrypts."""
-    parts = [len(headers).to_bytes(2, "big")]
-    parts += [_text(name) + _blob(content) for name, content in headers]
-    return b"".join([*parts, _blob(key), _blob(value)])
+    return b"".join((*_headers(headers), _blob(key), _blob(value)))
+
+
+@lru_cache(maxsize=4096)  # topics: at most 249 characters each
+def _start(kind: int, topic: str) -> bytes:
+    raw = topic.encode()
+    return _HEAD.pack(FORMAT, kind, len(raw)) + raw
 
 
 def encode_head(kind: Kind, place: Place) -> bytes:
     """The part that every entry starts with."""
-    topic = place.topic.encode()
-    return _HEAD.pack(FORMAT, kind, len(topic)) + topic + _PLACE.pack(place.partition, place.offset, place.timestamp)
+    return _start(kind, place.topic) + _PLACE.pack(place.partition, place.offset, place.timestamp)
 
 
-def encode_clear(entry: Entry) -> bytes:
-    """What stands before the ciphertext of a SEALED entry, and is its associated data."""
-    headers = b"".join(_text(n) + _blob(v) for n, v in entry.headers)
-    return encode_head(entry.kind, entry.place) + len(entry.headers).to_bytes(2, "big") + headers + _text(entry.sealing)
+def encode_record(place: Place, headers: Headers, key: bytes | None, value: bytes | None) -> bytes:
+    """`encode` of a RECORD, without making one: the hot path."""
+    return b"".join((encode_head(Kind.RECORD, place), *_headers(headers), _blob(key), _blob(value)))
+
+
+def encode_clear(head: bytes, headers: Headers, sealing: str) -> bytes:
+    """A FORGOTTEN entry; and what stands before the ciphertext of a SEALED one, which is its associated data."""
+    raw = sealing.encode()
+    return b"".join((head, *_headers(headers), _two(len(raw)), raw))
 
 
 def encode(entry: Entry) -> bytes:
     """The canonical bytes; may be longer than ENTRY_BYTES_MAX, then it is stored as LARGE."""
     if entry.kind is Kind.RECORD:
-        return encode_head(entry.kind, entry.place) + encode_payload(entry.headers, entry.key, entry.value)
+        return encode_record(entry.place, entry.headers, entry.key, entry.value)
     if entry.kind in (Kind.SEALED, Kind.FORGOTTEN):
-        return encode_clear(entry) + entry.body
+        return encode_clear(encode_head(entry.kind, entry.place), entry.headers, entry.sealing) + entry.body
     return encode_head(entry.kind, entry.place) + entry.body
 
 
@@ -111,15 +161,24 @@ class _Reader:
     def number(self, width: int) -> int:
         return int.from_bytes(self.take(width), "big")
 
-    def text(self) -> str:
-        return self.take(self.number(2)).decode("utf-8", "surrogateescape")
+    def text(self, width: int = 2) -> str:
+        return self.take(self.number(width)).decode("utf-8", "surrogateescape")
 
     def blob(self) -> bytes | None:
-        length = self.number(4)
-        return None if length == NULL else self.take(length)
+        length = self.take(4)
+        return None if length == NULL else self.take(int.from_bytes(length, "big"))
 
     def headers(self) -> tuple[tuple[str, bytes | None], ...]:
-        return tuple((self.text(), self.blob()) for _ in range(self.number(2)))
+        count = self.number(2)
+        if count <= NARROW_MAX:
+            return tuple((self.text(), self.blob()) for _ in range(count))
+        count = self.number(4)
+        if count > len(self._data):
+            raise MalformedError("the entry ends too early")
+        found = tuple((self.text(4), self.blob()) for _ in range(count))
+        if count <= NARROW_MAX and all(len(name.encode("utf-8", "surrogateescape")) <= 0xFFFF for name, _ in found):
+            raise MalformedError("wide headers that the narrow form can hold")
+        return found
 
     def rest(self) -> bytes:
         return self.take(len(self._data) - self._at)
@@ -167,3 +226,8 @@ def large(place: Place, digest: bytes, length: int) -> Entry:
 def gap(place: Place) -> Entry:
     """The entry of an offset at which the broker has nothing."""
     return Entry(Kind.GAP, Place(place.topic, place.partition, place.offset, -1))
+
+
+def encode_gap(topic: str, partition: int, offset: int) -> bytes:
+    """`encode` of a GAP, for runs of millions."""
+    return _start(Kind.GAP, topic) + _PLACE.pack(partition, offset, -1)

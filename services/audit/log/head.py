@@ -1,13 +1,15 @@
 """The head of a shard: (size, root) in PostgreSQL, moved by compare-and-swap, so that two owners cannot fork a log."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
 from services.audit.log.tables import Head
 from services.audit.log.tree import EMPTY_ROOT
 from shared.access.actor import Actor
+from shared.bus.event import Event
 from shared.errors import ConflictError
 from shared.work import Door
 
@@ -21,6 +23,25 @@ class HeadState:
     base: int
     size: int
     root: bytes
+
+    @property
+    def topic(self) -> str:
+        """The broker's topic; its names have no `~`."""
+        return self.shard.rpartition("/")[0].partition("~")[0]
+
+    @property
+    def partition(self) -> int:
+        return int(self.shard.rpartition("/")[2])
+
+
+@dataclass(frozen=True)
+class Move:
+    """A head's next step, and what is told if it is taken."""
+
+    old: HeadState
+    size: int
+    root: bytes
+    events: Sequence[Event] = ()
 
 
 def shard_name(topic: str, partition: int, generation: int) -> str:
@@ -44,25 +65,42 @@ class Heads:
         async with self._door.begin(SYSTEM) as w:
             return list((await w.session.scalars(select(Head.shard).order_by(Head.shard))).all())
 
-    async def start(self, topic: str, partition: int, generation: int, base: int) -> HeadState:
-        """Begin a shard, or find it begun."""
+    async def start(self, topic: str, partition: int, generation: int, base: int, event: Event | None = None) -> HeadState:
+        """Begin a shard, and tell `event` of it; or find it begun."""
         shard = shard_name(topic, partition, generation)
         row = {"topic": topic, "partition": partition, "generation": generation, "base": base, "size": 0, "root": EMPTY_ROOT}
         async with self._door.begin(SYSTEM) as w:
-            await w.session.execute(insert(Head).values(shard=shard, **row).on_conflict_do_nothing())
+            begun = insert(Head).values(shard=shard, **row).on_conflict_do_nothing().returning(Head.shard)
+            if await w.session.scalar(begun) is not None and event is not None:
+                w.publish(event)
         found = await self.newest(topic, partition)
         assert found is not None
         return found
 
+    async def tell(self, event: Event) -> None:
+        """Publish an event that goes with no change of a head."""
+        async with self._door.begin(SYSTEM) as w:
+            w.publish(event)
+
     async def move(self, old: HeadState, size: int, root: bytes) -> HeadState:
         """Compare-and-swap. ConflictError when another owner moved it first: read it again, and start from there."""
+        moved = await self.move_all([Move(old, size, root)])
+        if old.shard not in moved:
+            raise ConflictError("another owner moved the head")
+        return moved[old.shard]
+
+    async def move_all(self, moves: Sequence[Move]) -> dict[str, HeadState]:
+        """Several at once, each by compare-and-swap; the new heads of those that moved, by shard."""
+        by_shard = {move.old.shard: move for move in moves}
+        moved: dict[str, HeadState] = {}
         async with self._door.begin(SYSTEM) as w:
-            done = await w.session.scalar(
-                update(Head)
-                .where(Head.shard == old.shard, Head.size == old.size, Head.root == old.root)
-                .values(size=size, root=root)
-                .returning(Head.shard)
-            )
-            if done is None:
-                raise ConflictError("another owner moved the head")
-        return HeadState(old.shard, old.generation, old.base, size, root)
+            # In one order for everybody, so that two owners never wait in a circle.
+            query = select(Head).where(Head.shard.in_(by_shard)).order_by(Head.shard).with_for_update()
+            for row in await w.session.scalars(query):
+                move = by_shard[row.shard]
+                if (row.size, row.root) == (move.old.size, move.old.root):
+                    row.size, row.root = move.size, move.root
+                    moved[row.shard] = replace(move.old, size=move.size, root=move.root)
+                    for event in move.events:
+                        w.publish(event)
+        return moved

@@ -1,82 +1,73 @@
 """Kafka -> the log. The log is its own offset store: on start each shard says how far it is, and reading goes on from there.
 
-Every topic that matches the pattern is read, new ones within DISCOVER_SECONDS. A record is never skipped: what cannot be
-parsed is sealed as it is; an offset at which the broker has nothing becomes a gap leaf.
+Every topic that matches the pattern is read, new ones within DISCOVER_SECONDS. A record is never skipped, and none stops the
+log. While one batch is written and published, the next one is received and sequenced.
 """
 
 import asyncio
 import logging
-import re
 import time
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Callable
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from services.audit.log import seal
-from services.audit.log.entry import Entry, Kind, Place, encode, gap
-from services.audit.log.head import Heads
+from services.audit.events import AlarmRaised
+from services.audit.log.opening import Opener
+from services.audit.log.partitions import LEAVES_MAX, Partitions
 from services.audit.log.sealer import Sealer
-from services.audit.log.shard import Cosign, Shard
-from services.audit.log.store import KEYS, SHARDS, ShardStore
-from shared.blobs import BlobStore
+from services.audit.log.sequence import Ciphers, Part, sequenced
+from services.audit.log.shard import Batch, Shard, append_all
+from services.audit.log.watch import Watch
 from shared.bus.broker import BrokerSettings
-from shared.errors import ConflictError, KeptError, TamperError, UnavailableError
-from shared.keys.vault import Vault
-from shared.notes.note import VaultSigner
+from shared.bus.patience import ended, within
+from shared.errors import KeptError, UnavailableError
 
 log = logging.getLogger("kept.audit.ingest")
-RECORDS_MAX = 5_000  # per batch and partition: a few megabytes of entries
-BATCH_MILLISECONDS = 250  # how long a batch may wait to fill: part of the publication delay
+RECORDS_MAX = 10_000  # in one batch, over all partitions
+BATCH_BYTES_MAX = 16 * 1024 * 1024  # of values in one batch; there may be two at a time, and a third on its way from the broker
+PARTITION_BYTES_MAX = 4 * 1024 * 1024  # of one partition in one answer of the broker: more than its largest record
+FILL_SECONDS = 0.2  # how long a batch fills after its first record: bounds publications, and so partial tiles
+POLL_SECONDS = 0.25
 DISCOVER_SECONDS = 1.0
 PAUSE_SECONDS = 1.0
 STALL_SECONDS_MAX = 20.0  # signing by a slow Vault takes five
 ANSWER_SECONDS_MAX = 15.0  # a broker that answers no question for so long is asked anew
-LOG_KEY = "kept-log"
-Published = Callable[[], None]
+Received = dict[TopicPartition, "list[ConsumerRecord[bytes, bytes]]"]
 
 
 class Ingest:
-    """`run()` for ever as a task. `published` is called after every new checkpoint."""
+    """`run()` for ever as a task. `published` is called after new checkpoints."""
 
     def __init__(
-        self,
-        *,
-        pattern: str,
-        log_name: str,
-        blobs: BlobStore,
-        heads: Heads,
-        sealer: Sealer,
-        vault: Vault,
-        broker: BrokerSettings,
-        published: Published,
-        cosign: Cosign | None = None,
+        self, *, pattern: str, opener: Opener, sealer: Sealer, broker: BrokerSettings, published: Callable[[], None]
     ) -> None:
-        self._pattern = re.compile(pattern)
-        self._log_name = log_name
-        self._blobs = blobs
-        self._heads = heads
+        self._watch = Watch(STALL_SECONDS_MAX)
+        self._partitions = Partitions(pattern, opener, self._watch.beat)
         self._sealer = sealer
-        self._vault = vault
         self._broker = broker
         self._published = published
-        self._cosign = cosign
-        self._shards: dict[TopicPartition, Shard] = {}
-        self.behind: dict[str, int] = {}  # shard -> records the broker has and the log has not
-        self.faults: dict[str, str] = {}  # partition -> code of what stopped it
+        self.behind: dict[str, int] = {}  # shard -> records that the broker has and the published log has not
         self.ready = False
-        self._beat = 0.0
+
+    @property
+    def faults(self) -> dict[str, str]:
+        """Partition -> code of what stopped it."""
+        return self._partitions.faults
 
     async def run(self) -> None:
         while True:
-            consumer = self._broker.consumer(auto_offset_reset="none", max_partition_fetch_bytes=4 * 1024 * 1024)
+            consumer = self._broker.consumer(
+                auto_offset_reset="none",
+                max_partition_fetch_bytes=PARTITION_BYTES_MAX,
+                fetch_max_bytes=BATCH_BYTES_MAX,
+            )
             admin = AIOKafkaAdminClient(**self._broker.client())
             try:
-                await _within(ANSWER_SECONDS_MAX, consumer.start())
-                await _within(ANSWER_SECONDS_MAX, admin.start())
-                await self._watched(self._consume(consumer, admin))
+                await within(ANSWER_SECONDS_MAX, consumer.start())
+                await within(ANSWER_SECONDS_MAX, admin.start())
+                await self._watch.over(self._consume(consumer, admin))
             except (KafkaError, OSError, KeptError) as error:  # a TimeoutError is an OSError
                 log.warning("ingestion waits: %s", error.code if isinstance(error, KeptError) else type(error).__name__)
             except Exception:  # our own bug must not end the log in silence: it is told, and tried again
@@ -84,158 +75,88 @@ class Ingest:
             finally:
                 self.ready = False
                 for end in (consumer.stop(), admin.close()):
-                    await _ended(end)
+                    await ended(end)
             await asyncio.sleep(PAUSE_SECONDS)
 
-    async def _watched(self, work: Coroutine[Any, Any, None]) -> None:
-        """`work`, given up when its loop stands still: a client whose broker died may wait for ever."""
-        self._beat = time.monotonic()
-        task = asyncio.ensure_future(work)
-        try:
-            while not task.done():
-                await asyncio.wait({task}, timeout=PAUSE_SECONDS)
-                if time.monotonic() - self._beat > STALL_SECONDS_MAX:
-                    raise TimeoutError
-        finally:
-            task.cancel()
-        if task.cancelled():
-            raise TimeoutError
-        task.result()
-
     async def _consume(self, consumer: AIOKafkaConsumer, admin: AIOKafkaAdminClient) -> None:
-        looked = float("-inf")
-        self._shards.clear()
-        while True:
-            self._beat = time.monotonic()
-            if time.monotonic() - looked > DISCOVER_SECONDS:
-                await _within(ANSWER_SECONDS_MAX, self._discover(consumer, admin))
-                looked = time.monotonic()
-            if not consumer.assignment():
-                raise UnavailableError("the broker names no topic yet")  # asked again through a fresh client
-            self.ready = True
-            batches = await consumer.getmany(timeout_ms=BATCH_MILLISECONDS, max_records=RECORDS_MAX)
-            for partition, records in batches.items():
-                await self._take(partition, records)
-                if partition not in self._shards:
-                    consumer.assign(list(self._shards))
-                    for other, shard in self._shards.items():
-                        consumer.seek(other, shard.next_offset)
-            if batches:
-                self._published()
-
-    async def _discover(self, consumer: AIOKafkaConsumer, admin: AIOKafkaAdminClient) -> None:
-        """Find new topics and partitions, open their shards, and read on where each shard ends."""
-        topics = sorted(t for t in await admin.list_topics() if self._pattern.fullmatch(t))
-        described = await admin.describe_topics(topics) if topics else []
-        wanted = {TopicPartition(t["topic"], p["partition"]) for t in described for p in t["partitions"]}
-        new = sorted(p for p in wanted - set(self._shards) if _named(p) not in self.faults)
-        if not new:
-            return
-        starts = await consumer.beginning_offsets(new)
-        ends = await consumer.end_offsets(new)
-        for partition in new:
-            try:
-                self._shards[partition] = await self._open(partition, starts[partition], ends[partition])
-            except TamperError as error:
-                self._stop(partition, error)
-        await self._list()
-        consumer.assign(list(self._shards))
-        for partition, shard in self._shards.items():
-            consumer.seek(partition, max(shard.next_offset, starts.get(partition, 0)))
-
-    async def _open(self, partition: TopicPartition, start: int, end: int) -> Shard:
-        head = await self._heads.newest(partition.topic, partition.partition)
-        if head is None:
-            head = await self._heads.start(partition.topic, partition.partition, 1, start)
-        elif end < head.base + head.size:  # the broker has less than the log: the topic was made anew
-            log.error("%s/%d: the topic was deleted and made again", partition.topic, partition.partition)
-            head = await self._heads.start(partition.topic, partition.partition, head.generation + 1, start)
-        store = ShardStore(self._blobs, head.shard)
-        signer = VaultSigner(self._vault, LOG_KEY, f"{self._log_name}/{head.shard}")
-        return await Shard.open(head, store, self._heads, signer, self._cosign)
-
-    async def _list(self) -> None:
-        """The two lists that a reader starts from: shards, and the keys that verify them."""
-        # Every shard there ever was: one that is stopped, or whose topic is gone, must not escape verification.
-        shards = await self._heads.shards()
-        vkeys: list[str] = []
-        for shard in shards:
-            vkeys += await VaultSigner(self._vault, LOG_KEY, f"{self._log_name}/{shard}").vkeys()
-        await asyncio.to_thread(self._blobs.replace, SHARDS, "".join(f"{s}\n" for s in shards).encode())
-        await asyncio.to_thread(self._blobs.replace, KEYS, "".join(f"{k}\n" for k in vkeys).encode())
-
-    async def _take(self, partition: TopicPartition, records: "Sequence[ConsumerRecord[bytes, bytes]]") -> None:
-        shard = self._shards[partition]
+        """Discover, receive, sequence; meanwhile the former batch is written."""
+        self._partitions.streams.clear()
+        looked, writing = float("-inf"), None
         try:
-            fresh = [r for r in records if r.offset >= shard.next_offset]
-            if fresh:
-                await shard.append(await self._entries(shard.next_offset, fresh))
-        except ConflictError:
-            del self._shards[partition]  # another owner was faster: read the head again
-            raise
-        except TamperError as error:
-            del self._shards[partition]
-            self._stop(partition, error)
-        except Exception:
-            del self._shards[partition]  # what is in memory may be ahead of what is durable: start from the store
-            raise
+            while True:
+                self._watch.beat()
+                dropped = len(self._partitions.streams) < len(consumer.assignment())
+                if dropped or time.monotonic() - looked > DISCOVER_SECONDS:
+                    await within(ANSWER_SECONDS_MAX, self._partitions.discover(consumer, admin))
+                    looked = time.monotonic()
+                if not consumer.assignment():
+                    raise UnavailableError("the broker names no topic yet")  # asked again through a fresh client
+                self.ready = True
+                received = await _receive(consumer)
+                async for work in self._sequence(consumer, received):
+                    if writing is not None:
+                        await self._integrated(await writing)
+                    work = {shard: batch for shard, batch in work.items() if self._partitions.has(shard)}
+                    writing = asyncio.ensure_future(append_all(work)) if work else None
+                self._measure(consumer)
+        finally:
+            if writing is not None:
+                writing.cancel()
 
-    def _stop(self, partition: TopicPartition, error: TamperError) -> None:
-        """This shard stops until a person has looked and starts the service anew; the others go on."""
-        self.faults[_named(partition)] = error.code
-        log.critical("%s: %s", _named(partition), error.detail)
+    async def _sequence(self, consumer: AIOKafkaConsumer, received: Received) -> AsyncIterator[dict[Shard, Batch]]:
+        """What each shard takes next, at least once; more often where a hole is wide."""
+        pending = {}
+        for partition, stream in list(self._partitions.streams.items()):
+            records = received.get(partition, [])
+            if records and not stream.recognised(records[0]):
+                await self._partitions.anew(consumer, partition)
+            elif records:
+                pending[stream.shard] = stream.parts(records, records[-1].offset + 1, LEAVES_MAX)
+            elif (consumer.highwater(partition) or 0) > stream.next:  # what the broker passes over in silence is a gap too
+                pending[stream.shard] = stream.parts((), await consumer.position(partition), LEAVES_MAX)
+        first = True
+        while (parts := {shard: part for shard, rest in pending.items() if (part := next(rest, None))}) or first:
+            ciphers = await self._sealer.ciphers({name for part in parts.values() for name in part.names})
+            yield await asyncio.to_thread(_batches, parts, ciphers)
+            first = False
 
-    async def _entries(self, expected: int, records: "Sequence[ConsumerRecord[bytes, bytes]]") -> list[bytes]:
-        """Canonical entries of a batch, gaps filled."""
-        names = {seal.sealing_name(_place(r), _headers(r)) for r in records if not seal.is_own(r.topic, _headers(r))}
-        keys = await self._sealer.keys(names)
-        entries: list[bytes] = []
-        for record in records:
-            place, headers = _place(record), _headers(record)
-            while expected < record.offset:
-                entries.append(encode(gap(Place(place.topic, place.partition, expected, -1))))
-                expected += 1
-            expected += 1
-            if seal.is_own(record.topic, headers):
-                entries.append(encode(Entry(Kind.RECORD, place, headers, record.key, record.value)))
-                continue
-            name = seal.sealing_name(place, headers)
-            key = keys[name]
-            if key is None:
-                log.error("%s/%d: a record about an erased subject, offset %d", place.topic, place.partition, place.offset)
-                entries.append(encode(seal.forgotten(place, headers, name)))
-            else:
-                entries.append(encode(seal.sealed(place, headers, record.key, record.value, name, key)))
-        return entries
+    async def _integrated(self, failed: dict[Shard, KeptError]) -> None:
+        """A batch is published, but for the shards that failed."""
+        for shard, error in failed.items():
+            await self._partitions.drop(shard, error)
+        self._published()
 
-
-def _named(partition: TopicPartition) -> str:
-    return f"{partition.topic}/{partition.partition}"
-
-
-def _place(record: "ConsumerRecord[bytes, bytes]") -> Place:
-    return Place(record.topic, record.partition, record.offset, record.timestamp)
-
-
-def _headers(record: "ConsumerRecord[bytes, bytes]") -> tuple[tuple[str, bytes | None], ...]:
-    return tuple((str(name), value) for name, value in record.headers)
+    def _measure(self, consumer: AIOKafkaConsumer) -> None:
+        for partition, stream in self._partitions.streams.items():
+            highwater = consumer.highwater(partition)
+            if highwater is not None:
+                self.behind[stream.shard.store.shard] = max(0, highwater - stream.shard.next_offset)
 
 
-async def _within(seconds: float, work: Coroutine[Any, Any, None]) -> None:
-    """Wait for `work`, and no longer: TimeoutError. A client whose broker died may wait for ever, and may swallow the
-    cancellation that `asyncio.timeout` relies on; so it is left behind, not waited for."""
-    task = asyncio.ensure_future(work)
-    done, _ = await asyncio.wait({task}, timeout=seconds)
-    if not done:
-        task.cancel()
-    if not done or task.cancelled():  # aiokafka's clients raise CancelledError out of stop() when their broker died
-        raise TimeoutError
-    task.result()
+async def _receive(consumer: AIOKafkaConsumer) -> Received:
+    """Records, as they come; a batch fills for a while."""
+    found: Received = {}
+    count, size, began, wait = 0, 0, 0.0, POLL_SECONDS
+    while count < RECORDS_MAX and size < BATCH_BYTES_MAX and wait > 0:
+        some = await consumer.getmany(timeout_ms=int(wait * 1000), max_records=RECORDS_MAX - count)
+        for partition, records in some.items():
+            found.setdefault(partition, []).extend(records)
+            count += len(records)
+            size += sum(record.serialized_value_size for record in records)
+        if not count:
+            break
+        began = began or time.monotonic()
+        wait = began + FILL_SECONDS - time.monotonic()
+    return found
 
 
-async def _ended(end: Coroutine[Any, Any, None]) -> None:
-    """Close a client whose broker may be gone: no error and no silence of it may hold up the next try."""
-    try:
-        await _within(5, end)
-    except Exception as error:
-        log.warning("a client did not end cleanly: %s", type(error).__name__)
+def _batches(parts: dict[Shard, Part], ciphers: Ciphers) -> dict[Shard, Batch]:
+    return {shard: _batch(shard.store.shard, part, ciphers) for shard, part in parts.items()}
+
+
+def _batch(shard: str, part: Part, ciphers: Ciphers) -> Batch:
+    entries, late = sequenced(part, ciphers)
+    if not late:
+        return Batch(entries)
+    log.error("%s: %d records about erased subjects, offset %d to %d", shard, len(late), late[0], late[-1])
+    return Batch(entries, [AlarmRaised(kind="late-record", shard=shard, first=late[0], last=late[-1])])

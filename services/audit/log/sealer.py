@@ -1,10 +1,10 @@
 """The audit service's own keys for records that it seals: one per subject, else one per topic and month."""
 
-from collections.abc import Iterable
+from collections.abc import Collection
 
 from services.audit.log.head import SYSTEM
-from shared.errors import ConflictError, InvariantError, ShreddedError
-from shared.keys.cipher import DataKey
+from services.audit.log.sequence import Ciphers
+from shared.keys.deterministic import PlaceCipher
 from shared.work import Door
 
 
@@ -12,23 +12,11 @@ class Sealer:
     def __init__(self, door: Door) -> None:
         self._door = door
 
-    async def keys(self, names: Iterable[str]) -> dict[str, DataKey | None]:
-        """A key per name, made where there is none; None where the subject was erased."""
-        found: dict[str, DataKey | None] = {}
-        for name in dict.fromkeys(names):
-            found[name] = await self._key(name)
-        return found
-
-    async def _key(self, name: str) -> DataKey | None:
-        for _ in range(3):
-            try:
-                async with self._door.begin(SYSTEM) as w:
-                    try:
-                        return await w.keyring.key(w.session, name)
-                    except InvariantError:
-                        await w.keyring.create(w.session, [name])
-            except ShreddedError:
-                return None
-            except ConflictError:
-                continue  # another owner made it first
-        raise InvariantError("a sealing key can be neither made nor found")
+    async def ciphers(self, names: Collection[str]) -> Ciphers:
+        """A cipher per name, its key made where there is none; None where the subject was erased. For one batch: the next
+        one asks again, so that no shred is missed."""
+        if not names:
+            return {}
+        async with self._door.begin(SYSTEM) as w:
+            keys = await w.keyring.keys(w.session, names)
+        return {name: None if key is None else PlaceCipher(key) for name, key in keys.items()}

@@ -1,37 +1,60 @@
-"""One shard being written: the order of writes, and what a crash between them leaves.
+"""Shards being written, several at once: the order of writes, and what a crash between them leaves.
 
-1. Large entries, bundles, then tiles: durable, under names that only these bytes may have. A crash leaves files that nobody
+1. Large entries, bundles and tiles: durable, under names that only these bytes may have. A crash leaves files that nobody
    refers to, and that the next try writes again, the same.
-2. The head, by compare-and-swap. A crash leaves a head ahead of the checkpoint: `open` publishes it.
-3. The signature, from Vault, and those of witnesses. 4. The checkpoint is replaced: published.
+2. The heads, by compare-and-swap, in one transaction with the events that tell of what happened. A crash leaves heads ahead
+   of their checkpoints: `open` publishes them.
+3. The signatures, from Vault in one call, and those of witnesses.
+4. Each checkpoint is replaced, if it still is the one that this owner saw last: published. An owner that slept while another
+   went on fails here, or in 2.
 """
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 
-from services.audit.log.checkpoint import Checkpoint, parse
-from services.audit.log.head import Heads, HeadState
-from services.audit.log.store import ShardStore
-from services.audit.log.tiles import Edge, load_edge
-from services.audit.log.tree import EMPTY_ROOT
-from shared.errors import TamperError
-from shared.notes.note import VaultSigner, sign_note, verify_note
+from services.audit.log.checkpoint import Checkpoint
+from services.audit.log.head import Heads, HeadState, Move
+from services.audit.log.recovery import furthest, published
+from services.audit.log.store import Files, ShardStore
+from services.audit.log.tiles import Edge
+from shared.bus.event import Event
+from shared.errors import ConflictError, KeptError, TamperError
+from shared.notes.note import VaultSigner, sign_notes
 
 log = logging.getLogger("kept.audit.log")
 Cosign = Callable[[ShardStore, str], Awaitable[str]]  # a signed checkpoint -> the same with what witnesses add to it
 
 
+@dataclass(frozen=True)
+class Batch:
+    """What a shard takes next: entries, and what there is to tell once they are in the log."""
+
+    entries: Sequence[bytes]
+    events: Sequence[Event] = ()
+
+
 class Shard:
+    """Made by `open`. After an error it must not be used again: what is in memory may be ahead of what is durable."""
+
     def __init__(
-        self, head: HeadState, edge: Edge, store: ShardStore, heads: Heads, signer: VaultSigner, cosign: Cosign | None = None
+        self,
+        head: HeadState,
+        edge: Edge,
+        store: ShardStore,
+        heads: Heads,
+        signer: VaultSigner,
+        cosign: Cosign | None = None,
+        note: str | None = None,
     ) -> None:
         self.head = head
         self.store = store
+        self.heads = heads
+        self.signer = signer
+        self.cosign = cosign
+        self.note = note  # the checkpoint that was published last, as far as this owner knows
         self._edge = edge
-        self._heads = heads
-        self._signer = signer
-        self._cosign = cosign
 
     @property
     def next_offset(self) -> int:
@@ -42,55 +65,92 @@ class Shard:
     async def open(
         cls, head: HeadState, store: ShardStore, heads: Heads, signer: VaultSigner, cosign: Cosign | None = None
     ) -> "Shard":
-        """Compare head, store and checkpoint, and go on from the furthest that was promised.
+        """Go on from the furthest that was promised.
 
-        TamperError where they contradict each other: then nothing is signed, and a person must look.
+        TamperError where head, store and checkpoint contradict each other: then nothing is signed, and a person must look.
         """
-        published = await _published(store, signer)
-        size = max(head.size, published.size if published else 0)
-        edge = await asyncio.to_thread(load_edge, store.get, size)
-        root = edge.root()
-        if published is not None:  # what was signed last must be a beginning of what will be signed next
-            await asyncio.to_thread(_is_beginning, store, size, published.size, published.root, "published root")
-        await asyncio.to_thread(_is_beginning, store, size, head.size, head.root, "root that the head promised")
-        if published is not None and published.size > head.size:  # the database was restored to an earlier moment
+        note, checkpoint = await published(store, signer)
+        edge = await asyncio.to_thread(furthest, store, head, checkpoint)
+        if checkpoint is not None and checkpoint.size > head.size:  # the database was restored to an earlier moment
             log.warning("%s: the head was behind the published checkpoint", store.shard)
-            head = await heads.move(head, published.size, published.root)
-        if root != head.root:
-            raise TamperError(f"{store.shard}: the newest tiles do not lead to the root that the head promised")
-        shard = cls(head, edge, store, heads, signer, cosign)
-        if published is None or published.size < size:  # an empty shard too says, signed, that it is empty
-            await shard._publish()
+            head = await heads.move(head, checkpoint.size, checkpoint.root)
+        shard = cls(head, edge, store, heads, signer, cosign, note)
+        if checkpoint is None or checkpoint.size < head.size:  # an empty shard too says, signed, that it is empty
+            await _publish([shard])
         return shard
 
     async def append(self, entries: Sequence[bytes]) -> None:
-        """Make `entries` part of the published log."""
-        edge, head = self._edge, self.head
-        root = await asyncio.to_thread(self._write, edge, entries)
-        self.head = await self._heads.move(head, edge.size, root)
-        await self._publish()
+        """Make `entries` part of the published log. ConflictError where another owner did meanwhile."""
+        for error in (await append_all({self: Batch(entries)})).values():
+            raise error
 
-    def _write(self, edge: Edge, entries: Sequence[bytes]) -> bytes:
-        for path, data in edge.append([self.store.fitted(e) for e in entries]):
-            self.store.put(path, data)
-        for path, data in edge.partials():
-            self.store.put(path, data)
-        return edge.root()
-
-    async def _publish(self) -> None:
-        text = Checkpoint(self._signer.name, self.head.size, self.head.root).text()
-        note = await sign_note(text, self._signer)
-        if self._cosign is not None:
-            note = await self._cosign(self.store, note)
-        await asyncio.to_thread(self.store.publish, note)
+    def grow(self, batch: Batch) -> "Growth":
+        """What adding a batch writes. From here on the edge in memory is ahead of the head."""
+        files: Files = []
+        fitted = [self.store.fitted(entry, files) for entry in batch.entries]
+        files += [(self.store.path(path), data) for path, data in self._edge.append(fitted)]
+        files += [(self.store.path(path), data) for path, data in self._edge.partials()]
+        return Growth(files, Move(self.head, self._edge.size, self._edge.root(), batch.events))
 
 
-def _is_beginning(store: ShardStore, size: int, old: int, root: bytes, what: str) -> None:
-    """The stored tree of `size` leaves must have `root` over its first `old`; read from tiles alone."""
-    if (store.nodes(size).range(0, old) if old else EMPTY_ROOT) != root:
-        raise TamperError(f"{store.shard}: tiles do not lead to the {what}")
+@dataclass(frozen=True)
+class Growth:
+    """Step 1 and step 2 of one shard."""
+
+    files: Files
+    move: Move
 
 
-async def _published(store: ShardStore, signer: VaultSigner) -> Checkpoint | None:
-    note = await asyncio.to_thread(store.checkpoint)
-    return None if note is None else parse(verify_note(note, await signer.vkeys()))
+async def append_all(work: Mapping[Shard, Batch]) -> dict[Shard, KeptError]:
+    """Make each batch part of its shard's published log; the shards in which it could not be done, and why.
+
+    A ConflictError: another owner was faster. A TamperError: bytes that were written once are others now.
+    """
+    growths, failed = await asyncio.to_thread(_write, work)
+    if not growths:
+        return failed
+    heads = next(iter(growths)).heads
+    moved = await heads.move_all([growth.move for growth in growths.values()])
+    for shard in growths:
+        if shard.store.shard in moved:
+            shard.head = moved[shard.store.shard]
+        else:
+            failed[shard] = ConflictError("another owner moved the head")
+    return failed | await _publish([shard for shard in growths if shard not in failed])
+
+
+def _write(work: Mapping[Shard, Batch]) -> tuple[dict[Shard, Growth], dict[Shard, KeptError]]:
+    """Step 1: in one go, and only where bytes differ shard by shard, to know whose they are."""
+    growths = {shard: shard.grow(batch) for shard, batch in work.items()}
+    blobs = next(iter(growths)).store.blobs
+    failed: dict[Shard, KeptError] = {}
+    try:
+        blobs.put_all_same([file for growth in growths.values() for file in growth.files])
+    except TamperError:
+        for shard, growth in growths.items():
+            try:
+                blobs.put_all_same(growth.files)
+            except TamperError as error:
+                failed[shard] = error
+    return {shard: growth for shard, growth in growths.items() if shard not in failed}, failed
+
+
+async def _publish(shards: Sequence[Shard]) -> dict[Shard, KeptError]:
+    """Steps 3 and 4; the shards that another owner published meanwhile."""
+    texts = [(Checkpoint(shard.signer.name, shard.head.size, shard.head.root).text(), shard.signer) for shard in shards]
+    notes = dict(zip(shards, await sign_notes(texts), strict=True))
+    for shard in shards:
+        if shard.cosign is not None:
+            notes[shard] = await shard.cosign(shard.store, notes[shard])
+    return await asyncio.to_thread(_replace, notes)
+
+
+def _replace(notes: Mapping[Shard, str]) -> dict[Shard, KeptError]:
+    failed: dict[Shard, KeptError] = {}
+    for shard, note in notes.items():
+        try:
+            shard.store.publish(note, shard.note)
+            shard.note = note
+        except ConflictError as error:
+            failed[shard] = error
+    return failed

@@ -10,6 +10,7 @@ from shared.errors import NotFoundError, TamperError
 
 SHARDS = "shards"
 KEYS = "keys"
+Files = list[tuple[str, bytes]]  # paths from the store's root, and what is to be written there
 
 
 class ShardStore:
@@ -17,21 +18,30 @@ class ShardStore:
 
     def __init__(self, blobs: BlobStore, shard: str) -> None:
         self.shard = shard
-        self._blobs = blobs
+        self.blobs = blobs
+
+    def path(self, name: str) -> str:
+        """Where a file of this shard is in the store."""
+        return f"{self.shard}/{name}"
 
     def put(self, path: str, data: bytes) -> None:
         """Write a tile, bundle or large entry; the same bytes again are welcome, others are TamperError."""
-        self._blobs.put_same(f"{self.shard}/{path}", data)
+        self.blobs.put_same(self.path(path), data)
 
     def get(self, path: str) -> bytes:
-        return self._blobs.get(f"{self.shard}/{path}")
+        return self.blobs.get(self.path(path))
 
-    def fitted(self, entry: bytes) -> bytes:
-        """The entry as it goes into a bundle: itself, or, when too long, one that names it after it was stored beside."""
+    def fitted(self, entry: bytes, beside: Files | None = None) -> bytes:
+        """The entry as it goes into a bundle: itself, or, when too long, one that names it after it was stored beside the
+        log (or added to `beside`, for those who write it later)."""
         if len(entry) <= ENTRY_BYTES_MAX:
             return entry
         digest = hashlib.sha256(entry).digest()
-        self.put(f"large/{digest.hex()}", entry)
+        name = f"large/{digest.hex()}"
+        if beside is None:
+            self.put(name, entry)
+        else:
+            beside.append((self.path(name), entry))
         return encode(large(parse(entry).place, digest, len(entry)))
 
     def whole(self, entry: bytes) -> bytes:
@@ -45,9 +55,10 @@ class ShardStore:
             raise TamperError(f"{self.shard}/{name} is not what the log says")
         return raw
 
-    def publish(self, checkpoint: str) -> None:
-        """Replace the checkpoint: from now on its size is public."""
-        self._blobs.replace(f"{self.shard}/{paths.CHECKPOINT}", checkpoint.encode())
+    def publish(self, checkpoint: str, old: str | None = None) -> None:
+        """Replace the checkpoint `old` (None: there is none yet): from now on its size is public. ConflictError where
+        another one is there."""
+        self.blobs.replace_if(self.path(paths.CHECKPOINT), checkpoint.encode(), None if old is None else old.encode())
 
     def checkpoint(self) -> str | None:
         """The published checkpoint, or None."""

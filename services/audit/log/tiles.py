@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 
 from services.audit.log import bundles, paths
-from services.audit.log.tree import leaf_hash, node_hash, root_of
+from services.audit.log.tree import leaf_hashes, node_hash, root_of, root_of_joined
 from shared.errors import TamperError
 
 HASH = 32
@@ -20,25 +20,28 @@ class Edge:
 
     def append(self, entries: Sequence[bytes]) -> Iterator[tuple[str, bytes]]:
         """Add entries; yields (path, bytes) of every bundle and tile that became full, bundles before their tiles."""
-        for one in entries:
-            self.entries.append(one)
-            self.size += 1
-            full = len(self.entries) == paths.WIDTH
-            if full:
+        at = 0
+        while at < len(entries):
+            some = entries[at : at + paths.WIDTH - len(self.entries)]
+            at += len(some)
+            self.size += len(some)
+            self.entries += some
+            if len(self.entries) == paths.WIDTH:
                 yield paths.bundle(self.size // paths.WIDTH - 1), bundles.encode(self.entries)
                 self.entries = []
-            yield from self._push(0, leaf_hash(one), self.size)
+            yield from self._push(0, leaf_hashes(some), self.size)
 
-    def _push(self, level: int, value: bytes, count: int) -> Iterator[tuple[str, bytes]]:
+    def _push(self, level: int, values: Sequence[bytes], count: int) -> Iterator[tuple[str, bytes]]:
+        """Add hashes to the last tile of a level, which has room for them; the level then has `count`."""
         if level == len(self.levels):
             self.levels.append([])
         hashes = self.levels[level]
-        hashes.append(value)
+        hashes += values
         if len(hashes) == paths.WIDTH:
-            yield paths.tile(level, count // paths.WIDTH - 1), b"".join(hashes)
-            parent = root_of(hashes)
+            tile = b"".join(hashes)
             self.levels[level] = []
-            yield from self._push(level + 1, parent, count // paths.WIDTH)
+            yield paths.tile(level, count // paths.WIDTH - 1), tile
+            yield from self._push(level + 1, [root_of_joined(tile)], count // paths.WIDTH)
 
     def partials(self) -> Iterator[tuple[str, bytes]]:
         """The partial bundle and tiles of the present size, the bundle first."""

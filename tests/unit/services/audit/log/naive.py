@@ -1,9 +1,9 @@
 """The recursive tree as RFC 6962 section 2.1 writes it, and the stores and heads of a test."""
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
-from services.audit.log.head import HeadState
+from services.audit.log.head import HeadState, Move
 from shared.errors import ConflictError, NotFoundError, TamperError
 
 
@@ -65,12 +65,12 @@ class Memory:
         elif self.files[path] != data:
             raise TamperError(f"{path} holds other bytes")
 
-    def replace(self, path: str, data: bytes) -> None:
-        self._write(path, data)
-
     def put_all_same(self, files: Iterable[tuple[str, bytes]]) -> None:
         for path, data in files:
             self.put_same(path, data)
+
+    def replace(self, path: str, data: bytes) -> None:
+        self._write(path, data)
 
     def replace_if(self, path: str, data: bytes, old: bytes | None) -> None:
         if self.files.get(path) != old:
@@ -93,7 +93,15 @@ class MemoryHeads:
         self.state = state
 
     async def move(self, old: HeadState, size: int, root: bytes) -> HeadState:
-        if (old.size, old.root) != (self.state.size, self.state.root):
+        moved = await self.move_all([Move(old, size, root)])
+        if not moved:
             raise ConflictError("another owner moved the head")
-        self.state = HeadState(old.shard, old.generation, old.base, size, root)
-        return self.state
+        return moved[old.shard]
+
+    async def move_all(self, moves: Sequence[Move]) -> dict[str, HeadState]:
+        (move,) = moves
+        old = move.old
+        if (old.size, old.root) != (self.state.size, self.state.root):
+            return {}
+        self.state = HeadState(old.shard, old.generation, old.base, move.size, move.root)
+        return {old.shard: self.state}

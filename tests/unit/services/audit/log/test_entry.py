@@ -10,10 +10,12 @@ from services.audit.log import seal
 from services.audit.log.entry import Entry, Kind, Place, encode, gap, large, parse
 from shared.errors import KeptError, MalformedError, TamperError
 from shared.keys.cipher import DataKey
+from shared.keys.deterministic import PlaceCipher
 
 PLACE = Place("billing.events", 2, 77, 1_795_500_000_000)
 SUBJECT = "sub_0192f0c4b1a27c3e8d5f6a7b8c9d0e1f"
 KEY = DataKey(1, bytes(range(32)))
+CIPHER = PlaceCipher(KEY)
 names = st.text(st.characters(codec="utf-8"), max_size=12)
 blobs = st.none() | st.binary(max_size=40)
 places = st.builds(Place, names, st.integers(0, 2**32 - 1), st.integers(0, 2**64 - 1), st.integers(-(2**63), 2**63 - 1))
@@ -49,6 +51,31 @@ def test_the_example_of_the_format_document() -> None:
     )
 
 
+WIDE = {
+    "a long name": (("n" * 65_536, b"v"), ("other", None)),
+    "many headers": (("h", b""),) * 65_535,
+    "a name in no encoding": (("\udcff\udcfe", b"v"),),
+}
+
+
+@pytest.mark.parametrize("case", WIDE)
+def test_no_header_is_too_long_and_no_record_has_too_many(case: str) -> None:
+    entry = Entry(Kind.RECORD, PLACE, WIDE[case], b"k", b"v")
+    assert parse(encode(entry)) == entry
+    name = seal.sealing_name(PLACE.topic, PLACE.timestamp, entry.headers)
+    assert seal.opened(parse(seal.encode_sealed(PLACE, entry.headers, b"k", b"v", name, CIPHER)), KEY) == entry
+
+
+def test_wide_headers_only_where_they_are_needed() -> None:
+    """docs/log-format.md section 2.2: one encoding per entry."""
+    narrow = encode(Entry(Kind.RECORD, PLACE, (("h", b"x"),), None, None))
+    wide = narrow.replace(b"\0\1\0\1h", b"\xff\xff\0\0\0\1\0\0\0\1h")
+    assert wide != narrow
+    with pytest.raises(MalformedError):
+        parse(wide)
+    assert parse(encode(Entry(Kind.RECORD, PLACE, (("n" * 65_535, None),), None, None))).headers[0][0] == "n" * 65_535
+
+
 def test_gap_and_large() -> None:
     assert parse(encode(gap(PLACE))).place == Place("billing.events", 2, 77, -1)
     digest = hashlib.sha256(b"x").digest()
@@ -59,8 +86,8 @@ SLOPPY = ((("ce_id", b"1"), ("ce_type", b"t"), ("email", b"luis@example.org")), 
 
 
 def test_two_owners_seal_to_the_same_bytes_and_nothing_is_readable() -> None:
-    name = seal.sealing_name(PLACE, SLOPPY[0])
-    one, two = (encode(seal.sealed(PLACE, *SLOPPY, name, KEY)) for _ in range(2))
+    name = seal.sealing_name(PLACE.topic, PLACE.timestamp, SLOPPY[0])
+    one, two = (seal.encode_sealed(PLACE, *SLOPPY, name, CIPHER) for _ in range(2))
     assert one == two
     assert name == "billing.events/2026-11"
     assert b"uis" not in one
@@ -68,7 +95,7 @@ def test_two_owners_seal_to_the_same_bytes_and_nothing_is_readable() -> None:
 
 
 def test_a_sealed_entry_opens_only_where_it_was_and_only_with_its_key() -> None:
-    entry = seal.sealed(PLACE, *SLOPPY, "n", KEY)
+    entry = parse(seal.encode_sealed(PLACE, *SLOPPY, "n", CIPHER))
     elsewhere = Entry(Kind.SEALED, Place("billing.events", 2, 78, PLACE.timestamp), entry.headers, sealing="n", body=entry.body)
     for bad, key in ((elsewhere, KEY), (entry, DataKey(1, bytes(32)))):
         with pytest.raises(TamperError):
@@ -77,8 +104,8 @@ def test_a_sealed_entry_opens_only_where_it_was_and_only_with_its_key() -> None:
 
 def test_a_subjects_record_is_sealed_under_the_subjects_key() -> None:
     headers_ = (("ce_subject", SUBJECT.encode()),)
-    assert seal.sealing_name(PLACE, headers_) == SUBJECT
-    late = encode(seal.forgotten(PLACE, (*headers_, *SLOPPY[0]), SUBJECT))
+    assert seal.sealing_name(PLACE.topic, PLACE.timestamp, headers_) == SUBJECT
+    late = seal.encode_in_clear(Kind.FORGOTTEN, PLACE, (*headers_, *SLOPPY[0]), SUBJECT)
     assert b"uis" not in late
     assert parse(late).kind is Kind.FORGOTTEN
 
@@ -106,7 +133,8 @@ def test_only_our_topics_whole_envelopes_are_stored_as_they_came(topic: str, hea
 def test_no_record_can_stop_the_sealing(head: seal.Headers, key: bytes | None, value: bytes | None, when: int) -> None:
     place = Place("billing.events", 0, 0, when)
     try:
-        name = seal.sealing_name(place, head)
+        name = seal.sealing_name(place.topic, when, head)
     except KeptError:
         pytest.fail("a record was refused")
-    assert parse(encode(seal.sealed(place, head, key, value, name, KEY))).kind is Kind.SEALED
+    sealed_ = parse(seal.encode_sealed(place, head, key, value, name, CIPHER))
+    assert seal.opened(sealed_, KEY) == Entry(Kind.RECORD, place, head, key, value)

@@ -2,22 +2,33 @@
 
 from typing import Any, cast
 
-from aiokafka import ConsumerRecord, TopicPartition
+from aiokafka import TopicPartition
 
-from services.audit.log.head import Heads
-from services.audit.log.ingest import Ingest
-from services.audit.log.sealer import Sealer
+from services.audit.log.head import Heads, HeadState
+from services.audit.log.opening import Opener
+from services.audit.log.partitions import Partitions
 from services.audit.log.shard import Shard
 from services.audit.log.store import SHARDS
-from shared.bus.broker import BrokerSettings
-from shared.errors import TamperError
+from services.audit.log.stream import Stream
+from services.audit.log.tree import EMPTY_ROOT
+from shared.bus.event import Event
+from shared.errors import ConflictError, TamperError
 from shared.keys.vault import Vault
 from tests.unit.services.audit.log.naive import Memory
 
 
 class _Heads:
+    def __init__(self) -> None:
+        self.told: list[Any] = []
+
     async def shards(self) -> list[str]:
         return ["a/0", "a~2/0", "b/0"]
+
+    async def newest(self, topic: str, partition: int) -> HeadState:
+        return HeadState(f"{topic}/{partition}", 1, 0, 7, EMPTY_ROOT)
+
+    async def tell(self, event: Event) -> None:
+        self.told.append(event)
 
 
 class _Vault:
@@ -25,35 +36,28 @@ class _Vault:
         return {1: bytes(32)}
 
 
-class _Sealer:
-    async def keys(self, names: Any) -> dict[str, Any]:
-        return dict.fromkeys(names)
+class _Stream:
+    def __init__(self) -> None:
+        self.shard = cast(Shard, object())
 
 
-class _Bad:
-    next_offset = 0
-
-    async def append(self, entries: list[bytes]) -> None:
-        raise TamperError("a/0/tile/entries/000 holds other bytes")
-
-
-def _ingest(blobs: Memory) -> Ingest:
-    return Ingest(
-        pattern=".*", log_name="kept.test/log", blobs=blobs, heads=cast(Heads, _Heads()), sealer=cast(Sealer, _Sealer()),
-        vault=cast(Vault, _Vault()), broker=cast(BrokerSettings, None), published=lambda: None,
-    )  # fmt: skip
+def _opener(blobs: Memory, heads: _Heads) -> Opener:
+    return Opener("kept.test/log", blobs, cast(Heads, heads), cast(Vault, _Vault()))
 
 
 async def test_every_shard_ever_begun_is_listed() -> None:
     blobs = Memory()
-    await _ingest(blobs)._list()
+    await _opener(blobs, _Heads()).list()
     assert blobs.get(SHARDS) == b"a/0\na~2/0\nb/0\n"
 
 
-async def test_tampering_stops_its_shard_alone_and_is_told() -> None:
-    ingest, bad, good = _ingest(Memory()), TopicPartition("a", 0), TopicPartition("b", 0)
-    ingest._shards = {bad: cast(Shard, _Bad()), good: cast(Shard, _Bad())}
-    record = ConsumerRecord("a", 0, 0, 0, 0, None, b"v", None, 0, 1, ())
-    await ingest._take(bad, [cast(Any, record)])
-    assert set(ingest._shards) == {good}
-    assert ingest.faults == {"a/0": "tampered"}
+async def test_tampering_stops_its_shard_alone_and_is_told_once() -> None:
+    heads = _Heads()
+    found = Partitions(".*", _opener(Memory(), heads), lambda: None)
+    bad, good, raced = TopicPartition("a", 0), TopicPartition("b", 0), TopicPartition("c", 0)
+    found.streams = {one: cast(Stream, _Stream()) for one in (bad, good, raced)}
+    await found.drop(found.streams[bad].shard, TamperError("a/0/tile/entries/000 holds other bytes"))
+    await found.drop(found.streams[raced].shard, ConflictError("another owner moved the head"))
+    assert set(found.streams) == {good}
+    assert found.faults == {"a/0": "tampered"}
+    assert [(e.kind, e.shard, e.first) for e in heads.told] == [("tampered", "a/0", 7)]

@@ -1,0 +1,67 @@
+"""From a partition of the broker to its shard: begun, gone on with, or, where its topic was made anew, begun once more."""
+
+import asyncio
+import logging
+
+from aiokafka import TopicPartition
+
+from services.audit.events import AlarmRaised
+from services.audit.log.head import Heads, HeadState
+from services.audit.log.shard import Cosign, Shard
+from services.audit.log.store import KEYS, SHARDS, ShardStore
+from shared.blobs import BlobStore
+from shared.keys.vault import Vault
+from shared.notes.note import VaultSigner
+
+log = logging.getLogger("kept.audit.ingest")
+LOG_KEY = "kept-log"
+
+
+class Opener:
+    """Opens shards, and keeps the two lists that a reader of the log starts from."""
+
+    def __init__(self, log_name: str, blobs: BlobStore, heads: Heads, vault: Vault, cosign: Cosign | None = None) -> None:
+        self.heads = heads
+        self._log_name = log_name
+        self._blobs = blobs
+        self._vault = vault
+        self._cosign = cosign
+
+    async def open(self, partition: TopicPartition, start: int, end: int) -> Shard:
+        """The shard of a partition in which the broker has the records [start, end). TamperError."""
+        head = await self.heads.newest(partition.topic, partition.partition)
+        if head is None:
+            head = await self.heads.start(partition.topic, partition.partition, 1, start)
+        elif end < head.base + head.size:  # the broker has less than the log
+            return await self.anew(head, start)
+        return await self._open(head)
+
+    async def anew(self, old: HeadState, start: int) -> Shard:
+        """The next generation: the topic was deleted and made again, or its broker lost what the log has."""
+        topic, partition = old.topic, old.partition
+        log.error("%s: the topic was made anew", old.shard)
+        alarm = AlarmRaised(kind="topic-made-anew", shard=old.shard, first=old.base, last=old.base + old.size - 1)
+        return await self._open(await self.heads.start(topic, partition, old.generation + 1, start, alarm))
+
+    async def stopped(self, partition: TopicPartition) -> None:
+        """Tell that a shard cannot go on: what was written once reads differently now."""
+        head = await self.heads.newest(partition.topic, partition.partition)
+        if head is not None:
+            offset = head.base + head.size
+            await self.heads.tell(AlarmRaised(kind="tampered", shard=head.shard, first=offset, last=offset))
+
+    async def _open(self, head: HeadState) -> Shard:
+        return await Shard.open(head, ShardStore(self._blobs, head.shard), self.heads, self._signer(head.shard), self._cosign)
+
+    def _signer(self, shard: str) -> VaultSigner:
+        return VaultSigner(self._vault, LOG_KEY, f"{self._log_name}/{shard}")
+
+    async def list(self) -> None:
+        """Write the list of shards, and of the keys that verify them."""
+        # Every shard there ever was: one that is stopped, or whose topic is gone, must not escape verification.
+        shards = await self.heads.shards()
+        vkeys: list[str] = []
+        for shard in shards:
+            vkeys += await self._signer(shard).vkeys()
+        await asyncio.to_thread(self._blobs.replace, SHARDS, "".join(f"{s}\n" for s in shards).encode())
+        await asyncio.to_thread(self._blobs.replace, KEYS, "".join(f"{k}\n" for k in vkeys).encode())

@@ -1,0 +1,94 @@
+"""The partitions that this owner reads: found, opened, dropped, begun once more."""
+
+import asyncio
+import logging
+import re
+from collections.abc import Callable
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+
+from services.audit.events import AlarmRaised
+from services.audit.log.opening import Opener
+from services.audit.log.sequence import gaps
+from services.audit.log.shard import Batch, Shard, append_all
+from services.audit.log.stream import Stream
+from shared.errors import KeptError, TamperError
+
+log = logging.getLogger("kept.audit.ingest")
+LEAVES_MAX = 50_000  # at once: a hole of millions is filled in steps
+
+
+class Partitions:
+    """`streams`: those that are read. `faults`: those that are stopped, and the code of what stopped them."""
+
+    def __init__(self, pattern: str, opener: Opener, beat: Callable[[], None]) -> None:
+        self.streams: dict[TopicPartition, Stream] = {}
+        self.faults: dict[str, str] = {}
+        self._pattern = re.compile(pattern)
+        self._opener = opener
+        self._beat = beat
+
+    def has(self, shard: Shard) -> bool:
+        """Whether this very shard is still written here."""
+        return any(stream.shard is shard for stream in self.streams.values())
+
+    async def discover(self, consumer: AIOKafkaConsumer, admin: AIOKafkaAdminClient) -> None:
+        """Find new topics and partitions, open their shards, and read on where each shard ends."""
+        topics = sorted(t for t in await admin.list_topics() if self._pattern.fullmatch(t))
+        described = await admin.describe_topics(topics) if topics else []
+        wanted = {TopicPartition(t["topic"], p["partition"]) for t in described for p in t["partitions"]}
+        new = sorted(p for p in wanted - set(self.streams) if named(p) not in self.faults)
+        if new:
+            starts, ends = await consumer.beginning_offsets(new), await consumer.end_offsets(new)
+            for partition in new:
+                self._beat()
+                start, end = starts[partition], ends[partition]
+                try:
+                    await self._begin(partition, await self._opener.open(partition, start, end), start)
+                except TamperError as error:
+                    await self._stop(partition, error)
+            await self._opener.list()
+        if set(self.streams) != consumer.assignment():
+            consumer.assign(list(self.streams))
+            for partition, stream in self.streams.items():
+                consumer.seek(partition, stream.position)
+
+    async def anew(self, consumer: AIOKafkaConsumer, partition: TopicPartition) -> None:
+        """The topic was made anew: its next generation, from the first record that the broker has."""
+        old = self.streams.pop(partition).shard
+        start = (await consumer.beginning_offsets([partition]))[partition]
+        await self._begin(partition, await self._opener.anew(old.head, start), start)
+        await self._opener.list()
+        consumer.seek(partition, self.streams[partition].position)
+
+    async def drop(self, shard: Shard, error: KeptError) -> None:
+        """A shard that could not be written: it is opened again, or, after tampering, stopped."""
+        for partition in [p for p, stream in self.streams.items() if stream.shard is shard]:
+            del self.streams[partition]
+            if isinstance(error, TamperError):
+                await self._stop(partition, error)
+            else:
+                log.warning("%s: %s", named(partition), error.detail)
+
+    async def _begin(self, partition: TopicPartition, shard: Shard, start: int) -> None:
+        """What the broker dropped before the log had it is a gap, and told."""
+        first = shard.next_offset
+        alarm = AlarmRaised(kind="gap-by-retention", shard=shard.store.shard, first=first, last=start - 1)
+        while shard.next_offset < start:
+            self._beat()
+            leaves = gaps(partition.topic, partition.partition, shard.next_offset, min(start, shard.next_offset + LEAVES_MAX))
+            events = [alarm] if shard.next_offset == first else []
+            for error in (await append_all({shard: Batch(list(leaves), events)})).values():
+                raise error
+        self.streams[partition] = await asyncio.to_thread(Stream, shard, start)
+
+    async def _stop(self, partition: TopicPartition, error: TamperError) -> None:
+        """This shard stops until a person has looked and starts the service anew; the others go on."""
+        self.faults[named(partition)] = error.code
+        log.critical("%s: %s", named(partition), error.detail)
+        await self._opener.stopped(partition)
+
+
+def named(partition: TopicPartition) -> str:
+    return f"{partition.topic}/{partition.partition}"
