@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
+from fastapi.telemetry import TelemetryConfig
 
 from shared.access.actor import Actor
 from shared.access.tokens import TokenVerifier
@@ -21,6 +22,9 @@ from shared.settings import ServiceSettings
 
 log = logging.getLogger("kept.http")
 COOKIE = "kept_session"
+# FastAPI's own spans and log records carry paths, queries and the texts of exceptions: values of people (P1). Ours are
+# made in shared/http/edge.py.
+NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
 Ready = Callable[[], Awaitable[bool]]
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
@@ -49,6 +53,7 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         openapi_url=f"/api/{service}/openapi.json",
+        telemetry=NO_TELEMETRY,
     )
     app.state.verifier = verifier
     metrics = Metrics(service)

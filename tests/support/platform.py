@@ -1,6 +1,7 @@
 """The whole platform for the tests: real servers, real services, in a temporary state on free ports.
 
-KEPT_TEST_STATE=<dir> uses a platform that runs already (and leaves it running). KEPT_TEST_KEEP=1 leaves the temporary one.
+KEPT_TEST_STATE=<dir> uses a platform that runs already (and leaves it running); what looks at traces then needs
+KEPT_TEST_OTLP=<port>, the one that it was started to send to. KEPT_TEST_KEEP=1 leaves the temporary one.
 """
 
 import os
@@ -13,7 +14,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
@@ -22,6 +23,7 @@ import psutil
 from deploy.local import control, environment, processes
 from deploy.local import ports as port_file
 from deploy.local.state import REPOSITORY, State
+from tests.support.otlp import Collector
 
 CHINOOK = REPOSITORY / "examples" / "chinook"
 READY_SECONDS_MAX = 120.0
@@ -32,6 +34,7 @@ class Platform:
     """What runs, seen from outside."""
 
     state: State
+    collector: Collector = field(default_factory=Collector)  # of the traces that the services send
 
     @property
     def ports(self) -> dict[str, int]:
@@ -105,13 +108,14 @@ def start() -> Iterator[Platform]:
     borrowed = os.environ.get("KEPT_TEST_STATE")
     # Not pytest's own directory: a socket's path is limited, and PostgreSQL's user must pass through.
     root = Path(borrowed) if borrowed else Path(tempfile.mkdtemp(prefix="kept-test-"))
-    platform = Platform(State(root.resolve()))
+    platform = Platform(State(root.resolve()), Collector(int(os.environ.get("KEPT_TEST_OTLP", "0"))))
     os.environ["KEPT_STATE"] = str(platform.state.root)
     if borrowed:
         assert control.running(platform.state), f"KEPT_TEST_STATE={borrowed}: nothing runs there"
     else:
         root.chmod(0o711)
         os.environ["KEPT_PORT"] = str(_free_port())
+        os.environ.update(platform.collector.environment())
     try:
         if not borrowed:
             control.start(platform.state, only_servers=False)
