@@ -10,13 +10,14 @@ from services.audit.base import TABLES
 from services.audit.holder import AuditHolder, attach_receipts
 from services.audit.index import api as index_api
 from services.audit.index.follow import Follower
+from services.audit.index.read import Checkpoints
 from services.audit.log import api as log_api
 from services.audit.log.head import Heads
 from services.audit.log.ingest import Ingest
 from services.audit.log.opening import Opener
 from services.audit.log.sealer import Sealer
 from services.audit.settings import AuditSettings
-from services.audit.wiring import Wired
+from services.audit.wiring import Wired, log_keys
 from shared.blobs import PosixStore
 from shared.bus.consumer import Handlers
 from shared.bus.relay import Relay
@@ -36,7 +37,7 @@ async def build(settings: AuditSettings) -> FastAPI:
     door, vault, broker = base.door, base.vault, await base.broker()
 
     blobs = PosixStore(settings.log_dir)
-    follower = Follower(blobs, door)
+    follower = Follower(blobs, door, Checkpoints(log_keys(vault, settings.log_name)))
     ingest = Ingest(
         pattern=settings.topics,
         opener=Opener(settings.log_name, blobs, Heads(door), vault),
@@ -48,7 +49,7 @@ async def build(settings: AuditSettings) -> FastAPI:
     sdk.attach(handlers, AuditHolder(), base.signer())
     attach_receipts(handlers, blobs)
     relay = Relay(base.engine, broker)
-    wired = Wired(door, blobs, ingest, pages(ROOM / "index" / "templates"))
+    wired = Wired(door, blobs, ingest, follower, pages(ROOM / "index" / "templates"))
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -62,7 +63,7 @@ async def build(settings: AuditSettings) -> FastAPI:
         service=SERVICE,
         settings=settings,
         verifier=base.verifier,
-        routers=[index_api.router(wired), log_api.router(wired)],
+        routers=[index_api.router(wired), index_api.page(wired), log_api.router(wired)],
         lifespan=lifespan,
         readiness={**base.readiness(relay, handlers), "log": ingesting},
     )

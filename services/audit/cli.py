@@ -1,6 +1,5 @@
 """`kept audit`: verify the log offline, check a receipt, make one, rebuild the index."""
 
-import asyncio
 import json
 import os
 import sys
@@ -14,6 +13,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from services.audit.index import cli as index_cli
 from services.audit.log import verify as checks
 from services.audit.log.entry import parse as parse_entry
 from services.audit.receipts import receipt
@@ -22,6 +22,7 @@ from shared.errors import KeptError, MalformedError, NotFoundError, UnavailableE
 from shared.notes.tlogproof import verify_receipt
 
 app = typer.Typer(help="The log: verify it, prove one event, search it.", no_args_is_help=True)
+app.add_typer(index_cli.app)
 Json = Annotated[bool, typer.Option("--json", help="for machines")]
 Dir = Annotated[Path | None, typer.Option("--dir", help="the log's directory; default: the local platform's")]
 Keys = Annotated[Path | None, typer.Option("--keys", help="a file with one vkey per line, which you have from elsewhere")]
@@ -159,13 +160,3 @@ def proof(shard: str, index: int, directory: Dir = None) -> None:
         if index < 0:
             raise MalformedError("an index is not negative")
         typer.echo(receipt(PosixStore(directory or local_log()), shard, index), nl=False)
-
-
-@app.command()
-def reindex(as_json: Json = False) -> None:
-    """Build the search index again from the log alone (with the audit service's own settings)."""
-    from services.audit.reindex import rebuild
-
-    with _told(as_json):
-        count = asyncio.run(rebuild())
-    typer.echo(json.dumps({"ok": True, "entries": count}) if as_json else f"{count} entries indexed again")

@@ -6,15 +6,20 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from shared.bus.event import Event
 
+How = Literal["search", "proof", "entry", "export", "tail", "status"]
 LEDGER_SHARDS_MAX = 200  # in one event; more take several
 
 
 class TrailViewed(Event, type="kept.audit.trail.viewed.v1"):
-    """Somebody read the audit trail: which filters (names and pseudonyms), how many rows came back."""
+    """Somebody read the audit trail: how, by which filters (names, pseudonyms, times), how many rows came back.
+
+    A live tail is told of when it begins; `rows` is 0 then, for nobody knows yet."""
 
     filters: dict[str, str]
     rows: int
     decision: list[str]
+    how: How = "search"
+    purpose: str = "audit"
 
     def key(self) -> str:
         return self.subject or "trail"
@@ -49,3 +54,49 @@ class LedgerRecorded(Event, type="kept.audit.ledger.recorded.v1"):
 
     def key(self) -> str:
         return "ledger"
+
+
+class TrailRefused(Event, type="kept.audit.trail.refused.v1"):
+    """Somebody who may not read the audit trail tried to."""
+
+    how: How
+
+    def key(self) -> str:
+        return "trail"
+
+
+class TrailExported(Event, type="kept.audit.trail.exported.v1"):
+    """So many rows of the trail left, at most; `approvers` agreed where they were more than one person may take."""
+
+    filters: dict[str, str]
+    format: Literal["csv", "jsonl", "ocsf"]
+    receipts: bool
+    rows: int
+    decision: list[str]
+    approval_id: str | None = None
+    approvers: list[str] = Field(default_factory=list)
+    purpose: str = "audit"
+
+    def key(self) -> str:
+        return "trail"
+
+
+class EntryViewed(Event, type="kept.audit.entry.viewed.v1"):
+    """Somebody read one entry of the log whole. `fields`: what of it was shown; a sealed entry's contents were opened."""
+
+    entry: str
+    fields: dict[str, str]
+    purpose: str
+    decision: list[str]
+
+    def key(self) -> str:
+        return self.subject or self.entry
+
+
+class IndexRebuilt(Event, type="kept.audit.index.rebuilt.v1"):
+    """The search index was built again from the log alone, and took the old one's place."""
+
+    entries: int
+
+    def key(self) -> str:
+        return "index"

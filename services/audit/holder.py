@@ -30,8 +30,8 @@ class AuditHolder(Holder):
                 "when": row["time"],
                 "who": row["actor"],
                 "what": row["type"],
-                "fields": row.get("fields", {}),
-                "purpose": row.get("purpose", ""),
+                "fields": row["detail"].get("fields", {}),
+                "purpose": row["purpose"],
             }
             for row in await looks_at(w, subject)
         ]

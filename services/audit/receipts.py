@@ -2,7 +2,7 @@
 
 import asyncio
 
-from services.audit.index.follow import where
+from services.audit.index.actions import where
 from services.audit.log import paths, proof
 from services.audit.log.store import ShardStore
 from shared.blobs import BlobStore

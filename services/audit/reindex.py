@@ -1,24 +1,20 @@
-"""Rebuilding the search index outside the running service."""
+"""Rebuilding the search index outside the running service, with the service's own settings."""
 
 from services.audit.base import TABLES
-from services.audit.index.follow import Follower
+from services.audit.index.follow import Moved
+from services.audit.index.read import Checkpoints
+from services.audit.index.rebuild import Rebuild
 from services.audit.settings import AuditSettings
-from shared.access.decide import Policies
+from services.audit.wiring import log_keys
 from shared.blobs import PosixStore
-from shared.clock import SystemClock
-from shared.db import database_url, make_engine, make_sessions
-from shared.keys.keyring import Keyring
-from shared.keys.vault import Vault
-from shared.work import Door
+from shared.service import ground
 
 
-async def rebuild() -> int:
-    """Forget the index and build it from the log; returns how many entries it has then."""
-    settings = AuditSettings()
-    vault = Vault(settings.vault_addr, settings.vault_role_id, settings.vault_secret_id_file)
-    engine = make_engine(database_url(settings, (await vault.kv("audit/database"))["password"]))
-    door = Door("audit", make_sessions(engine), SystemClock(), Policies.load(), Keyring("audit", vault, TABLES))
+async def rebuild(settings: AuditSettings, moved: Moved | None = None, *, fresh: bool = False) -> int:
+    """Build the index beside the live one and swap it in; returns how many entries it has then."""
+    base = await ground(settings, TABLES)
     try:
-        return await Follower(PosixStore(settings.log_dir), door).rebuild()
+        checkpoints = Checkpoints(log_keys(base.vault, settings.log_name))
+        return await Rebuild(base.engine, base.door, PosixStore(settings.log_dir), checkpoints).run(moved, fresh=fresh)
     finally:
-        await engine.dispose()
+        await base.engine.dispose()

@@ -4,8 +4,12 @@ from dataclasses import dataclass
 
 from jinja2 import Environment
 
-from services.audit.log.ingest import Ingest
+from services.audit.index.follow import Follower
+from services.audit.index.read import Vkeys
+from services.audit.log.ingest import LOG_KEY, Ingest
 from shared.blobs import BlobStore
+from shared.keys.vault import Vault
+from shared.notes.note import VaultSigner
 from shared.work import Door
 
 
@@ -14,4 +18,14 @@ class Wired:
     door: Door
     blobs: BlobStore
     ingest: Ingest
+    follower: Follower
     pages: Environment
+
+
+def log_keys(vault: Vault, log_name: str) -> Vkeys:
+    """Who may sign a shard's checkpoint: every version of the log's key, under the shard's origin."""
+
+    async def vkeys(shard: str) -> list[str]:
+        return await VaultSigner(vault, LOG_KEY, f"{log_name}/{shard}").vkeys()
+
+    return vkeys

@@ -1,35 +1,24 @@
-"""What can be asked of the trail. Reading it is itself an event."""
+"""What can be asked of the trail. Reading it is itself an event, and so is being refused."""
 
-import base64
-import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC
 from typing import Any
 
-from sqlalchemy import select, tuple_
+from sqlalchemy import Select, func, select, tuple_
 
-from services.audit.events import TrailViewed
-from services.audit.index.model import VIEWED
+from services.audit.events import How, TrailRefused, TrailViewed
+from services.audit.index.model import Cursor, Filters, cursor_of
 from services.audit.index.tables import About, Indexed
+from shared.access.actor import Actor
 from shared.access.decide import Resource
-from shared.errors import MalformedError
-from shared.work import Work
+from shared.errors import NotAllowedError
+from shared.work import Door, Work
 
-PAGE = 50
+PAGE, PAGE_MAX = 50, 500
+PURPOSE = "audit"
 TRAIL = Resource("AuditTrail", "trail", {})
-
-
-@dataclass(frozen=True)
-class Filters:
-    """All that are given must hold. `looks`: only readings of personal data."""
-
-    subject: str = ""
-    actor: str = ""
-    type: str = ""
-    looks: bool = False
-
-    def shown(self) -> dict[str, str]:
-        return {n: str(v) for n, v in vars(self).items() if v}
 
 
 @dataclass(frozen=True)
@@ -38,62 +27,98 @@ class Page:
     cursor: str | None
 
 
-async def search(w: Work, filters: Filters, cursor: str | None = None) -> Page:
+@asynccontextmanager
+async def reading(door: Door, actor: Actor, how: How) -> AsyncIterator[Work]:
+    """A transaction in which the trail is read; who may not do `how` is told of in an event of its own."""
+    try:
+        async with door.begin(actor, PURPOSE) as w:
+            yield w
+    except NotAllowedError:
+        async with door.begin(actor, PURPOSE) as w:
+            w.publish(TrailRefused(how=how))
+        raise
+
+
+async def search(w: Work, filters: Filters, cursor: str | None = None, limit: int = PAGE) -> Page:
     """A page of events, newest first. NotAllowedError for who may not read the trail."""
     decision = w.decide("search", TRAIL)
-    query = select(Indexed).order_by(Indexed.time.desc(), Indexed.shard, Indexed.index).limit(PAGE + 1)
-    if filters.subject:
-        query = query.join(About, (About.shard == Indexed.shard) & (About.index == Indexed.index))
-        query = query.where(About.subject == filters.subject)
-    if filters.actor:
-        query = query.where(Indexed.actor == filters.actor)
-    if filters.type:
-        query = query.where(Indexed.type == filters.type)
-    if filters.looks:
-        query = query.where(Indexed.type.contains(VIEWED, autoescape=True))
-    if cursor:
-        at, shard, index = _parsed(cursor)
-        after = tuple_(Indexed.shard, Indexed.index) > tuple_(shard, index)
-        query = query.where((Indexed.time < at) | ((Indexed.time == at) & after))
-    found = list((await w.session.scalars(query)).all())
-    rows = [_row(one) for one in found[:PAGE]]
+    found = await rows_after(w, filters, cursor_of(cursor) if cursor else None, limit + 1)
+    rows = [shown(one) for one in found[:limit]]
+    seen(w, "search", filters, len(rows), decision.policy_ids)
+    return Page(rows, cursor_at(found[limit - 1]).text() if len(found) > limit else None)
+
+
+def seen(w: Work, how: How, filters: Filters, rows: int, decision: Sequence[str]) -> None:
+    """Tell of the reading."""
     subject = filters.subject or None
-    w.publish(TrailViewed(subject=subject, filters=filters.shown(), rows=len(rows), decision=list(decision.policy_ids)))
-    return Page(rows, _cursor(found[PAGE - 1]) if len(found) > PAGE else None)
+    w.publish(TrailViewed(subject=subject, how=how, filters=filters.shown(), rows=rows, decision=list(decision)))
+
+
+async def rows_after(w: Work, filters: Filters, after: Cursor | None, limit: int) -> Sequence[Indexed]:
+    """At most `limit` rows, newest first, older than `after`."""
+    query = narrowed(select(Indexed), filters)
+    order = (About.time, About.shard, About.index) if filters.subject else (Indexed.time, Indexed.shard, Indexed.index)
+    if after is not None:
+        # The first says by itself which partitions to leave out; the second, where to begin.
+        query = query.where(order[0] <= after.time, tuple_(*order) < tuple_(after.time, after.shard, after.index))
+    return (await w.session.scalars(query.order_by(*(one.desc() for one in order)).limit(limit))).all()
+
+
+async def counted(w: Work, filters: Filters, limit: int) -> int:
+    """How many rows there are, counted up to `limit`."""
+    inner = narrowed(select(Indexed.index), filters).limit(limit).subquery()
+    return int(await w.session.scalar(select(func.count()).select_from(inner)) or 0)
+
+
+def narrowed(query: "Select[Any]", filters: Filters) -> "Select[Any]":
+    """The rows that all filters let through; the same rule as `Filters.match`."""
+    time = Indexed.time
+    if filters.subject:
+        same = (About.time == Indexed.time) & (About.shard == Indexed.shard) & (About.index == Indexed.index)
+        query, time = query.join(About, same).where(About.subject == filters.subject), About.time
+    if filters.type.endswith("*"):
+        # A range, since LIKE has no index in every collation.
+        query = query.where(Indexed.type >= filters.type[:-1], Indexed.type < filters.type[:-1] + "\U0010ffff")
+    elif filters.type:
+        query = query.where(Indexed.type == filters.type)
+    for column, value in ((Indexed.actor, filters.actor), (Indexed.purpose, filters.purpose), (Indexed.trace, filters.trace)):
+        query = query.where(column == value) if value else query
+    query = query.where(time >= filters.since) if filters.since else query
+    query = query.where(time < filters.until) if filters.until else query
+    return query.where(Indexed.look) if filters.looks else query
 
 
 async def looks_at(w: Work, subject: str) -> list[dict[str, Any]]:
-    """Every look at `subject`, for the person themselves (through dsar): who, when, which fields, why."""
+    """Every look at `subject`, oldest first, for the person themselves (through dsar): who, when, which fields, why."""
+    query = narrowed(select(Indexed), Filters(subject=subject, looks=True))
+    query = query.order_by(About.time, About.shard, About.index)
+    return [shown(one) for one in (await w.session.scalars(query)).all()]
+
+
+async def where(w: Work, ce_id: str) -> tuple[str, int] | None:
+    """(shard, index) of the first entry with this event id."""
     query = (
-        select(Indexed)
-        .join(About, (About.shard == Indexed.shard) & (About.index == Indexed.index))
-        .where(About.subject == subject, Indexed.type.contains(VIEWED, autoescape=True))
-        .order_by(Indexed.time)
+        select(Indexed.shard, Indexed.index).where(Indexed.ce_id == ce_id).order_by(Indexed.time, Indexed.shard, Indexed.index)
     )
-    return [_row(one) for one in (await w.session.scalars(query)).all()]
+    row = (await w.session.execute(query.limit(1))).first() if ce_id else None
+    return None if row is None else (row[0], row[1])
 
 
-def _row(one: Indexed) -> dict[str, Any]:
+def shown(one: Indexed) -> dict[str, Any]:
+    """A row as the API says it."""
     return {
         "id": one.ce_id,
         "type": one.type,
         "actor": one.actor,
         "subject": one.subject or None,
-        "time": one.time.isoformat(),
+        "time": one.time.astimezone(UTC).isoformat(),
         "trace": one.trace or None,
+        "purpose": one.purpose,
         "shard": one.shard,
         "index": one.index,
-        **one.detail,
+        "detail": one.detail,
     }
 
 
-def _cursor(one: Indexed) -> str:
-    return base64.urlsafe_b64encode(json.dumps([one.time.isoformat(), one.shard, one.index]).encode()).decode()
-
-
-def _parsed(cursor: str) -> tuple[datetime, str, int]:
-    try:
-        at, shard, index = json.loads(base64.urlsafe_b64decode(cursor.encode()))
-        return datetime.fromisoformat(at), str(shard), int(index)
-    except (ValueError, TypeError):
-        raise MalformedError("not a cursor of this list") from None
+def cursor_at(one: Indexed) -> Cursor:
+    return Cursor(one.time.astimezone(UTC), one.shard, one.index)

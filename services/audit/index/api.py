@@ -1,68 +1,125 @@
-"""The trail over HTTP: search, who looked at a person, receipts; JSON and one page."""
+"""The trail over HTTP: search, who looked at a person, what an actor saw, one entry, receipts; JSON and one page."""
 
 from dataclasses import asdict
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, PlainTextResponse
 
-from services.audit.index.actions import TRAIL, Filters, search
+from services.audit.index import actions, opening
+from services.audit.index.actions import PAGE, PAGE_MAX, TRAIL, reading
+from services.audit.index.model import Filters, filters_of
 from services.audit.index.pages import words
 from services.audit.receipts import receipt_of
 from services.audit.wiring import Wired
-from shared.errors import NotAllowedError
+from shared.errors import InvalidInputError
 from shared.http.app import CurrentActor
 from shared.http.pages import language_of
-from shared.ids import require_id
 
-PURPOSE = "audit"
+FILTERS = ("subject", "actor", "type", "purpose", "trace", "from", "to", "looks")
+Limit = Annotated[int, Query(ge=1, le=PAGE_MAX)]
+_SAID = {
+    "subject": "about whom: a pseudonym, sub_…",
+    "actor": "by whom: sub_…, or a service such as system:customers",
+    "type": "the event's type, or its beginning and a *",
+    "purpose": "for what purpose",
+    "trace": "the trace it belongs to, 32 hex digits",
+    "from": "not before: 2026-01-31 or 2026-01-31T12:00:00Z",
+    "to": "before; a date alone means that day whole",
+    "looks": "true: only readings of personal data",
+}
+ASKED: dict[str, Any] = {
+    "parameters": [
+        {"name": n, "in": "query", "required": False, "description": said, "schema": {"type": "string"}}
+        for n, said in _SAID.items()
+    ]
+}
+
+
+def asked(request: Request) -> Filters:
+    """The filters of a request."""
+    return filters_of({name: request.query_params.get(name, "") for name in FILTERS})
 
 
 def router(wired: Wired) -> APIRouter:
     routes = APIRouter(tags=["audit"])
 
-    @routes.get("/audit", response_class=HTMLResponse)
-    async def page(
-        http: Request, actor: CurrentActor, subject: str = "", by: str = "", looks: bool = False, cursor: str = ""
-    ) -> HTMLResponse:
-        lang = language_of(http)
-        filters = Filters(subject=subject.strip(), actor=http.query_params.get("actor", by).strip(), looks=looks)
-        async with wired.door.begin(actor, PURPOSE) as w:
-            found = await search(w, filters, cursor or None)
-        asked = {n: v for n, v in (*asdict(filters).items(), ("lang", lang)) if v}
-        more = f"/audit?{urlencode({**asked, 'cursor': found.cursor})}" if found.cursor else ""
-        text = wired.pages.get_template("trail.html").render(
-            w=words(lang), lang=lang, filters=filters, rows=found.rows, more=more, staff=True
-        )
-        return HTMLResponse(text, headers={"Cache-Control": "no-store"})
-
-    @routes.get("/api/audit/events")
-    async def events(
-        actor: CurrentActor, subject: str = "", by: str = "", type: str = "", looks: bool = False, cursor: str = ""
-    ) -> dict[str, Any]:
+    @routes.get("/api/audit/events", openapi_extra=ASKED)
+    async def events(http: Request, actor: CurrentActor, cursor: str = "", limit: Limit = PAGE) -> dict[str, Any]:
         """A page of events, newest first; `cursor` goes on from the last page."""
-        async with wired.door.begin(actor, PURPOSE) as w:
-            return asdict(await search(w, Filters(subject, by, type, looks), cursor or None))
+        filters = asked(http)
+        async with reading(wired.door, actor, "search") as w:
+            return asdict(await actions.search(w, filters, cursor or None, limit))
 
-    @routes.get("/api/audit/subjects/{subject}/looks")
-    async def looks_at(actor: CurrentActor, subject: str, cursor: str = "") -> dict[str, Any]:
-        """Who looked at this person."""
-        async with wired.door.begin(actor, PURPOSE) as w:
-            return asdict(await search(w, Filters(subject=require_id(subject, "sub"), looks=True), cursor or None))
+    @routes.get("/api/audit/subjects/{subject}/looks", openapi_extra=ASKED)
+    async def looks_at(
+        http: Request, actor: CurrentActor, subject: str, cursor: str = "", limit: Limit = PAGE
+    ) -> dict[str, Any]:
+        """Who looked at this person: every reading of their personal data, newest first."""
+        filters = filters_of({**_given(http), "subject": subject, "looks": "true"})
+        async with reading(wired.door, actor, "search") as w:
+            return asdict(await actions.search(w, filters, cursor or None, limit))
+
+    @routes.get("/api/audit/actors/{who}/looks", openapi_extra=ASKED)
+    async def looks_by(http: Request, actor: CurrentActor, who: str, cursor: str = "", limit: Limit = PAGE) -> dict[str, Any]:
+        """What this actor saw: every reading of personal data by them, newest first."""
+        filters = filters_of({**_given(http), "actor": who, "looks": "true"})
+        async with reading(wired.door, actor, "search") as w:
+            return asdict(await actions.search(w, filters, cursor or None, limit))
+
+    @routes.get("/api/audit/events/{event_id}")
+    async def entry(actor: CurrentActor, event_id: str, opened: bool = False) -> dict[str, Any]:
+        """The whole entry of an event, as the log has it; `opened`: what is sealed in it too, for the few who may."""
+        async with reading(wired.door, actor, "entry") as w:
+            return await opening.entry_of(w, wired.blobs, event_id, opened=opened)
 
     @routes.get("/api/audit/events/{event_id}/proof", response_class=PlainTextResponse)
     async def proof(actor: CurrentActor, event_id: str) -> PlainTextResponse:
         """A c2sp.org/tlog-proof@v1 receipt. 404 until a published checkpoint covers the event."""
-        async with wired.door.begin(actor, PURPOSE) as w:
-            w.decide("search", TRAIL)
-            return PlainTextResponse(await receipt_of(w, wired.blobs, event_id))
+        async with reading(wired.door, actor, "proof") as w:
+            decision = w.decide("search", TRAIL)
+            text = await receipt_of(w, wired.blobs, event_id)
+            actions.seen(w, "proof", Filters(), 1, decision.policy_ids)
+        return PlainTextResponse(text)
 
     @routes.get("/api/audit/status")
     async def status(actor: CurrentActor) -> dict[str, Any]:
-        """Whether every shard is being written, and what stopped one."""
-        if actor.kind != "user":
-            raise NotAllowedError
-        return {"ready": wired.ingest.ready, "faults": wired.ingest.faults}
+        """Whether every shard is being written and indexed, and what stopped one."""
+        async with reading(wired.door, actor, "status") as w:
+            w.decide("status", TRAIL)
+        return {
+            "ready": wired.ingest.ready,
+            "faults": wired.ingest.faults,
+            "index": {"behind": {s: n for s, n in wired.follower.behind.items() if n}, "faults": wired.follower.faults},
+        }
 
     return routes
+
+
+def page(wired: Wired) -> APIRouter:
+    """The page for people."""
+    routes = APIRouter(include_in_schema=False)
+
+    @routes.get("/audit", response_class=HTMLResponse)
+    async def trail(http: Request, actor: CurrentActor, cursor: str = "") -> HTMLResponse:
+        lang = language_of(http)
+        given = {n: v for n, v in _given(http).items() if v.strip()}
+        wrong = ""
+        try:
+            filters = filters_of(given)
+        except InvalidInputError as error:
+            filters, wrong = Filters(), error.field
+        async with reading(wired.door, actor, "search") as w:
+            found = await actions.search(w, filters, cursor or None)
+        text = wired.pages.get_template("trail.html").render(
+            w=words(lang), lang=lang, given=given, wrong=wrong, rows=found.rows, staff=True,
+            more=f"/audit?{urlencode({**given, 'lang': lang, 'cursor': found.cursor})}" if found.cursor else "",
+        )  # fmt: skip
+        return HTMLResponse(text, status_code=422 if wrong else 200, headers={"Cache-Control": "no-store"})
+
+    return routes
+
+
+def _given(request: Request) -> dict[str, str]:
+    return {name: request.query_params.get(name, "") for name in FILTERS}

@@ -1,34 +1,40 @@
-"""Keeps the index behind the published log: bundle by bundle, its position in the same transaction as its rows."""
+"""Keeps the index behind the published log: a batch of bundles and its position in one transaction.
+
+A crash anywhere costs nothing: what was not committed is read again. Two followers take turns at the position's lock.
+"""
 
 import asyncio
 import logging
+import time
+from collections.abc import Callable
 
-from sqlalchemy import delete, select
-from sqlalchemy.dialects.postgresql import insert
-
-from services.audit.base import TABLES
-from services.audit.index.model import facts_of
-from services.audit.index.tables import About, Indexed, Known, Position
-from services.audit.log import paths
-from services.audit.log.entry import parse
+from services.audit.index import load, read
+from services.audit.index.tables import LIVE
 from services.audit.log.head import SYSTEM
-from services.audit.log.store import SHARDS, ShardStore
+from services.audit.log.store import ShardStore
 from shared.blobs import BlobStore
-from shared.errors import KeptError, NotFoundError
-from shared.notes.tlogproof import checkpoint_head
-from shared.work import Door, Work
+from shared.errors import KeptError, TamperError
+from shared.work import Door
 
 log = logging.getLogger("kept.audit.index")
 FLOOR_SECONDS = 1.0
+AGAIN_SECONDS = 60.0  # a shard whose files were changed is looked at again: it may have been mended from a copy
+Moved = Callable[[str, int, int], None]
 
 
 class Follower:
     """`run()` for ever; `wake()` after each publication."""
 
-    def __init__(self, blobs: BlobStore, door: Door) -> None:
+    def __init__(self, blobs: BlobStore, door: Door, checkpoints: read.Checkpoints, schema: str = LIVE) -> None:
         self._blobs = blobs
         self._door = door
+        self._checkpoints = checkpoints
+        self._schema = schema
         self._news = asyncio.Event()
+        self._rest: dict[str, float] = {}
+        self.at: dict[str, int] = {}  # shard -> how far it is indexed, as far as this process knows
+        self.behind: dict[str, int] = {}  # shard -> published entries that are not in the index yet
+        self.faults: dict[str, str] = {}  # shard -> what is wrong with its files
 
     def wake(self) -> None:
         self._news.set()
@@ -48,63 +54,48 @@ class Follower:
             except TimeoutError:
                 pass
 
-    async def catch_up(self) -> int:
-        """Index everything published so far; returns how many entries were new."""
-        try:
-            shards = (await asyncio.to_thread(self._blobs.get, SHARDS)).decode().split()
-        except NotFoundError:
-            return 0
-        return sum([await self._shard(ShardStore(self._blobs, shard)) for shard in shards])
+    async def catch_up(self, moved: Moved | None = None) -> int:
+        """Index everything published so far, one batch of each shard in turn; returns how many entries were new.
 
-    async def _shard(self, store: ShardStore) -> int:
-        note = await asyncio.to_thread(store.checkpoint)
-        if note is None:
-            return 0
-        size = checkpoint_head(note.partition("\n\n")[0] + "\n")[1]
+        `moved(shard, position, size)` after each batch. A shard whose files were changed is left where it is (`faults`)."""
+        shards = await asyncio.to_thread(read.shards, self._blobs)
+        waiting = {shard: ShardStore(self._blobs, shard) for shard in shards if self._rest.get(shard, 0) <= time.monotonic()}
+        ends: dict[str, read.Published] = {}
         done = 0
-        while True:
+        while waiting:
+            for shard, store in tuple(waiting.items()):
+                try:
+                    if shard not in ends:
+                        ends[shard] = await self._checkpoints.newest(store)
+                    done += await self._step(store, ends[shard])
+                except TamperError as error:
+                    self._stop(shard, error)
+                    del waiting[shard]
+                    continue
+                self.faults.pop(shard, None)
+                if moved:
+                    moved(shard, self.at[shard], ends[shard].size)
+                if not self.behind[shard]:
+                    del waiting[shard]
+        return done
+
+    async def _step(self, store: ShardStore, end: read.Published) -> int:
+        """One batch of a shard; how many entries were new."""
+        count = 0
+        if self.at.get(store.shard, -1) < end.size:
             async with self._door.begin(SYSTEM) as w:
-                at = await w.session.get(Position, store.shard, with_for_update=True)
-                if at is None:
-                    at = Position(shard=store.shard, next=0)
-                    w.session.add(at)
-                if at.next >= size:
-                    return done
-                n = at.next // paths.WIDTH
-                entries = await asyncio.to_thread(store.entries, n, size)
-                first = at.next
-                for index in range(first, n * paths.WIDTH + len(entries)):
-                    await _index(w, store, index, entries[index - n * paths.WIDTH])
-                at.next = n * paths.WIDTH + len(entries)
-                done += at.next - first
+                at = await load.position(w, self._schema, store.shard)
+                if at < end.size:
+                    batch = await asyncio.to_thread(read.read, store, end, at)
+                    await load.store(w, self._schema, batch)
+                    at, count = batch.end, len(batch.facts)
+            self.at[store.shard] = at
+        self.behind[store.shard] = max(0, end.size - self.at[store.shard])
+        return count
 
-    async def rebuild(self) -> int:
-        """Forget the index and build it again from the log alone."""
-        async with self._door.begin(SYSTEM) as w:
-            for table in (About, Indexed, Position):
-                await w.session.execute(delete(table))
-        return await self.catch_up()
-
-
-async def _index(w: Work, store: ShardStore, index: int, raw: bytes) -> None:
-    facts = facts_of(parse(await asyncio.to_thread(store.whole, raw)))
-    row = {"shard": store.shard, "index": index, "ce_id": facts.ce_id, "type": facts.type, "actor": facts.actor,
-           "subject": facts.subject, "time": facts.time, "trace": facts.trace, "detail": facts.detail}  # fmt: skip
-    await w.session.execute(insert(Indexed).values(row).on_conflict_do_nothing())
-    if facts.about:
-        rows = [{"subject": s, "shard": store.shard, "index": index} for s in facts.about]
-        await w.session.execute(insert(About).values(rows).on_conflict_do_nothing())
-    if facts.locators and not await _erased(w, facts.subject):
-        rows = [{"locator": x, "subject": facts.subject} for x in facts.locators]
-        await w.session.execute(insert(Known).values(rows).on_conflict_do_nothing())
-
-
-async def _erased(w: Work, subject: str) -> bool:
-    t = TABLES.shredded
-    return await w.session.scalar(select(t.c.subject).where(t.c.subject == subject)) is not None
-
-
-async def where(w: Work, ce_id: str) -> tuple[str, int] | None:
-    """(shard, index) of the first entry with this event id."""
-    row = (await w.session.execute(select(Indexed.shard, Indexed.index).where(Indexed.ce_id == ce_id).limit(1))).first()
-    return None if row is None else (row[0], row[1])
+    def _stop(self, shard: str, error: TamperError) -> None:
+        """Nothing of it is indexed until its files are whole again; the others go on."""
+        if shard not in self.faults:
+            log.critical("%s", error.detail)
+        self.faults[shard] = error.detail
+        self._rest[shard] = time.monotonic() + AGAIN_SECONDS

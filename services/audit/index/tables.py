@@ -1,35 +1,47 @@
-"""The search index: derived from the log, never ahead of a published checkpoint; holds pseudonyms only."""
+"""The search index: derived from the log, never ahead of a published checkpoint; holds pseudonyms only.
+
+`Indexed`, `About` and `Position` lie in a schema of their own, so that a rebuilt index is swapped in by renaming it
+(`rebuild.py`). The first two are partitioned by month (`partitions.py`, which also has what SQLAlchemy does not declare).
+Text is compared byte by byte (collation C): the order of a list must not depend on the operating system's.
+"""
 
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, DateTime, Text
+from sqlalchemy import BigInteger, Boolean, DateTime, Text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from services.audit.base import Base
 
+LIVE, NEXT, OLD = "trail", "trail_next", "trail_old"
+_C = Text(collation="C")
+
 
 class Position(Base):
     """How far each shard is indexed."""
 
-    __tablename__ = "index_positions"
-    shard: Mapped[str] = mapped_column(Text, primary_key=True)
+    __tablename__ = "positions"
+    __table_args__ = ({"schema": LIVE},)
+    shard: Mapped[str] = mapped_column(_C, primary_key=True)
     next: Mapped[int] = mapped_column(BigInteger)
 
 
 class Indexed(Base):
-    """One event. `detail`: for a look, its fields, purpose and decision."""
+    """One entry. `look`: a reading of personal data. `detail`: what the event says in clear."""
 
-    __tablename__ = "indexed"
-    shard: Mapped[str] = mapped_column(Text, primary_key=True)
+    __tablename__ = "events"
+    __table_args__ = ({"schema": LIVE},)
+    time: Mapped[datetime] = mapped_column(DateTime(timezone=True), primary_key=True)
+    shard: Mapped[str] = mapped_column(_C, primary_key=True)
     index: Mapped[int] = mapped_column(BigInteger, primary_key=True)
-    ce_id: Mapped[str] = mapped_column(Text, index=True)
-    type: Mapped[str] = mapped_column(Text)
-    actor: Mapped[str] = mapped_column(Text, index=True)
-    subject: Mapped[str] = mapped_column(Text)
-    time: Mapped[datetime] = mapped_column(DateTime(timezone=True), index=True)
-    trace: Mapped[str] = mapped_column(Text)
+    ce_id: Mapped[str] = mapped_column(_C)
+    type: Mapped[str] = mapped_column(_C)
+    actor: Mapped[str] = mapped_column(_C)
+    subject: Mapped[str] = mapped_column(_C)
+    trace: Mapped[str] = mapped_column(_C)
+    purpose: Mapped[str] = mapped_column(_C)
+    look: Mapped[bool] = mapped_column(Boolean)
     detail: Mapped[dict[str, Any]] = mapped_column(JSONB)
 
 
@@ -37,8 +49,10 @@ class About(Base):
     """Whom an event is about; a look may be about a page of people."""
 
     __tablename__ = "about"
-    subject: Mapped[str] = mapped_column(Text, primary_key=True)
-    shard: Mapped[str] = mapped_column(Text, primary_key=True)
+    __table_args__ = ({"schema": LIVE},)
+    subject: Mapped[str] = mapped_column(_C, primary_key=True)
+    time: Mapped[datetime] = mapped_column(DateTime(timezone=True), primary_key=True)
+    shard: Mapped[str] = mapped_column(_C, primary_key=True)
     index: Mapped[int] = mapped_column(BigInteger, primary_key=True)
 
 

@@ -1,0 +1,100 @@
+"""Batches into the index: rows and position in one transaction, by COPY."""
+
+import json
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import psycopg
+from psycopg import AsyncConnection, sql
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+
+from services.audit.base import TABLES
+from services.audit.index import partitions
+from services.audit.index.model import Facts
+from services.audit.index.read import Batch
+from services.audit.index.tables import Known
+from shared.errors import UnavailableError
+from shared.work import Work
+
+Connection = AsyncConnection[Any]
+EVENTS = ["time", "shard", "index", "ce_id", "type", "actor", "subject", "trace", "purpose", "look", "detail"]
+ABOUT = ["subject", "time", "shard", "index"]
+_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+
+
+@asynccontextmanager
+async def connection_of(w: Work) -> AsyncIterator[Connection]:
+    """The driver's connection of the transaction, for COPY. Its errors become ours, as the door's do."""
+    raw = await (await w.session.connection()).get_raw_connection()
+    connection = raw.driver_connection
+    assert isinstance(connection, AsyncConnection)
+    try:
+        yield connection
+    except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+        raise UnavailableError(f"database: {type(error).__name__}") from None
+
+
+async def position(w: Work, schema: str, shard: str) -> int:
+    """How far the shard is indexed; locked until the transaction ends, so that two followers take turns."""
+    table = sql.Identifier(schema, "positions")
+    async with connection_of(w) as connection:
+        for _ in range(2):
+            query = sql.SQL("SELECT next FROM {} WHERE shard = %s FOR UPDATE").format(table)
+            row = await (await connection.execute(query, [shard])).fetchone()
+            if row is not None:
+                return int(row[0])
+            start = sql.SQL("INSERT INTO {} VALUES (%s, 0) ON CONFLICT DO NOTHING").format(table)
+            await connection.execute(start, [shard])
+    raise UnavailableError("the position of a shard was taken away")
+
+
+async def store(w: Work, schema: str, batch: Batch) -> None:
+    """The batch's rows, and the position after it. The caller holds the lock of `position`, and `batch` begins there."""
+    wanted = partitions.months((facts.time for facts in batch.facts), w.now)
+    async with connection_of(w) as connection:
+        await partitions.ensure(connection, schema, wanted)
+        await _copy(connection, schema, "events", EVENTS, map(_event(batch.shard), *zip(*batch.rows(), strict=True)))
+        about = (_line([s, f.time.isoformat(), batch.shard, str(i)]) for i, f in batch.rows() for s in f.about)
+        await _copy(connection, schema, "about", ABOUT, about)
+        query = sql.SQL("UPDATE {} SET next = %s WHERE shard = %s").format(sql.Identifier(schema, "positions"))
+        await connection.execute(query, [batch.end, batch.shard])
+    await _learn(w, {(locator, facts.subject) for facts in batch.facts for locator in facts.locators})
+
+
+async def _copy(connection: Connection, schema: str, table: str, columns: list[str], lines: Iterable[str]) -> None:
+    data = "".join(lines).encode()
+    if not data:
+        return
+    names = sql.SQL(", ").join(map(sql.Identifier, columns))
+    async with connection.cursor() as cursor:
+        statement = sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(schema, table), names)
+        async with cursor.copy(statement) as copy:
+            await copy.write(data)
+
+
+def _event(shard: str) -> Callable[[int, Facts], str]:
+    def line(index: int, facts: Facts) -> str:
+        detail = json.dumps(facts.detail, ensure_ascii=False, separators=(",", ":")) if facts.detail else "{}"
+        return _line([facts.time.isoformat(), shard, str(index), facts.ce_id, facts.type, facts.actor, facts.subject,
+                      facts.trace, facts.purpose, "t" if facts.look else "f", detail])  # fmt: skip
+
+    return line
+
+
+def _line(values: Iterable[str]) -> str:
+    """A row in COPY's text format."""
+    return "\t".join([v if v.isprintable() and "\\" not in v else v.translate(_ESCAPES) for v in values]) + "\n"
+
+
+async def _learn(w: Work, found: set[tuple[str, str]]) -> None:
+    """Remember locators, but never of a person who was erased."""
+    if not found:
+        return
+    erased = TABLES.shredded.c.subject
+    people = sorted({subject for _, subject in found})
+    gone = set((await w.session.scalars(select(erased).where(erased.in_(people)))).all())
+    rows = [{"locator": locator, "subject": subject} for locator, subject in sorted(found) if subject not in gone]
+    if rows:
+        await w.session.execute(insert(Known).values(rows).on_conflict_do_nothing())
