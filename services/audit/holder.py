@@ -27,11 +27,11 @@ class AuditHolder(Holder):
     async def collect(self, w: Work, subject: str) -> list[Category]:
         looks = [
             {
-                "when": row["time"],
-                "who": row["actor"],
-                "what": row["type"],
-                "fields": row["detail"].get("fields", {}),
-                "purpose": row["purpose"],
+                "when": row.time,
+                "who": row.actor,
+                "what": row.type,
+                "fields": row.detail.get("fields", {}),
+                "purpose": row.purpose,
             }
             for row in await looks_at(w, subject)
         ]

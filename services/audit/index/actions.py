@@ -2,10 +2,10 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import UTC
 from typing import Any
 
+from pydantic import BaseModel
 from sqlalchemy import Select, func, select, tuple_
 
 from services.audit.events import How, TrailRefused, TrailViewed
@@ -14,6 +14,7 @@ from services.audit.index.tables import About, Indexed
 from shared.access.actor import Actor
 from shared.access.decide import Resource
 from shared.errors import NotAllowedError
+from shared.http.paging import Page
 from shared.work import Door, Work
 
 PAGE, PAGE_MAX = 50, 500
@@ -21,10 +22,19 @@ PURPOSE = "audit"
 TRAIL = Resource("AuditTrail", "trail", {})
 
 
-@dataclass(frozen=True)
-class Page:
-    rows: list[dict[str, Any]]
-    cursor: str | None
+class Row(BaseModel):
+    """One event as the API says it. `detail`: what it says in clear; `shard` and `index` are its place in the log."""
+
+    id: str
+    type: str
+    actor: str
+    subject: str | None
+    time: str
+    trace: str | None
+    purpose: str
+    shard: str
+    index: int
+    detail: dict[str, Any]
 
 
 @asynccontextmanager
@@ -39,13 +49,13 @@ async def reading(door: Door, actor: Actor, how: How) -> AsyncIterator[Work]:
         raise
 
 
-async def search(w: Work, filters: Filters, cursor: str | None = None, limit: int = PAGE) -> Page:
+async def search(w: Work, filters: Filters, cursor: str | None = None, limit: int = PAGE) -> Page[Row]:
     """A page of events, newest first. NotAllowedError for who may not read the trail."""
     decision = w.decide("search", TRAIL)
     found = await rows_after(w, filters, cursor_of(cursor) if cursor else None, limit + 1)
-    rows = [shown(one) for one in found[:limit]]
-    seen(w, "search", filters, len(rows), decision.policy_ids)
-    return Page(rows, cursor_at(found[limit - 1]).text() if len(found) > limit else None)
+    items = [shown(one) for one in found[:limit]]
+    seen(w, "search", filters, len(items), decision.policy_ids)
+    return Page(items=items, next=cursor_at(found[limit - 1]).text() if len(found) > limit else None)
 
 
 def seen(w: Work, how: How, filters: Filters, rows: int, decision: Sequence[str]) -> None:
@@ -88,7 +98,7 @@ def narrowed(query: "Select[Any]", filters: Filters) -> "Select[Any]":
     return query.where(Indexed.look) if filters.looks else query
 
 
-async def looks_at(w: Work, subject: str) -> list[dict[str, Any]]:
+async def looks_at(w: Work, subject: str) -> list[Row]:
     """Every look at `subject`, oldest first, for the person themselves (through dsar): who, when, which fields, why."""
     query = narrowed(select(Indexed), Filters(subject=subject, looks=True))
     query = query.order_by(About.time, About.shard, About.index)
@@ -104,20 +114,11 @@ async def where(w: Work, ce_id: str) -> tuple[str, int] | None:
     return None if row is None else (row[0], row[1])
 
 
-def shown(one: Indexed) -> dict[str, Any]:
-    """A row as the API says it."""
-    return {
-        "id": one.ce_id,
-        "type": one.type,
-        "actor": one.actor,
-        "subject": one.subject or None,
-        "time": one.time.astimezone(UTC).isoformat(),
-        "trace": one.trace or None,
-        "purpose": one.purpose,
-        "shard": one.shard,
-        "index": one.index,
-        "detail": one.detail,
-    }
+def shown(one: Indexed) -> Row:
+    return Row(
+        id=one.ce_id, type=one.type, actor=one.actor, subject=one.subject or None, trace=one.trace or None,
+        time=one.time.astimezone(UTC).isoformat(), purpose=one.purpose, shard=one.shard, index=one.index, detail=one.detail,
+    )  # fmt: skip
 
 
 def cursor_at(one: Indexed) -> Cursor:

@@ -1,6 +1,5 @@
 """The trail over HTTP: search, who looked at a person, what an actor saw, one entry, receipts; JSON and one page."""
 
-from dataclasses import asdict
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -8,7 +7,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, PlainTextResponse
 
 from services.audit.index import actions, opening
-from services.audit.index.actions import PAGE, PAGE_MAX, TRAIL, reading
+from services.audit.index.actions import PAGE, PAGE_MAX, TRAIL, Row, reading
 from services.audit.index.model import Filters, filters_of
 from services.audit.index.pages import words
 from services.audit.receipts import receipt_of
@@ -16,6 +15,7 @@ from services.audit.wiring import Wired
 from shared.errors import InvalidInputError
 from shared.http.app import CurrentActor
 from shared.http.pages import language_of
+from shared.http.paging import Page
 
 FILTERS = ("subject", "actor", "type", "purpose", "trace", "from", "to", "looks")
 Limit = Annotated[int, Query(ge=1, le=PAGE_MAX)]
@@ -46,27 +46,25 @@ def router(wired: Wired) -> APIRouter:
     routes = APIRouter(tags=["audit"])
 
     @routes.get("/api/audit/events", openapi_extra=ASKED)
-    async def events(http: Request, actor: CurrentActor, cursor: str = "", limit: Limit = PAGE) -> dict[str, Any]:
+    async def events(http: Request, actor: CurrentActor, cursor: str = "", limit: Limit = PAGE) -> Page[Row]:
         """A page of events, newest first; `cursor` goes on from the last page."""
         filters = asked(http)
         async with reading(wired.door, actor, "search") as w:
-            return asdict(await actions.search(w, filters, cursor or None, limit))
+            return await actions.search(w, filters, cursor or None, limit)
 
     @routes.get("/api/audit/subjects/{subject}/looks", openapi_extra=ASKED)
-    async def looks_at(
-        http: Request, actor: CurrentActor, subject: str, cursor: str = "", limit: Limit = PAGE
-    ) -> dict[str, Any]:
+    async def looks_at(http: Request, actor: CurrentActor, subject: str, cursor: str = "", limit: Limit = PAGE) -> Page[Row]:
         """Who looked at this person: every reading of their personal data, newest first."""
         filters = filters_of({**_given(http), "subject": subject, "looks": "true"})
         async with reading(wired.door, actor, "search") as w:
-            return asdict(await actions.search(w, filters, cursor or None, limit))
+            return await actions.search(w, filters, cursor or None, limit)
 
     @routes.get("/api/audit/actors/{who}/looks", openapi_extra=ASKED)
-    async def looks_by(http: Request, actor: CurrentActor, who: str, cursor: str = "", limit: Limit = PAGE) -> dict[str, Any]:
+    async def looks_by(http: Request, actor: CurrentActor, who: str, cursor: str = "", limit: Limit = PAGE) -> Page[Row]:
         """What this actor saw: every reading of personal data by them, newest first."""
         filters = filters_of({**_given(http), "actor": who, "looks": "true"})
         async with reading(wired.door, actor, "search") as w:
-            return asdict(await actions.search(w, filters, cursor or None, limit))
+            return await actions.search(w, filters, cursor or None, limit)
 
     @routes.get("/api/audit/events/{event_id}")
     async def entry(actor: CurrentActor, event_id: str, opened: bool = False) -> dict[str, Any]:
@@ -113,8 +111,8 @@ def page(wired: Wired) -> APIRouter:
         async with reading(wired.door, actor, "search") as w:
             found = await actions.search(w, filters, cursor or None)
         text = wired.pages.get_template("trail.html").render(
-            w=words(lang), lang=lang, given=given, wrong=wrong, rows=found.rows, staff=True,
-            more=f"/audit?{urlencode({**given, 'lang': lang, 'cursor': found.cursor})}" if found.cursor else "",
+            w=words(lang), lang=lang, given=given, wrong=wrong, rows=found.items, staff=True,
+            more=f"/audit?{urlencode({**given, 'lang': lang, 'cursor': found.next})}" if found.next else "",
         )  # fmt: skip
         return HTMLResponse(text, status_code=422 if wrong else 200, headers={"Cache-Control": "no-store"})
 
