@@ -6,7 +6,8 @@ from jinja2 import Environment
 
 from services.audit.index.follow import Follower
 from services.audit.index.read import Vkeys
-from services.audit.log.ingest import LOG_KEY, Ingest
+from services.audit.log.ingest import Ingest
+from services.audit.log.opening import LOG_KEY
 from shared.blobs import BlobStore
 from shared.keys.vault import Vault
 from shared.notes.note import VaultSigner
