@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 
 import httpx
 from sqlalchemy.engine import URL
+from sqlalchemy.exc import OperationalError
 
 from deploy.local import environment
 from deploy.local.errors import NotYetError, PlatformError
@@ -79,6 +80,8 @@ class Service(Program):
         async with _migrating:
             try:
                 await asyncio.to_thread(migrate, self.name, url)
+            except OperationalError as error:  # away for a moment, or without room: no reason to stop everything
+                raise NotYetError("for the database") from error
             except Exception as error:  # whatever it is: without its tables the service must not start
                 raise PlatformError(f"{self.name}: migration failed: {type(error).__name__}") from error
         return await super().prepare()
