@@ -20,13 +20,13 @@ import fcntl
 import os
 import secrets
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from shared.blobs.store import TEMPORARY, checked
+from shared.blobs.store import TEMPORARY, Overlaid, checked
 from shared.errors import ConflictError, NotFoundError, TamperError, UnavailableError
 
 READ_ONLY = 0o444
@@ -86,6 +86,12 @@ class PosixStore:
         with _translated():
             found = [path.relative_to(self.root).as_posix() for path in base.rglob("*") if path.is_file()]
         yield from sorted(name for name in found if TEMPORARY not in name)
+
+    def check(self) -> str:
+        return f"{self.root}: a directory; files are read-only, which their owner can undo"
+
+    def overlaid(self, moves: Callable[[str], bool]) -> Iterator[Overlaid]:
+        return iter(())  # a directory has one version of each name, and the tree proves what is in it
 
     def _write(self, batch: dict[str, bytes]) -> set[str]:
         """Steps 1 to 4. The names that were taken."""

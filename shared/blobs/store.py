@@ -5,10 +5,11 @@ returns. A name is written once; `replace` is for the few names that are meant t
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Protocol
 
-from shared.errors import MalformedError
+from shared.errors import MalformedError, RefusedError
 
 _PART = re.compile(r"[A-Za-z0-9._~-]+")
 PATH_CHARS_MAX = 512
@@ -51,6 +52,34 @@ class BlobStore(Protocol):
     def list(self, prefix: str) -> Iterator[str]:
         """Every path under the directory `prefix` (`""`: all), in order."""
         ...
+
+
+@dataclass(frozen=True)
+class Overlaid:
+    """A name that was written once and has more on it. `first` is the version that was written first; empty if none is left."""
+
+    path: str
+    detail: str
+    first: str
+
+
+class CheckedStore(BlobStore, Protocol):
+    """A store that can say what it is worth."""
+
+    def check(self) -> str:
+        """What the store enforces, in a line for the operator. UnfitStoreError if that is not what it was chosen for."""
+        ...
+
+    def overlaid(self, moves: Callable[[str], bool]) -> Iterator[Overlaid]:
+        """Every name that does not show what was written first under it. One that `moves` may show what came later."""
+        ...
+
+
+class UnfitStoreError(RefusedError):
+    """The store does not keep what it is trusted with. Nothing is written to it before somebody has put that right."""
+
+    code = "store-unfit"
+    status = 503
 
 
 def checked(path: str) -> str:
