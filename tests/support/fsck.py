@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support.tools import build
+from tests.support.tools import built_from
 
+MODULE = Path(__file__).parents[1] / "foreign"  # pins the versions
 FSCK = "github.com/transparency-dev/tessera/cmd/fsck"
 WORKERS = 64  # also the length of its queue: with fewer, fsck hangs when a worker stops at the first fault
 SECONDS_MAX = 120
@@ -35,7 +36,7 @@ def fsck(shard: Path | str, vkey: str) -> Verdict:
     Its exit code is 0 whatever it found, so only its own word that the log is whole counts.
     """
     url = shard if isinstance(shard, str) else f"file://{shard}"
-    program = build(FSCK)
+    program = built_from(MODULE, FSCK)
     with tempfile.NamedTemporaryFile("w", suffix=".vkey") as key:
         key.write(vkey)
         key.flush()
@@ -59,5 +60,10 @@ def tlog(
         "consistency": [{"size": size, "root": root, "path": path} for size, root, path in consistency],
     }
     return subprocess.run(
-        [build("./tlog")], input=json.dumps(asked), capture_output=True, text=True, timeout=SECONDS_MAX, check=False
+        [built_from(MODULE, "./tlog")],
+        input=json.dumps(asked),
+        capture_output=True,
+        text=True,
+        timeout=SECONDS_MAX,
+        check=False,
     )

