@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared import telemetry
 from shared.access.decide import Policies
+from shared.access.ended import EndedSessions
 from shared.access.tokens import ISSUER, TokenVerifier
 from shared.bus.broker import BrokerSettings
 from shared.bus.consumer import Handlers
@@ -51,6 +52,7 @@ class Ground:
     engine: AsyncEngine
     door: Door
     verifier: TokenVerifier
+    ended: EndedSessions
     database_password: str = field(repr=False)
 
     async def broker(self) -> BrokerSettings:
@@ -63,7 +65,7 @@ class Ground:
         return VaultSigner(self.vault, f"kept-{service}-notes", f"{origin}/{service}")
 
     def readiness(self, relay: Relay, handlers: Handlers) -> dict[str, Ready]:
-        """What /readyz asks of every service: key service, database, bus."""
+        """What /readyz asks of every service: key service, database, bus, and who signed out."""
 
         async def database() -> bool:
             async with self.engine.connect() as connection:
@@ -73,7 +75,7 @@ class Ground:
         async def bus() -> bool:
             return relay.active and handlers.ready
 
-        return {"vault": self.vault.healthy, "database": database, "bus": bus}
+        return {"vault": self.vault.healthy, "database": database, "bus": bus, "sessions": self.ended.ready}
 
 
 async def ground(settings: ServiceSettings, tables: KernelTables) -> Ground:
@@ -85,7 +87,9 @@ async def ground(settings: ServiceSettings, tables: KernelTables) -> Ground:
     await asyncio.to_thread(migrate, service, url)
     engine = make_engine(url)
     door = Door(service, make_sessions(engine), clock, Policies.load(), Keyring(service, vault, tables))
-    return Ground(settings, clock, vault, engine, door, TokenVerifier(settings.jwks_url, ISSUER, clock), password)
+    ended = EndedSessions()
+    verifier = TokenVerifier(settings.jwks_url, ISSUER, clock, ended)
+    return Ground(settings, clock, vault, engine, door, verifier, ended, password)
 
 
 async def secret(vault: Vault, path: str) -> str:

@@ -18,12 +18,13 @@ from sqlalchemy.orm import InstrumentedAttribute
 from shared import telemetry
 from shared.access.actor import Actor
 from shared.access.decide import Decision, Policies, Resource
+from shared.access.refused import AccessRefused, named
 from shared.bus import outbox
 from shared.bus.envelope import to_record
 from shared.bus.event import Event
 from shared.clock import Clock
-from shared.errors import ConflictError, KeptError, NotAllowedError, UnavailableError
-from shared.ids import new_event_id, new_id
+from shared.errors import ConflictError, NotAllowedError, NotFoundError, UnavailableError
+from shared.ids import is_id, new_event_id, new_id
 from shared.keys.cipher import Sealed
 from shared.keys.keyring import Keyring
 from shared.once import Once
@@ -47,6 +48,7 @@ class Work:
     def __init__(
         self,
         *,
+        service: str,
         actor: Actor,
         purpose: str | None,
         session: AsyncSession,
@@ -54,6 +56,7 @@ class Work:
         policies: Policies,
         keyring: Keyring,
     ) -> None:
+        self.service = service
         self.actor = actor
         self.purpose = purpose
         self.session = session
@@ -63,6 +66,7 @@ class Work:
         self.policy_ids: list[str] = []
         self._policies = policies
         self._outbox: list[outbox.Row] = []
+        self._refused: list[outbox.Row] = []
 
     def new_id(self, prefix: str) -> str:
         """A fresh id."""
@@ -70,20 +74,48 @@ class Work:
 
     def publish(self, event: Event) -> str:
         """Add `event` to this transaction's outbox; returns its ce_id. TooLargeError over outbox.EVENT_BYTES_MAX."""
-        ce_id = new_event_id()
-        record = to_record(event, self.actor, self.now, ce_id, telemetry.inject())
-        self._outbox.append(outbox.row(ce_id, record))
-        return ce_id
+        row = self._row(event)
+        self._outbox.append(row)
+        return row.ce_id
 
-    def decide(self, action: str, resource: Resource, **context: object) -> Decision:
-        """NotAllowedError unless a policy permits; `policy_ids` remembers which one, for the event that tells of it."""
-        if self.purpose is not None:
-            context.setdefault("purpose", self.purpose)
-        decision = self._policies.decide(self.actor, action, resource, context)
+    def _row(self, event: Event) -> outbox.Row:
+        ce_id = new_event_id()
+        return outbox.row(ce_id, to_record(event, self.actor, self.now, ce_id, telemetry.inject()))
+
+    def decide(self, action: str, resource: Resource, *, subject: str | None = None, **context: object) -> Decision:
+        """NotAllowedError unless a policy permits; `policy_ids` remembers which one, for the event that tells of it.
+
+        `subject`: whom it is about, where `resource` is not that person; a refusal names them."""
+        decision = self._decision(action, resource, context)
         if not decision.allowed:
+            self._refuse(action, resource, subject, decision.policy_ids)
             raise NotAllowedError
         self.policy_ids += [one for one in decision.policy_ids if one not in self.policy_ids]
         return decision
+
+    def may(self, action: str, resource: Resource, **context: object) -> bool:
+        """Whether a policy permits: to show or leave out a button, or a part of a list. A no is not an attempt."""
+        return self._decision(action, resource, context).allowed
+
+    def unknown(self, action: str, resource: Resource) -> NotFoundError:
+        """The answer where the actor may not know of a thing, or there is none: both alike, and both told (P7)."""
+        self._refuse(action, resource, None, ())
+        return NotFoundError()
+
+    def _decision(self, action: str, resource: Resource, context: dict[str, object]) -> Decision:
+        if self.purpose is not None:
+            context.setdefault("purpose", self.purpose)
+        return self._policies.decide(self.actor, action, resource, context)
+
+    def _refuse(self, action: str, resource: Resource, subject: str | None, policies: Sequence[str]) -> None:
+        event = AccessRefused.of(self.service)(
+            subject=subject or (resource.id if is_id(resource.id, "sub") else None),
+            action=action,
+            resource=named(resource.type, resource.id),
+            purpose=self.purpose,
+            policies=list(policies),
+        )
+        self._refused.append(self._row(event))
 
     async def spend(self, grant: Spendable) -> None:
         """Use up a single-use grant in this transaction. ConflictError the second time."""
@@ -103,6 +135,11 @@ class Work:
     def events(self) -> Sequence[outbox.Row]:
         """What this transaction will publish, in order."""
         return tuple(self._outbox)
+
+    @property
+    def refusals(self) -> Sequence[outbox.Row]:
+        """What is told if this transaction is refused, in a transaction of its own."""
+        return tuple(self._refused)
 
 
 class Door:
@@ -125,9 +162,11 @@ class Door:
         request that it serves, which is done once however often it comes (shared/once.py).
         """
         with telemetry.span(f"{self.service} transaction", parent=traceparent, attributes={"db.system.name": "postgresql"}):
+            work: Work | None = None
             try:
                 async with self._sessions() as session:
                     work = Work(
+                        service=self.service,
                         actor=actor,
                         purpose=purpose,
                         session=session,
@@ -144,10 +183,21 @@ class Door:
                     await outbox.flush(session, work.events)
                     await session.commit()
             except DBAPIError as why:
-                known = _translated(why)
-                if known is None:
-                    raise
-                raise known from None  # the driver's text may quote a row
+                raise _translated(why) from None  # the driver's text may quote a row
+            except (NotAllowedError, NotFoundError):
+                if work is not None and work.refusals:
+                    await self._tell(work.refusals)
+                raise
+
+    async def _tell(self, refusals: Sequence[outbox.Row]) -> None:
+        """What was refused took nothing with it but its own event. An attempt that cannot be told of is answered as a part
+        that is away, like every other: UnavailableError."""
+        try:
+            async with self._sessions() as session:
+                await outbox.flush(session, refusals)
+                await session.commit()
+        except DBAPIError as why:
+            raise _translated(why) from None
 
     @asynccontextmanager
     async def inbox(self, actor: Actor, ce_id: str, traceparent: str | None = None) -> AsyncIterator[Work | None]:
@@ -158,11 +208,11 @@ class Door:
             yield work if first else None
 
 
-def _translated(error: DBAPIError) -> KeptError | None:
+def _translated(error: DBAPIError) -> Exception:
     """Database errors as ours: away, full or deadlocked is worth another try; a broken constraint is a conflict."""
     if isinstance(error, IntegrityError):
         diagnostics = getattr(error.orig, "diag", None)
         return ConflictError(f"constraint {getattr(diagnostics, 'constraint_name', None) or 'unknown'}")
     if error.connection_invalidated or isinstance(error, (OperationalError, InterfaceError)):
         return UnavailableError(f"database: {type(error.orig).__name__}")
-    return None
+    return error

@@ -53,7 +53,7 @@ async def build(settings: AuditSettings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with at_work(base.engine, relay.run(), handlers.run(), ingest.run(), follower.run()):
+        async with at_work(base.engine, base.ended.run(broker), relay.run(), handlers.run(), ingest.run(), follower.run()):
             yield
 
     async def ingesting() -> bool:

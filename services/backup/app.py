@@ -56,7 +56,7 @@ async def build(settings: BackupSettings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         await recover(wired)
-        async with at_work(base.engine, relay.run(), heard.run(), jobs.run(wired)):
+        async with at_work(base.engine, base.ended.run(broker), relay.run(), heard.run(), jobs.run(wired)):
             yield
             await wired.runner.close()
 

@@ -42,7 +42,7 @@ async def build(settings: CustomersSettings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with at_work(base.engine, relay.run(), handlers.run()):
+        async with at_work(base.engine, base.ended.run(broker), relay.run(), handlers.run()):
             yield
 
     return create_app(

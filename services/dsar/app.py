@@ -44,8 +44,8 @@ async def build(settings: DsarSettings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        works = (relay.run(), handlers.run(), post.run(door, settings), jobs.run(door, course, settings))
-        async with at_work(base.engine, *works):
+        bus = (base.ended.run(broker), relay.run(), handlers.run())
+        async with at_work(base.engine, *bus, post.run(door, settings), jobs.run(door, course, settings)):
             yield
 
     return create_app(

@@ -46,7 +46,7 @@ async def build(settings: IdentitySettings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with at_work(base.engine, relay.run(), handlers.run(), jobs.run(door)):
+        async with at_work(base.engine, base.ended.run(broker), relay.run(), handlers.run(), jobs.run(door)):
             yield
 
     return create_app(

@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+from pydantic import Field
+
 from shared.bus.event import Event
 
 
@@ -34,7 +36,9 @@ class SessionRefused(Event, type="kept.identity.session.refused.v1"):
 
 
 class SessionEnded(Event, type="kept.identity.session.ended.v1"):
-    """`subject` signed out."""
+    """`subject` signed out, or was forgotten. No service takes a token of these `sessions` any more."""
+
+    sessions: list[str] = Field(default_factory=list)
 
 
 class _AboutApproval(Event):

@@ -6,6 +6,7 @@ from sqlalchemy import delete, select
 
 from services.identity.accounts.tables import User, UserLocator
 from services.identity.factors.tables import Factor
+from services.identity.sessions.actions import end_all
 from services.identity.sessions.tables import Session
 from shared.clock import rfc3339
 from shared.errors import ConflictError
@@ -69,6 +70,7 @@ class IdentityHolder(Holder):
         if factor is not None:
             fields += 1
             await w.session.delete(factor)
+        await end_all(w, subject)
         await w.session.execute(delete(UserLocator).where(UserLocator.user_id == subject))
         await w.session.execute(delete(Session).where(Session.user_id == subject))
         kept = Kept(what="pseudonym, reporting line, decisions on approvals", reason="GDPR Art. 17(3)(e), accountability")

@@ -10,7 +10,7 @@ from shared.settings import ServiceSettings
 class IdentitySettings(ServiceSettings):
     """Environment names carry the prefix KEPT_."""
 
-    session_minutes: int = Field(default=60, ge=1, le=720, description="a token can't be recalled: it is verified offline")
+    session_minutes: int = Field(default=60, ge=1, le=720, description="at most what shared/access/ended.py remembers")
     approval_hours: int = Field(default=72, ge=1, le=720, description="an approval nobody decides ends after this")
     grant_minutes: int = Field(default=15, ge=1, le=60, description="how long a granted approval can be used")
     default_region: str = Field(default="CA", min_length=2, max_length=2, description="of phone numbers without +")

@@ -11,6 +11,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
 from shared.access.actor import Actor, ActorKind
+from shared.access.ended import EndedSessions
 from shared.clock import Clock
 from shared.errors import UnauthenticatedError, UnavailableError
 
@@ -73,7 +74,7 @@ class Claims:
 
 
 class ClaimsVerifier:
-    """Checks signature, issuer, audience and time of a compact JWS; only EdDSA is accepted."""
+    """Checks signature, issuer, audience and time of a compact JWS; only Ed25519 (RFC 9864) is accepted."""
 
     def __init__(self, keys: PublishedKeys, clock: Clock, issuer: str = ISSUER) -> None:
         self._keys = keys
@@ -86,9 +87,9 @@ class ClaimsVerifier:
             raise UnauthenticatedError("the token is too long")
         try:
             try:
-                found = jwt.decode(token, await self._keys.get(), algorithms=["EdDSA"])
+                found = jwt.decode(token, await self._keys.get(), algorithms=["Ed25519"])
             except (JoseError, ValueError):
-                found = jwt.decode(token, await self._keys.get(fresh=True), algorithms=["EdDSA"])
+                found = jwt.decode(token, await self._keys.get(fresh=True), algorithms=["Ed25519"])
             registry = jwt.JWTClaimsRegistry(
                 now=int(self._clock.now().timestamp()),
                 iss={"essential": True, "value": self._issuer},
@@ -103,14 +104,17 @@ class ClaimsVerifier:
 
 
 class TokenVerifier:
-    """Session and service tokens -> the actor."""
+    """Session and service tokens -> the actor. `ended`: what of them no longer counts."""
 
-    def __init__(self, jwks_url: str, issuer: str, clock: Clock) -> None:
+    def __init__(self, jwks_url: str, issuer: str, clock: Clock, ended: EndedSessions | None = None) -> None:
         self.claims = ClaimsVerifier(PublishedKeys(jwks_url), clock, issuer)
+        self._ended = ended
 
     async def verify(self, token: str) -> Actor:
         """The actor of a valid token. UnauthenticatedError, UnavailableError."""
         found = await self.claims.claims(token, "kept")
+        if self._ended is not None:
+            self._ended.require_open(found.text("jti"))
         kind = found.text("kind")
         if kind not in ("user", "service", "subject"):
             raise UnauthenticatedError("the token's kind is not known")

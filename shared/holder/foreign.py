@@ -25,6 +25,7 @@ from shared.bus.broker import BrokerSettings
 from shared.bus.envelope import Envelope, Record, parse, to_record
 from shared.bus.event import Event
 from shared.bus.inbox import until_done
+from shared.bus.reading import assign
 from shared.clock import Clock, SystemClock, rfc3339
 from shared.errors import MalformedError, UnavailableError
 from shared.holder.answers import collected, erased
@@ -138,7 +139,7 @@ class Foreign:
         consumer = self._broker.consumer(auto_offset_reset="earliest")
         await consumer.start()
         try:
-            await _assign(consumer, topic)
+            await assign(consumer, topic)
             async for record in consumer:
                 if (envelope := _parsed(record)) is not None:
                     yield envelope
@@ -203,20 +204,8 @@ def _parsed(record: ConsumerRecord) -> Envelope | None:
         return None  # not ours to judge: the audit log has it
 
 
-async def _assign(consumer: Any, topic: str) -> list[TopicPartition]:
-    for _ in range(50):
-        numbers = consumer.partitions_for_topic(topic)
-        if numbers:
-            found = [TopicPartition(topic, number) for number in sorted(numbers)]
-            consumer.assign(found)
-            return found
-        await consumer._client.force_metadata_update()  # aiokafka has no public way to ask for one topic's metadata
-        await asyncio.sleep(0.1)
-    raise UnavailableError("the topic is not there")
-
-
 async def _until_end(consumer: Any, topic: str) -> AsyncIterator[Envelope]:
-    partitions = await _assign(consumer, topic)
+    partitions = await assign(consumer, topic)
     ends = await consumer.end_offsets(partitions)
     await consumer.seek_to_beginning(*partitions)
     while any([await consumer.position(one) < ends[one] for one in partitions]):

@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.insider import Insider, wait_until
 from tests.support.platform import Platform
-from tests.support.staff import credentials, signed_in, token
+from tests.support.staff import credentials, signed_in, token, try_codes
 
 pytestmark = pytest.mark.platform
 
@@ -101,8 +101,34 @@ def test_the_page_sets_a_cookie_that_scripts_and_other_sites_cannot_use(platform
         assert secret["email"] in page.text and page.headers["cache-control"] == "no-store"
         assert len(published(platform, "account.viewed")) == looks + 1, "a look at one's own data is a look"
         assert browser.post("/signout", headers={"Origin": "https://evil.example"}).status_code == 403
+        copied = {"Authorization": f"Bearer {browser.cookies['kept_session']}"}
+        assert httpx.get(f"{platform.origin}/api/customers", params={"limit": 1}, headers=copied).status_code == 200
         assert browser.post("/signout").status_code == 303
         assert browser.get("/account", headers={"Accept": "text/html"}).status_code == 303
+    for path in ("/api/customers", "/api/identity/me", "/api/audit/events", "/api/dsar/requests", "/api/backup/sets"):
+        refused(platform, path, copied)
+
+
+def refused(platform: Platform, path: str, headers: dict[str, str]) -> None:
+    """Within a moment the service knows that this session ended."""
+    wait_until(lambda: httpx.get(f"{platform.origin}{path}", headers=headers).status_code == 401 or None, seconds=10)
+
+
+def test_a_signed_out_token_stays_refused_after_a_restart(platform: Platform) -> None:
+    """What ended before the start is read back from the bus, before the first token is looked at."""
+    mine = {"Authorization": f"Bearer {try_codes(platform.origin, credentials(platform.state, 'laura'))}"}
+    assert httpx.get(f"{platform.origin}/api/customers", headers=mine).status_code == 403, "known, and not allowed"
+    assert httpx.delete(f"{platform.origin}/api/identity/sessions", headers=mine).status_code == 204
+    refused(platform, "/api/customers", mine)
+    platform.kill("customers")
+    seen: list[int] = []
+
+    def asked() -> bool | None:
+        seen.append(httpx.get(f"{platform.origin}/api/customers", headers=mine, timeout=30).status_code)
+        return seen[-1] == 401 or None
+
+    wait_until(asked, seconds=60)
+    assert set(seen) <= {401, 502, 503}, "while it starts it knows nobody, rather than somebody who left"
 
 
 def test_the_keys_are_published_and_a_changed_token_is_refused(platform: Platform) -> None:

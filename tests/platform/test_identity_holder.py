@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from services.identity.app import Ground, ground
+from services.identity.base import TABLES
 from services.identity.cli import import_file
 from services.identity.holder import IdentityHolder
 from services.identity.settings import IdentitySettings
 from shared.access.actor import Actor
 from shared.errors import ShreddedError
 from shared.keys.locators import locators
+from shared.service import Ground, ground
 from tests.support.platform import Platform
 
 pytestmark = pytest.mark.platform
@@ -24,7 +25,7 @@ SYSTEM = Actor.system("identity")
 async def base(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Ground]:
     for name, value in platform.environment("identity").items():
         monkeypatch.setenv(name, value)
-    found = await ground(IdentitySettings())
+    found = await ground(IdentitySettings(), TABLES)
     yield found
     await found.engine.dispose()
 
@@ -35,7 +36,7 @@ async def test_a_member_of_staff_is_found_told_and_forgotten(base: Ground, tmp_p
     file = tmp_path / "employee.csv"
     head = "EmployeeId,LastName,FirstName,Title,ReportsTo,Phone,Email"
     file.write_text(f"{head}\n{number},Zz,{handle},IT Staff,,+1 403 262 3443,{email}\n")
-    assert await import_file(file, base.settings) == (1, 0)
+    assert await import_file(file, IdentitySettings()) == (1, 0)
     holder = IdentityHolder()
     wanted = await locators(base.vault, [("email", email.upper()), ("external", f"employee:{number}")])
     async with base.door.begin(SYSTEM) as w:

@@ -1,6 +1,8 @@
 """P7: every reading of personal data is an event: who, whose, which fields, for what purpose, under which decision."""
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -69,12 +71,46 @@ def test_every_way_to_look_is_told(platform: Platform, jane: httpx.Client, path:
     assert published(platform) == before + 1
 
 
-def test_a_refused_look_shows_nothing_and_tells_no_look(platform: Platform, jane: httpx.Client) -> None:
+async def refusals(platform: Platform, who: str, subject: str | None) -> list[dict[str, object]]:
+    """What is on the bus of refused attempts of `who` at `subject`."""
+    found = await of_type(platform.state, "kept.customers.access.refused.v1")
+    return [one.data for one in found if (one.actor, one.subject) == (who, subject)]
+
+
+async def test_a_refused_look_shows_nothing_and_is_an_event_of_its_own(platform: Platform, jane: httpx.Client) -> None:
+    with signed_in(platform, "margaret") as margaret:
+        hers = margaret.get("/api/customers", params={"limit": 1}).json()["items"][0]["id"]
+    nobody = f"sub_{uuid4().hex}"
     before = published(platform)
-    assert jane.get(f"/api/customers/sub_{'0' * 32}").status_code == 404
+    answers = [jane.get(f"/api/customers/{one}", headers={"X-Purpose": "support"}) for one in (hers, nobody)]
+    change = {"fields": {"city": "Elsewhere"}}
+    answers += [jane.patch(f"/api/customers/{one}", json=change, headers={"If-Match": '"1"'}) for one in (hers, nobody)]
+    assert {(one.status_code, one.text) for one in answers} == {(404, answers[0].text)}, "both must look alike"
+    assert published(platform) == before, "nothing was seen"
+    for subject in (hers, nobody):  # an event for one and none for the other would tell them apart, too
+        told = await _within(lambda subject=subject: refusals(platform, me(jane), subject), 2)
+        assert [(one["action"], one["policies"]) for one in told[-2:]] == [("view", []), ("update", [])]
+        assert told[-2]["purpose"] == "support" and told[-2]["resource"] == f"Customer:{subject}"
+
+
+async def test_who_may_see_nobody_is_told_of_by_name_of_the_person_asked_for(platform: Platform, jane: httpx.Client) -> None:
+    one = jane.get("/api/customers", params={"limit": 1}).json()["items"][0]["id"]
     with signed_in(platform, "robert") as robert:
         assert robert.get("/api/customers").status_code == 403
-    assert published(platform) == before
+        assert robert.get(f"/api/customers/{one}").status_code == 403
+        assert robert.get(f"/customers/{one}", headers={"Accept": "text/html"}).status_code == 403
+        assert len(await _within(lambda: refusals(platform, me(robert), one), 2)) >= 2
+        assert (await _within(lambda: refusals(platform, me(robert), None), 1))[-1]["resource"] == "Customers:all"
+
+
+async def _within(look: Callable[[], Awaitable[list[dict[str, object]]]], count: int) -> list[dict[str, object]]:
+    """What `look` finds, once there are at least `count`: the relay takes a moment."""
+    for _ in range(30):
+        found = await look()
+        if len(found) >= count:
+            return found
+        await asyncio.sleep(0.2)
+    raise AssertionError(f"not {count} refusals on the bus")
 
 
 def test_what_cannot_be_told_is_not_shown(platform: Platform, jane: httpx.Client) -> None:

@@ -19,7 +19,7 @@ from services.customers.wiring import Tools
 from shared.access.actor import Actor
 from shared.access.decide import Resource
 from shared.bus.event import Ciphertext
-from shared.errors import InvalidInputError, NotFoundError
+from shared.errors import InvalidInputError
 from shared.etag import Condition
 from shared.keys.cipher import Sealed, key_version
 from shared.keys.locators import Kind
@@ -65,10 +65,10 @@ async def list_customers(
 
 async def view_customer(w: Work, tools: Tools, customer_id: str) -> Record:
     """One record. NotFoundError for one that is not there and for one that the actor may not know of, alike."""
-    w.decide("look", Resource("Customers", "all"))
+    w.decide("look", Resource("Customers", "all"), subject=customer_id)
     row = (await w.session.execute(readable(w.actor).where(Customer.id == customer_id))).first()
     if row is None:
-        raise NotFoundError
+        raise w.unknown("view", Resource("Customer", customer_id))
     return (await _look(w, tools.policy, [(row[0], row[1])]))[0]
 
 
@@ -76,11 +76,11 @@ async def update_customer(
     w: Work, tools: Tools, customer_id: str, condition: Condition, changes: Mapping[str, str | None]
 ) -> Record:
     """Correct fields of one record. Nothing changes and nothing is published where all is as it was."""
-    w.decide("look", Resource("Customers", "all"))
+    w.decide("look", Resource("Customers", "all"), subject=customer_id)
     query = readable(w.actor).where(Customer.id == customer_id).with_for_update(of=Customer)
     row = (await w.session.execute(query)).first()
     if row is None:
-        raise NotFoundError
+        raise w.unknown("update", Resource("Customer", customer_id))
     customer, owner = row[0], row[1]
     w.decide("update", Resource("Customer", customer.id, {"owner": owner}))
     condition.require(customer.version)
@@ -108,8 +108,8 @@ async def update_customer(
 async def _look(w: Work, policy: FieldPolicy, rows: Sequence[Row], *, searched: Sequence[str] = ()) -> list[Record]:
     """Open what the purpose sees, and tell of the look. Values leave only after the event has committed with it (P7)."""
     purpose = policy.require_purpose(w.purpose)
-    for owner in dict.fromkeys(owner for _, owner in rows):
-        w.decide("view", Resource("Customer", owner, {"owner": owner}))
+    for owner, customer in {owner: customer for customer, owner in rows}.items():
+        w.decide("view", Resource("Customer", customer.id, {"owner": owner}))
     await w.keyring.prefetch(w.session, [customer.id for customer, _ in rows])
     levels = policy.levels(purpose)
     wanted = [name for name, level in levels.items() if level != "hidden"]

@@ -84,7 +84,7 @@ def _segment(data: bytes) -> str:
 
 def signing_input(claims: Mapping[str, Any], key_version: int) -> str:
     """Header and claims as RFC 7515 §7.1 has them before the signature."""
-    header = {"alg": "EdDSA", "kid": f"{SIGNING_KEY}:{key_version}", "typ": "JWT"}
+    header = {"alg": "Ed25519", "kid": f"{SIGNING_KEY}:{key_version}", "typ": "JWT"}
     return ".".join(_segment(json.dumps(part, separators=(",", ":"), sort_keys=True).encode()) for part in (header, claims))
 
 
@@ -100,7 +100,7 @@ def jwks(public_keys: Mapping[int, bytes]) -> dict[str, list[dict[str, str]]]:
             {
                 "kty": "OKP",
                 "crv": "Ed25519",
-                "alg": "EdDSA",
+                "alg": "Ed25519",
                 "use": "sig",
                 "kid": f"{SIGNING_KEY}:{version}",
                 "x": _segment(public_keys[version]),

@@ -13,7 +13,7 @@ from services.identity.approvals.tables import ApprovalRow, Voice
 from services.identity.events import ApprovalGiven, ApprovalGranted, ApprovalRefused, ApprovalRequested
 from shared.access.decide import Resource
 from shared.clock import rfc3339
-from shared.errors import ConflictError, NotAllowedError, NotFoundError, RefusedError
+from shared.errors import ConflictError, NotFoundError, RefusedError
 from shared.paging import PAGE_ROWS, newest_first
 from shared.work import Work
 
@@ -94,19 +94,22 @@ async def _approvers(w: Work, approval_id: str) -> list[str]:
 
 
 def _check(w: Work, seen: Seen) -> None:
+    w.decide("approve", _resource(seen.row))
+    check_decider(_rules(seen), w.actor.id, w.now)
+
+
+def _rules(seen: Seen) -> Approval:
     row = seen.row
-    w.decide("approve", _resource(row))
-    rules = Approval(row.requester, row.subject, State(row.state), row.expires_at, tuple(seen.approvers))
-    check_decider(rules, w.actor.id, w.now)
+    return Approval(row.requester, row.subject, State(row.state), row.expires_at, tuple(seen.approvers))
 
 
 def may_decide(w: Work, seen: Seen) -> bool:
     """Whether the actor may say yes or no to this now: what the page shows buttons for."""
     try:
-        _check(w, seen)
+        check_decider(_rules(seen), w.actor.id, w.now)
     except RefusedError:
         return False
-    return True
+    return w.may("approve", _resource(seen.row))
 
 
 async def approve(w: Work, approval_id: str) -> Seen:
@@ -182,11 +185,7 @@ async def grant(w: Work, approval_id: str, signer: TokenSigner, usable: timedelt
 def _visible(w: Work) -> Select[ApprovalRow]:
     """What the actor may see: everything for those who may decide, else what they asked for."""
     query = select(ApprovalRow)
-    try:
-        w.decide("view", Resource("ApprovalList", "all", {}))
-    except NotAllowedError:
-        query = query.where(ApprovalRow.requester == w.actor.id)
-    return query
+    return query if w.may("view", Resource("ApprovalList", "all", {})) else query.where(ApprovalRow.requester == w.actor.id)
 
 
 async def listed(w: Work, *, cursor: str = "", limit: int = PAGE_ROWS) -> tuple[list[Seen], str | None]:

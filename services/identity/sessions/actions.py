@@ -104,14 +104,14 @@ async def _start(w: Work, user: User, doorman: Doorman) -> str:
     )
 
 
-async def sign_out(w: Work) -> None:
-    """End the user's open sessions. A copied token stays valid until it expires: others verify it offline."""
-    open_ones = select(Session).where(Session.user_id == w.actor.id, Session.ended_at.is_(None), Session.expires_at > w.now)
-    found = (await w.session.scalars(open_ones)).all()
+async def end_all(w: Work, user_id: str) -> None:
+    """End the user's open sessions, wherever they were begun: every service refuses their tokens from the event on."""
+    open_ones = select(Session).where(Session.user_id == user_id, Session.ended_at.is_(None), Session.expires_at > w.now)
+    found = (await w.session.scalars(open_ones.with_for_update())).all()
     for session in found:
         session.ended_at = w.now
     if found:
-        w.publish(SessionEnded(subject=w.actor.id))
+        w.publish(SessionEnded(subject=user_id, sessions=[session.id for session in found]))
 
 
 async def forget_old(w: Work) -> None:

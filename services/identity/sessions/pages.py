@@ -54,7 +54,7 @@ def router(door: Door, doorman: Doorman, show: Show, *, secure: bool) -> APIRout
             actor = None
         if actor is not None:
             async with door.begin(actor) as w:
-                await actions.sign_out(w)
+                await actions.end_all(w, actor.id)
         bye = RedirectResponse("/signin?out=1", status_code=303)
         bye.delete_cookie(COOKIE, path="/", httponly=True, samesite="strict", secure=secure)
         return bye

@@ -57,7 +57,7 @@ def key(kid: str = "kept-tokens:1") -> OKPKey:
 
 
 def token(by: OKPKey, claims: dict[str, Any], **header: str) -> str:
-    return jwt.encode({"alg": "EdDSA", "kid": by.kid, **header}, claims, by, algorithms=["EdDSA"])
+    return jwt.encode({"alg": "Ed25519", "kid": by.kid, **header}, claims, by, algorithms=["Ed25519"])
 
 
 def verifier(keys: Keys, clock: FixedClock | None = None) -> TokenVerifier:

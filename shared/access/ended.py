@@ -1,0 +1,114 @@
+"""Sessions that ended before their tokens expired: kept in memory, from the bus, in every service.
+
+A token is verified offline and can't be recalled, so each service follows identity's `session.ended` events and refuses the
+tokens of those sessions; a second after a sign-out at the latest. Starting, it first reads back as far as the oldest token
+that could still be valid, and verifies nothing before that. While the bus is away, what is known stays known, and a session
+that ends meanwhile is good until its token expires (docs/decisions/0011).
+"""
+
+import asyncio
+import logging
+import time
+from datetime import timedelta
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError, UnsupportedVersionError
+
+from shared.bus.broker import BrokerSettings
+from shared.bus.envelope import parse
+from shared.bus.reading import assign
+from shared.errors import MalformedError, UnauthenticatedError, UnavailableError
+
+TOPIC = "kept.identity"
+ENDED = "kept.identity.session.ended.v1"
+TOKEN_LIFE_MAX = timedelta(hours=12)  # no identity gives a token for longer (its settings hold that)
+SESSIONS_MAX = 100_000  # of one 12 hours, about 10 MB; beyond it the oldest are forgotten first
+PAUSE_SECONDS = 2.0
+POLL_MILLISECONDS = 500
+
+log = logging.getLogger(__name__)
+
+
+class EndedSessions:
+    """`run()` for ever as a task of the service; `require_open` is asked of every token."""
+
+    def __init__(self) -> None:
+        self._ended: dict[str, float] = {}  # session -> monotonic time until which it matters
+        self._ready = False
+
+    async def ready(self) -> bool:
+        """Whether everything that ended before the start is known."""
+        return self._ready
+
+    def require_open(self, session: str) -> None:
+        """UnauthenticatedError for a session that ended; UnavailableError before the start is over."""
+        if not self._ready:
+            raise UnavailableError("which sessions ended is not known yet", retry_after=1)
+        if session in self._ended:
+            raise UnauthenticatedError("signed out; sign in again")
+
+    def end(self, session: str) -> None:
+        """Remember it as long as its token could be valid."""
+        now = time.monotonic()
+        self._ended[session] = now + TOKEN_LIFE_MAX.total_seconds()
+        while self._ended and (len(self._ended) > SESSIONS_MAX or next(iter(self._ended.values())) < now):
+            del self._ended[next(iter(self._ended))]
+
+    async def run(self, broker: BrokerSettings) -> None:
+        """Follow until cancelled. Whatever breaks, a new consumer reads back again: what is known already does no harm."""
+        while True:
+            consumer = broker.consumer()
+            try:
+                await consumer.start()
+                await self._follow(consumer)
+            except (KafkaError, OSError, UnavailableError) as why:
+                log.warning("ended sessions wait: %s", type(why).__name__)
+            finally:
+                await _stop(consumer)
+            await asyncio.sleep(PAUSE_SECONDS)
+
+    async def _follow(self, consumer: AIOKafkaConsumer) -> None:
+        partitions = await assign(consumer, TOPIC)
+        ends: dict[TopicPartition, int] = await consumer.end_offsets(partitions)
+        await _seek_back(consumer, partitions)
+        while True:
+            batch: dict[Any, list[ConsumerRecord]] = await consumer.getmany(timeout_ms=POLL_MILLISECONDS)
+            for records in batch.values():
+                for record in records:
+                    self._take(record)
+            if not self._ready:
+                self._ready = all([await consumer.position(one) >= ends[one] for one in partitions])
+
+    def _take(self, record: ConsumerRecord) -> None:
+        try:
+            envelope = parse(record)
+        except MalformedError:
+            return  # not ours to judge: the audit log has it
+        if envelope.type == ENDED:
+            for session in envelope.data.get("sessions", []):
+                self.end(str(session))
+
+
+async def _seek_back(consumer: AIOKafkaConsumer, partitions: list[TopicPartition]) -> None:
+    """To the oldest record that could concern a living token."""
+    since = int((time.time() - TOKEN_LIFE_MAX.total_seconds()) * 1000)
+    try:
+        found = await consumer.offsets_for_times(dict.fromkeys(partitions, since))
+    except UnsupportedVersionError:  # a broker that does not know times: from the beginning, then
+        await consumer.seek_to_beginning(*partitions)
+        return
+    for one in partitions:
+        at = found.get(one)
+        if at is None:  # nothing that young
+            await consumer.seek_to_end(one)
+        else:
+            consumer.seek(one, at.offset)
+
+
+async def _stop(consumer: AIOKafkaConsumer) -> None:
+    try:
+        async with asyncio.timeout(5):
+            await consumer.stop()
+    except (KafkaError, OSError, TimeoutError):
+        log.warning("ended sessions: the consumer did not stop cleanly")
