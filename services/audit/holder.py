@@ -6,6 +6,7 @@ from sqlalchemy import delete, select
 
 from services.audit.index.actions import looks_at
 from services.audit.index.tables import Known
+from services.audit.log.pins import until_unpinned
 from services.audit.receipts import receipt_of
 from shared.blobs import BlobStore
 from shared.bus.consumer import Handlers
@@ -48,6 +49,7 @@ class AuditHolder(Holder):
     async def erase(self, w: Work, subject: str, request_id: str) -> Forgotten:
         """Shred the key under which foreign records about the subject were sealed; later ones are not kept at all."""
         report = await w.keyring.shred(w.session, subject, w.now)
+        await until_unpinned(w, subject)
         gone = await w.session.execute(delete(Known).where(Known.subject == subject).returning(Known.locator))
         kept = Kept(what="that events happened, under a pseudonym that leads to nobody any more", reason="GDPR 5(2), 17(3)(e)")
         return Forgotten(fields=len(gone.all()), key_version=report.version, kept=[kept])

@@ -91,12 +91,10 @@ def _blob(value: bytes | None) -> bytes:
 
 
 def _narrow(headers: Headers) -> list[bytes]:
+    names = _NAMES
     parts = [_two(len(headers))]
     for name, content in headers:
-        if content is None:
-            parts += (_NAMES[name], NULL)
-        else:
-            parts += (_NAMES[name], _four(len(content)), content)
+        parts += (names[name], NULL) if content is None else (names[name], _four(len(content)), content)
     return parts
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
+from services.audit.log.pins import unpin, unpin_stopped
 from services.audit.log.tables import Head
 from services.audit.log.tree import EMPTY_ROOT
 from shared.access.actor import Actor
@@ -70,6 +71,7 @@ class Heads:
         shard = shard_name(topic, partition, generation)
         row = {"topic": topic, "partition": partition, "generation": generation, "base": base, "size": 0, "root": EMPTY_ROOT}
         async with self._door.begin(SYSTEM) as w:
+            await unpin_stopped(w.session, shard_name(topic, partition, generation - 1))
             begun = insert(Head).values(shard=shard, **row).on_conflict_do_nothing().returning(Head.shard)
             if await w.session.scalar(begun) is not None and event is not None:
                 w.publish(event)
@@ -77,9 +79,10 @@ class Heads:
         assert found is not None
         return found
 
-    async def tell(self, event: Event) -> None:
-        """Publish an event that goes with no change of a head."""
+    async def stopped(self, shard: str, event: Event) -> None:
+        """Tell that a shard is not written any more."""
         async with self._door.begin(SYSTEM) as w:
+            await unpin_stopped(w.session, shard)
             w.publish(event)
 
     async def move(self, old: HeadState, size: int, root: bytes) -> HeadState:
@@ -95,7 +98,7 @@ class Heads:
         moved: dict[str, HeadState] = {}
         async with self._door.begin(SYSTEM) as w:
             # In one order for everybody, so that two owners never wait in a circle.
-            query = select(Head).where(Head.shard.in_(by_shard)).order_by(Head.shard).with_for_update()
+            query = select(Head).where(Head.shard.in_(by_shard)).order_by(Head.shard).with_for_update(key_share=True)
             for row in await w.session.scalars(query):
                 move = by_shard[row.shard]
                 if (row.size, row.root) == (move.old.size, move.old.root):
@@ -103,4 +106,6 @@ class Heads:
                     moved[row.shard] = replace(move.old, size=move.size, root=move.root)
                     for event in move.events:
                         w.publish(event)
+            await w.session.flush()
+            await unpin(w.session, moved)
         return moved

@@ -116,7 +116,7 @@ class Ingest:
                 pending[stream.shard] = stream.parts((), await consumer.position(partition), LEAVES_MAX)
         first = True
         while (parts := {shard: part for shard, rest in pending.items() if (part := next(rest, None))}) or first:
-            ciphers = await self._sealer.ciphers({name for part in parts.values() for name in part.names})
+            ciphers = await self._sealer.ciphers(parts.items())
             yield await asyncio.to_thread(_batches, parts, ciphers)
             first = False
 

@@ -48,7 +48,8 @@ class Opener:
         head = await self.heads.newest(partition.topic, partition.partition)
         if head is not None:
             offset = head.base + head.size
-            await self.heads.tell(AlarmRaised(kind="tampered", shard=head.shard, first=offset, last=offset))
+            alarm = AlarmRaised(kind="tampered", shard=head.shard, first=offset, last=offset)
+            await self.heads.stopped(head.shard, alarm)
 
     async def _open(self, head: HeadState) -> Shard:
         return await Shard.open(head, ShardStore(self._blobs, head.shard), self.heads, self._signer(head.shard), self._cosign)

@@ -58,8 +58,8 @@ def _month(day: int) -> str:
 
 
 def is_subjects(sealing: str) -> bool:
-    """Whether a sealing key is a subject's own, which a shred destroys."""
-    return is_id(sealing, "sub")
+    """Whether a sealing key is a subject's own, which a shred destroys: only the others have a `/` in their name."""
+    return "/" not in sealing
 
 
 def _clear(headers: Headers, sealing: str) -> list[tuple[str, bytes | None]]:

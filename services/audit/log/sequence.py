@@ -51,7 +51,7 @@ class Part:
             return [seal.sealing_name(topic, _time(r), r.headers) for r in self.records]
         return [None if seal.is_own(topic, r.headers) else seal.sealing_name(topic, _time(r), r.headers) for r in self.records]
 
-    @property
+    @cached_property
     def names(self) -> set[str]:
         """The names of the keys that sealing takes."""
         return {name for name in self.sealings if name is not None}

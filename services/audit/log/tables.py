@@ -1,6 +1,9 @@
-"""The heads: what each shard's checkpoint may say next."""
+"""The heads: what each shard's checkpoint may say next; and what must not happen before they have moved."""
 
-from sqlalchemy import BigInteger, Integer, LargeBinary, Text
+from datetime import datetime
+
+from sqlalchemy import BigInteger, DateTime, ForeignKey, Identity, Integer, LargeBinary, Text
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from services.audit.base import Base
@@ -17,3 +20,23 @@ class Head(Base):
     base: Mapped[int] = mapped_column(BigInteger)
     size: Mapped[int] = mapped_column(BigInteger)
     root: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class Pin(Base):
+    """A batch that is being written: until the head of `shard` has reached `until`, the keys of `subjects` are not shredded."""
+
+    __tablename__ = "pins"
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    shard: Mapped[str] = mapped_column(Text, ForeignKey("heads.shard"), index=True)
+    until: Mapped[int] = mapped_column(BigInteger)
+    subjects: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    pinned_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+
+
+class Ledger(Base):
+    """One row: when the last ledger was recorded, and how many leaves the log has with it."""
+
+    __tablename__ = "ledgers"
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, default=1)
+    recorded_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    leaves: Mapped[int] = mapped_column(BigInteger)

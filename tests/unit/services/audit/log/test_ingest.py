@@ -27,7 +27,7 @@ class _Heads:
     async def newest(self, topic: str, partition: int) -> HeadState:
         return HeadState(f"{topic}/{partition}", 1, 0, 7, EMPTY_ROOT)
 
-    async def tell(self, event: Event) -> None:
+    async def stopped(self, shard: str, event: Event) -> None:
         self.told.append(event)
 
 
