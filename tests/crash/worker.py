@@ -5,8 +5,9 @@ Started by multiprocessing's fork server, which has imported everything: a new o
 
 import asyncio
 import multiprocessing
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+import os
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -17,7 +18,7 @@ from sqlalchemy import make_url, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from services.audit.base import TABLES
-from services.audit.log.head import Heads
+from services.audit.log.head import Heads, HeadState, Move
 from services.audit.log.shard import Shard
 from services.audit.log.tree import EMPTY_ROOT
 from shared.access.decide import Policies
@@ -28,6 +29,7 @@ from shared.keys.keyring import Keyring
 from shared.keys.vault import Vault
 from shared.work import Door
 from tests.support.logs import BASE, START, TOPIC, grow, open_shard
+from tests.unit.services.audit.log.naive import MemoryHeads
 
 _processes = multiprocessing.get_context("forkserver")
 _processes.set_forkserver_preload(["tests.crash.worker"])
@@ -84,10 +86,10 @@ async def database(url: str) -> AsyncIterator[Database]:
 
 
 @contextmanager
-def owner(url: str, root: Path, goal: int, step: int, tries: int = 1) -> Iterator[tuple[BaseProcess, Connection]]:
-    """An owner that has opened the shard and waits for a word. It is gone afterwards."""
+def started(main: Callable[..., None], *arguments: object) -> Iterator[tuple[BaseProcess, Connection]]:
+    """A process of `main(*arguments, pipe)` that has said "open" and waits for a word. It is gone afterwards."""
     here, there = _processes.Pipe()
-    process = _processes.Process(target=_main, args=(url, root, goal, step, tries, there), daemon=True)
+    process = _processes.Process(target=main, args=(*arguments, there), daemon=True)
     process.start()
     there.close()
     try:
@@ -98,3 +100,36 @@ def owner(url: str, root: Path, goal: int, step: int, tries: int = 1) -> Iterato
         process.kill()
         process.join(30)
         here.close()
+
+
+def owner(url: str, root: Path, goal: int, step: int, tries: int = 1) -> AbstractContextManager[tuple[BaseProcess, Connection]]:
+    """An owner that has opened the shard and waits for a word."""
+    return started(_main, url, root, goal, step, tries)
+
+
+def main_alone(root: Path, head: HeadState, goal: int, pipe: Connection) -> None:
+    """An owner without PostgreSQL: a trace shows where the head moves as a try to delete `head_mark(head)`."""
+    asyncio.run(_alone(root, MarkingHeads(head), goal, pipe))
+
+
+async def _alone(root: Path, heads: MemoryHeads, goal: int, pipe: Connection) -> None:
+    async def opened() -> Shard:
+        return await open_shard(PosixStore(root), heads)
+
+    await opened()
+    pipe.send("open")
+    pipe.recv()
+    await grow(opened, goal, goal)
+
+
+def head_mark(head: HeadState) -> str:
+    return f"/no/such/head/{head.size}/{head.root.hex()}"
+
+
+class MarkingHeads(MemoryHeads):
+    async def move_all(self, moves: Sequence[Move]) -> dict[str, HeadState]:
+        moved = await super().move_all(moves)
+        for head in moved.values():
+            with suppress(FileNotFoundError):
+                os.unlink(head_mark(head))  # noqa: PTH108  (a system call that the trace shows)
+        return moved
