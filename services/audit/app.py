@@ -9,8 +9,10 @@ from fastapi import FastAPI
 from services.audit.base import TABLES
 from services.audit.holder import AuditHolder, attach_receipts
 from services.audit.index import api as index_api
+from services.audit.index import streams
 from services.audit.index.follow import Follower
 from services.audit.index.read import Checkpoints
+from services.audit.index.tail import Tail
 from services.audit.log import api as log_api
 from services.audit.log.head import Heads
 from services.audit.log.ingest import Ingest
@@ -18,6 +20,7 @@ from services.audit.log.opening import Opener
 from services.audit.log.sealer import Sealer
 from services.audit.settings import AuditSettings
 from services.audit.wiring import Wired, log_keys
+from shared.access.grants import GrantVerifier
 from shared.blobs import PosixStore
 from shared.bus.consumer import Handlers
 from shared.bus.relay import Relay
@@ -37,19 +40,25 @@ async def build(settings: AuditSettings) -> FastAPI:
     door, vault, broker = base.door, base.vault, await base.broker()
 
     blobs = PosixStore(settings.log_dir)
-    follower = Follower(blobs, door, Checkpoints(log_keys(vault, settings.log_name)))
+    checkpoints = Checkpoints(log_keys(vault, settings.log_name))
+    follower, tail = Follower(blobs, door, checkpoints), Tail(blobs, checkpoints)
+
+    def published() -> None:
+        follower.wake()
+        tail.wake()
+
     ingest = Ingest(
         pattern=settings.topics,
         opener=Opener(settings.log_name, blobs, Heads(door), vault),
         sealer=Sealer(door),
         broker=broker,
-        published=follower.wake,
+        published=published,
     )
     handlers = Handlers(SERVICE, door, broker, [COMMANDS])
     sdk.attach(handlers, AuditHolder(), base.signer())
     attach_receipts(handlers, blobs)
     relay = Relay(base.engine, broker)
-    wired = Wired(door, blobs, ingest, follower, pages(ROOM / "index" / "templates"))
+    wired = Wired(door, blobs, ingest, follower, tail, GrantVerifier(base.verifier.claims), pages(ROOM / "index" / "templates"))
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -63,7 +72,7 @@ async def build(settings: AuditSettings) -> FastAPI:
         service=SERVICE,
         settings=settings,
         verifier=base.verifier,
-        routers=[index_api.router(wired), index_api.page(wired), log_api.router(wired)],
+        routers=[index_api.router(wired), index_api.page(wired), streams.router(wired), log_api.router(wired)],
         lifespan=lifespan,
         readiness={**base.readiness(relay, handlers), "log": ingesting},
     )

@@ -65,6 +65,16 @@ class TrailRefused(Event, type="kept.audit.trail.refused.v1"):
         return "trail"
 
 
+class TailEnded(Event, type="kept.audit.tail.ended.v1"):
+    """A live tail of the trail ended: how many rows it showed, for how long."""
+
+    rows: int
+    seconds: int
+
+    def key(self) -> str:
+        return "trail"
+
+
 class TrailExported(Event, type="kept.audit.trail.exported.v1"):
     """So many rows of the trail left, at most; `approvers` agreed where they were more than one person may take."""
 

@@ -6,8 +6,10 @@ from jinja2 import Environment
 
 from services.audit.index.follow import Follower
 from services.audit.index.read import Vkeys
+from services.audit.index.tail import Tail
 from services.audit.log.ingest import Ingest
 from services.audit.log.opening import LOG_KEY
+from shared.access.grants import GrantVerifier
 from shared.blobs import BlobStore
 from shared.keys.vault import Vault
 from shared.notes.note import VaultSigner
@@ -20,6 +22,8 @@ class Wired:
     blobs: BlobStore
     ingest: Ingest
     follower: Follower
+    tail: Tail
+    grants: GrantVerifier
     pages: Environment
 
 

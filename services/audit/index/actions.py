@@ -5,11 +5,10 @@ from contextlib import asynccontextmanager
 from datetime import UTC
 from typing import Any
 
-from pydantic import BaseModel
 from sqlalchemy import Select, func, select, tuple_
 
 from services.audit.events import How, TrailRefused, TrailViewed
-from services.audit.index.model import Cursor, Filters, cursor_of
+from services.audit.index.model import Cursor, Filters, Row, cursor_of
 from services.audit.index.tables import About, Indexed
 from shared.access.actor import Actor
 from shared.access.decide import Resource
@@ -20,21 +19,6 @@ from shared.work import Door, Work
 PAGE, PAGE_MAX = 50, 500
 PURPOSE = "audit"
 TRAIL = Resource("AuditTrail", "trail", {})
-
-
-class Row(BaseModel):
-    """One event as the API says it. `detail`: what it says in clear; `shard` and `index` are its place in the log."""
-
-    id: str
-    type: str
-    actor: str
-    subject: str | None
-    time: str
-    trace: str | None
-    purpose: str
-    shard: str
-    index: int
-    detail: dict[str, Any]
 
 
 @asynccontextmanager
@@ -115,10 +99,7 @@ async def where(w: Work, ce_id: str) -> tuple[str, int] | None:
 
 
 def shown(one: Indexed) -> Row:
-    return Row(
-        id=one.ce_id, type=one.type, actor=one.actor, subject=one.subject or None, trace=one.trace or None,
-        time=one.time.astimezone(UTC).isoformat(), purpose=one.purpose, shard=one.shard, index=one.index, detail=one.detail,
-    )  # fmt: skip
+    return Row.of(one.shard, one.index, one)
 
 
 def cursor_at(one: Indexed) -> Cursor:

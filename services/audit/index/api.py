@@ -7,8 +7,8 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, PlainTextResponse
 
 from services.audit.index import actions, opening
-from services.audit.index.actions import PAGE, PAGE_MAX, TRAIL, Row, reading
-from services.audit.index.model import Filters, filters_of
+from services.audit.index.actions import PAGE, PAGE_MAX, TRAIL, reading
+from services.audit.index.model import Filters, Row, filters_of
 from services.audit.index.pages import words
 from services.audit.receipts import receipt_of
 from services.audit.wiring import Wired

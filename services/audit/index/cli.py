@@ -1,17 +1,186 @@
-"""`kept audit reindex`: the search index, from the operator's side."""
+"""`kept audit search|export|tail|reindex`.
+
+The first three go through the HTTP API, signed in, as a browser does: what they read is told under the reader's name. The
+last runs with the audit service's own settings and shows nobody anything.
+"""
 
 import asyncio
 import json
 import sys
-from typing import Annotated
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
 
+import httpx
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
 
 from shared.cli import Json, told
+from shared.errors import ConflictError, UnavailableError
+from shared.http.client import ORIGIN, Origin, away, checked, signed_in
 
 app = typer.Typer()
+out = Console(highlight=False, markup=False)
+READ_SECONDS_MAX = 60.0  # a tail gives a sign of life every ten
+
+Subject = Annotated[str, typer.Option(help="about whom: sub_…")]
+Actor = Annotated[str, typer.Option(help="by whom: sub_…, system:customers")]
+Type = Annotated[str, typer.Option(help="the event's type, or its beginning and a *")]
+Purpose = Annotated[str, typer.Option(help="for what purpose")]
+Trace = Annotated[str, typer.Option(help="the trace it belongs to")]
+From = Annotated[str, typer.Option("--from", help="not before: 2026-01-31, 2026-01-31T12:00:00Z")]
+To = Annotated[str, typer.Option("--to", help="before; a date alone means that day whole")]
+Looks = Annotated[bool, typer.Option("--looks", help="only readings of personal data")]
+
+
+def _asked(**given: Any) -> dict[str, str]:
+    names = {"since": "from", "until": "to"}
+    return {names.get(n, n): "true" if v is True else str(v) for n, v in given.items() if v}
+
+
+@app.command()
+def search(
+    subject: Subject = "", actor: Actor = "", type_: Annotated[str, typer.Option("--type", help="see the log")] = "",
+    purpose: Purpose = "", trace: Trace = "", since: From = "", until: To = "", looks: Looks = False,
+    limit: Annotated[int, typer.Option(min=1, max=500, help="how many")] = 50,
+    cursor: Annotated[str, typer.Option(help="`next` of the page before")] = "",
+    origin: Origin = ORIGIN, as_json: Json = False,
+) -> None:  # fmt: skip
+    """What happened, newest first. All options given must hold. Signed in by KEPT_TOKEN, or asks."""
+    asked = _asked(
+        subject=subject, actor=actor, type=type_, purpose=purpose, trace=trace, since=since, until=until, looks=looks,
+        limit=limit, cursor=cursor,
+    )  # fmt: skip
+    with told(as_json), signed_in(origin) as http:
+        try:
+            found = checked(http.get("/api/audit/events", params=asked)).json()
+        except httpx.HTTPError:
+            raise away(http) from None
+    if as_json:
+        typer.echo(json.dumps(found, ensure_ascii=False))
+        return
+    _table(found["items"])
+    if found["next"]:
+        typer.echo(f"There is more: --cursor {found['next']}", err=True)
+
+
+def _table(rows: list[dict[str, Any]]) -> None:
+    if not rows:
+        typer.echo("Nothing in the log fits.")
+        return
+    table = Table("when (UTC)", "what", "who", "whose", "purpose", "where", box=None, pad_edge=False, header_style="dim")
+    for row in rows:
+        others = row["detail"].get("subjects", [])
+        whose = row["subject"] or (f"{len(others)} people" if others else "")
+        what = row["type"].removeprefix("kept.")
+        table.add_row(row["time"][:19].replace("T", " "), what, _short(row["actor"]), _short(whose), row["purpose"],
+                      f"{row['shard']}#{row['index']}")  # fmt: skip
+    out.print(table)
+
+
+def _short(pseudonym: str) -> str:
+    """Enough to tell one from another on one screen; --json has it whole."""
+    return f"…{pseudonym[-8:]}" if pseudonym.startswith("sub_") else pseudonym
+
+
+@app.command()
+def export(
+    file: Annotated[Path, typer.Argument(help="where it goes; must not exist; - is the standard output")],
+    form: Annotated[str, typer.Option("--format", help="csv, jsonl or ocsf")] = "jsonl",
+    receipts: Annotated[bool, typer.Option("--receipts", help="a proof beside each event")] = False,
+    grant: Annotated[str, typer.Option(help="of identity, for more than 10,000 rows", envvar="KEPT_GRANT")] = "",
+    subject: Subject = "", actor: Actor = "", type_: Annotated[str, typer.Option("--type", help="see search")] = "",
+    purpose: Purpose = "", trace: Trace = "", since: From = "", until: To = "", looks: Looks = False,
+    origin: Origin = ORIGIN, as_json: Json = False,
+) -> None:  # fmt: skip
+    """Every event that fits, as CSV, JSON Lines or OCSF. An event tells of it; over 10,000 rows take a grant of two others."""
+    asked = _asked(
+        subject=subject, actor=actor, type=type_, purpose=purpose, trace=trace, since=since, until=until, looks=looks,
+        format=form, receipts=receipts,
+    )  # fmt: skip
+    with told(as_json):
+        if str(file) != "-" and file.exists():
+            raise ConflictError(f"{file} exists already")
+        with signed_in(origin) as http:
+            rows = _fetched(http, asked, {"X-Kept-Grant": grant} if grant else {}, file, quiet=as_json)
+    if as_json or str(file) != "-":
+        typer.echo(
+            json.dumps({"file": str(file), "rows": rows}) if as_json else f"{file}: {rows} events.", err=str(file) == "-"
+        )
+
+
+def _fetched(http: httpx.Client, asked: dict[str, str], headers: dict[str, str], file: Path, *, quiet: bool) -> int:
+    """A file is there whole or not at all."""
+    part = file.with_name(file.name + ".part")
+    try:
+        with http.stream("GET", "/api/audit/export", params=asked, headers=headers) as answer, _bar(quiet) as bar:
+            total = int(checked(answer).headers["X-Rows"])
+            task, rows = bar.add_task("rows", total=total), -1 if asked["format"] == "csv" else 0
+            with sys.stdout.buffer if str(file) == "-" else part.open("xb") as sink:
+                for line in _lines(answer):
+                    sink.write(line)
+                    rows += 1
+                    bar.update(task, completed=max(rows, 0))
+    except httpx.HTTPError:
+        part.unlink(missing_ok=True)
+        raise UnavailableError("the export broke off; nothing was kept of it") from None
+    if str(file) != "-":
+        part.rename(file)
+    return total
+
+
+def _lines(answer: httpx.Response) -> Iterator[bytes]:
+    """Lines with their ends; of CSV, a quoted line break counts too, which only the bar sees."""
+    rest = b""
+    for piece in answer.iter_raw():
+        *whole, rest = (rest + piece).split(b"\n")
+        yield from (line + b"\n" for line in whole)
+    if rest:
+        yield rest
+
+
+@app.command()
+def tail(
+    subject: Subject = "", actor: Actor = "", type_: Annotated[str, typer.Option("--type", help="see search")] = "",
+    purpose: Purpose = "", trace: Trace = "", looks: Looks = False, origin: Origin = ORIGIN, as_json: Json = False,
+) -> None:  # fmt: skip
+    """What happens, as it is published, until you stop it (Ctrl-C). Goes on where it was when the connection is lost."""
+    asked = _asked(subject=subject, actor=actor, type=type_, purpose=purpose, trace=trace, looks=looks)
+    with told(as_json), signed_in(origin, seconds=READ_SECONDS_MAX) as http:
+        last = ""
+        while True:
+            try:
+                for name, value in _events(http, asked, last):
+                    last = value if name == "id" else last
+                    if name == "data":
+                        _shown(json.loads(value), as_json)
+            except httpx.RemoteProtocolError:
+                continue
+            except httpx.HTTPError:
+                raise away(http) from None
+            except KeyboardInterrupt:
+                return
+
+
+def _events(http: httpx.Client, asked: dict[str, str], last: str) -> Iterator[tuple[str, str]]:
+    headers = {"Last-Event-ID": last} if last else {}
+    with http.stream("GET", "/api/audit/tail", params=asked, headers=headers) as answer:
+        for line in checked(answer).iter_lines():
+            name, _, value = line.partition(": ")
+            if name in ("id", "data"):
+                yield name, value
+
+
+def _shown(row: dict[str, Any], as_json: bool) -> None:
+    if "type" not in row:  # the end of a session: the loop signs on again
+        return
+    if as_json:
+        typer.echo(json.dumps(row, ensure_ascii=False))
+    else:
+        whose = _short(row["subject"] or "")
+        out.print(f"{row['time'][:19].replace('T', ' ')}  {row['type'].removeprefix('kept.')}  {_short(row['actor'])}  {whose}")
 
 
 @app.command()
@@ -39,8 +208,8 @@ def reindex(
     )
 
 
-def _bar(as_json: bool) -> Progress:
+def _bar(quiet: bool) -> Progress:
     return Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
-        console=Console(stderr=True), disable=as_json or not sys.stderr.isatty(), transient=True,
+        console=Console(stderr=True), disable=quiet or not sys.stderr.isatty(), transient=True,
     )  # fmt: skip

@@ -6,7 +6,9 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
+
+from pydantic import BaseModel
 
 from services.audit.log.entry import Entry, Kind
 from shared.errors import InvalidInputError, MalformedError
@@ -55,6 +57,10 @@ def facts_of(entry: Entry) -> Facts:
     kind = _clean(headers.get("ce_type", ""))[:TYPE_CHARS_MAX]
     look = VIEWED in kind
     purpose = data.get("purpose")
+    about = tuple(dict.fromkeys([*([subject] if subject else []), *subjects]))
+    detail = _detail(data, look) if data else {}
+    if subjects and about != (subject,):
+        detail["subjects"] = list(about)
     return Facts(
         ce_id=_clean(headers.get("ce_id", ""))[:ID_CHARS_MAX],
         type=kind or f"({entry.kind.name.lower()})",
@@ -64,9 +70,9 @@ def facts_of(entry: Entry) -> Facts:
         trace=_clean(headers.get("traceparent", ""))[3:35],
         purpose=_clean(purpose)[:DETAIL_CHARS_MAX] if isinstance(purpose, str) else "",
         look=look,
-        about=tuple(dict.fromkeys([*([subject] if subject else []), *subjects])),
+        about=about,
         locators=tuple(x for x in _texts(data.get("locators")) if x.startswith(LOCATOR)) if subject else (),
-        detail=_detail(data, look) if data else {},
+        detail=detail,
     )
 
 
@@ -132,6 +138,58 @@ def _time(text: str, milliseconds: int) -> datetime:
     except (ValueError, OverflowError, OSError):
         return datetime(1970, 1, 1, tzinfo=UTC)
     return at if at.year in YEARS else datetime(1970, 1, 1, tzinfo=UTC)
+
+
+# -- what is answered -------------------------------------------------------------------------------------------
+
+
+class Seen(Protocol):
+    """A row of the index, or fresh facts."""
+
+    @property
+    def ce_id(self) -> str: ...
+    @property
+    def type(self) -> str: ...
+    @property
+    def actor(self) -> str: ...
+    @property
+    def subject(self) -> str: ...
+    @property
+    def time(self) -> datetime: ...
+    @property
+    def trace(self) -> str: ...
+    @property
+    def purpose(self) -> str: ...
+    @property
+    def detail(self) -> dict[str, Any]: ...
+
+
+class Row(BaseModel):
+    """One event as the API says it. `detail`: what it says in clear; `shard` and `index` are its place in the log."""
+
+    id: str
+    type: str
+    actor: str
+    subject: str | None
+    time: str
+    trace: str | None
+    purpose: str
+    shard: str
+    index: int
+    detail: dict[str, Any]
+
+    @classmethod
+    def of(cls, shard: str, index: int, seen: Seen) -> "Row":
+        return cls(
+            id=seen.ce_id, type=seen.type, actor=seen.actor, subject=seen.subject or None, trace=seen.trace or None,
+            time=seen.time.astimezone(UTC).isoformat(), purpose=seen.purpose, shard=shard, index=index, detail=seen.detail,
+        )  # fmt: skip
+
+    @property
+    def subjects(self) -> list[str]:
+        """Everybody whom it concerns."""
+        found: list[str] = self.detail.get("subjects") or ([self.subject] if self.subject else [])
+        return found
 
 
 # -- what can be asked ------------------------------------------------------------------------------------------

@@ -20,7 +20,11 @@ def test_a_look_names_all_whom_it_concerns() -> None:
     value = json.dumps({"subjects": [ONE, TWO, "luis"], "purpose": "support", "fields": {"email": "masked"}, "x": 1})
     facts = facts_of(Entry(Kind.RECORD, Place("kept.customers", 0, 0, 0), headers, None, value.encode()))
     assert (facts.about, facts.actor) == ((ONE, TWO), TWO)
-    assert (facts.purpose, facts.look, facts.detail) == ("support", True, {"fields": {"email": "masked"}})
+    assert (facts.purpose, facts.look, facts.detail) == (
+        "support",
+        True,
+        {"fields": {"email": "masked"}, "subjects": [ONE, TWO]},
+    )
 
 
 def test_of_a_sealed_entry_only_what_is_in_clear() -> None:

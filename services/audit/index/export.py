@@ -1,0 +1,64 @@
+"""Rows of the trail out, in any number: page by page, each in its own transaction, so that nothing waits for a slow reader.
+
+One person alone takes at most ALONE_ROWS_MAX rows; more take the grant of two others (P11), as a customer export does. What
+leaves are pseudonyms and facts in clear, never what is sealed. The event that tells of it commits before the first byte.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+
+from services.audit.events import TrailExported
+from services.audit.index.actions import PURPOSE, TRAIL, counted, cursor_at, rows_after, shown
+from services.audit.index.formats import Format, head, line_of
+from services.audit.index.model import Cursor, Filters, Row
+from services.audit.receipts import receipt
+from shared.access.actor import Actor
+from shared.access.grants import Grant
+from shared.blobs import BlobStore
+from shared.errors import NotAllowedError
+from shared.work import Door, Work
+
+ALONE_ROWS_MAX = 10_000
+ROWS_MAX = 100_000_000
+PAGE_ROWS = 1_000
+RESOURCE = "audit-trail"  # what a grant for `export` must name
+
+
+async def begin(w: Work, filters: Filters, form: Format, receipts: bool, grant: Grant | None) -> int:
+    """How many rows will leave, told in an event. NotAllowedError where one person alone may not take so many."""
+    decision = w.decide("export", TRAIL)
+    rows = await counted(w, filters, ROWS_MAX if grant else ALONE_ROWS_MAX + 1)
+    if grant is not None:
+        await w.spend(grant)
+    elif rows > ALONE_ROWS_MAX:
+        raise NotAllowedError(
+            f"more than {ALONE_ROWS_MAX} rows take two others who agree (an approval for export of {RESOURCE}); or ask for less"
+        )
+    w.publish(
+        TrailExported(
+            subject=filters.subject or None, filters=filters.shown(), format=form, receipts=receipts, rows=rows,
+            decision=list(decision.policy_ids), approval_id=grant.approval_id if grant else None,
+            approvers=sorted(grant.approvers) if grant else [],
+        )
+    )  # fmt: skip
+    return rows
+
+
+async def lines(
+    door: Door, actor: Actor, blobs: BlobStore, filters: Filters, form: Format, receipts: bool, rows: int
+) -> AsyncIterator[bytes]:
+    """The file in pieces: `rows` rows, newest first, as many as the event said."""
+    yield head(form).encode()
+    after: Cursor | None = None
+    while rows > 0:
+        async with door.begin(actor, PURPOSE) as w:
+            found = await rows_after(w, filters, after, min(PAGE_ROWS, rows))
+        if not found:
+            return
+        rows, after = rows - len(found), cursor_at(found[-1])
+        yield await asyncio.to_thread(_page, blobs, [shown(one) for one in found], form, receipts)
+
+
+def _page(blobs: BlobStore, rows: Sequence[Row], form: Format, receipts: bool) -> bytes:
+    line = line_of(form)
+    return "".join(line(row, receipt(blobs, row.shard, row.index) if receipts else "") for row in rows).encode()
