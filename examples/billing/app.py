@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from uuid import NAMESPACE_URL, uuid5
 
-from shared.holder.foreign import Category, Envelope, Foreign, Forgotten, Kept, ServiceSettings, setup
+from shared.holder.foreign import Category, Envelope, Foreign, Forgotten, Found, Kept, ServiceSettings, setup
 
 TOPIC = "billing.events"
 ISSUED = "com.example.billing.invoice.issued.v1"
-CREATED = "kept.customers.customer.created.v1"
+CREATED, UPDATED = "kept.customers.customer.created.v1", "kept.customers.customer.updated.v1"
 SHREDDED = "kept.billing.subject.shredded.v1"
 INVOICES = Path(__file__).parents[1] / "chinook" / "invoice.csv"
 ADDRESS = ("BillingAddress", "BillingCity", "BillingState", "BillingCountry", "BillingPostalCode")
@@ -27,7 +27,7 @@ class Billing:
     def __init__(self, invoices: list[dict[str, str]], numbers: dict[str, str]) -> None:
         self._invoices = invoices
         self._numbers = numbers  # locator of "customer:<id>" -> our customer number
-        self._subjects: dict[str, str] = {}  # any locator -> subject
+        self._locators: dict[str, list[str]] = {}  # subject -> all locators that lead there
         self._customers: dict[str, str] = {}  # subject -> our customer number
         self._erased: set[str] = set()
 
@@ -35,9 +35,9 @@ class Billing:
         """From Kept's events: who has which locators, and who is forgotten already."""
         if event.subject is None:
             return
-        if event.type == CREATED:
+        if event.type in (CREATED, UPDATED) and event.data["locators"] is not None:
+            self._locators[event.subject] = event.data["locators"]
             for locator in event.data["locators"]:
-                self._subjects[locator] = event.subject
                 if locator in self._numbers:
                     self._customers[event.subject] = self._numbers[locator]
         elif event.type == SHREDDED:
@@ -47,9 +47,9 @@ class Billing:
         number = self._customers.get(subject)
         return [invoice for invoice in self._invoices if invoice["CustomerId"] == number]
 
-    async def locate(self, locators: Sequence[str]) -> str | None:
-        found = (self._subjects.get(locator) for locator in locators)
-        return next((subject for subject in found if subject in self._customers and subject not in self._erased), None)
+    async def locate(self, locators: Sequence[str]) -> list[Found]:
+        known = self._customers.keys() - self._erased
+        return [Found(one, self._locators[one]) for one in sorted(known) if set(locators) & set(self._locators[one])]
 
     async def collect(self, subject: str) -> list[Category]:
         shown = [

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 
 from services.audit.index.actions import looks_at
 from services.audit.index.tables import Known
@@ -13,17 +13,20 @@ from shared.bus.consumer import Handlers
 from shared.bus.envelope import Envelope
 from shared.errors import NotFoundError, UnavailableError
 from shared.holder.contract import Attest, Attested, Category, Forgotten, Kept
-from shared.holder.sdk import Holder
+from shared.holder.sdk import Found, Holder
 from shared.work import Work
 
 
 class AuditHolder(Holder):
     name = "audit"
 
-    async def locate(self, w: Work, locators: Sequence[str]) -> str | None:
+    async def locate(self, w: Work, locators: Sequence[str]) -> list[Found]:
         """By the locators that events carried."""
-        subject: str | None = await w.session.scalar(select(Known.subject).where(Known.locator.in_(list(locators))).limit(1))
-        return subject
+        mine = select(Known.subject).where(Known.locator.in_(locators))
+        rows = await w.session.execute(
+            select(Known.subject, func.array_agg(Known.locator)).where(Known.subject.in_(mine)).group_by(Known.subject)
+        )
+        return [Found(subject, known) for subject, known in rows]
 
     async def collect(self, w: Work, subject: str) -> list[Category]:
         looks = [

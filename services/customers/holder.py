@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 
 from services.customers.events import RecordsViewed
 from services.customers.policy.model import FieldPolicy
@@ -11,7 +11,7 @@ from services.customers.records.actions import FIELDS, opened
 from services.customers.records.tables import Customer, CustomerLocator
 from shared.clock import rfc3339
 from shared.holder.contract import Category, Kept
-from shared.holder.sdk import Forgotten, Holder
+from shared.holder.sdk import Forgotten, Found, Holder
 from shared.work import Work
 
 
@@ -23,11 +23,15 @@ class CustomersHolder(Holder):
     def __init__(self, policy: FieldPolicy) -> None:
         self._policy = policy
 
-    async def locate(self, w: Work, locators: Sequence[str]) -> str | None:
-        """The one customer with one of these. An address that several share is nobody's, rather than the wrong one's."""
-        query = select(CustomerLocator.customer_id).where(CustomerLocator.locator.in_(list(locators))).distinct()
-        found = (await w.session.scalars(query)).all()
-        return found[0] if len(found) == 1 else None
+    async def locate(self, w: Work, locators: Sequence[str]) -> list[Found]:
+        """Every customer with one of these."""
+        mine = select(CustomerLocator.customer_id).where(CustomerLocator.locator.in_(locators))
+        rows = await w.session.execute(
+            select(CustomerLocator.customer_id, func.array_agg(CustomerLocator.locator))
+            .where(CustomerLocator.customer_id.in_(mine))
+            .group_by(CustomerLocator.customer_id)
+        )
+        return [Found(subject, known) for subject, known in rows]
 
     async def collect(self, w: Work, subject: str) -> list[Category]:
         """Everything held, with purpose, basis, retention and recipients. A reading like any other: it is told."""

@@ -10,20 +10,16 @@ from services.dsar.requests.tables import DataRequest
 from shared.clock import rfc3339
 from shared.errors import ShreddedError
 from shared.holder.contract import Category, Forgotten, Kept
-from shared.holder.sdk import Holder
+from shared.holder.sdk import Found, Holder
 from shared.work import Work
 
 
 class DsarHolder(Holder):
     name = "dsar"
 
-    async def locate(self, w: Work, locators: Sequence[str]) -> str | None:
-        """An earlier request of the same address knows its subject as long as it is open."""
-        query = select(DataRequest).where(DataRequest.locator.in_(list(locators))).order_by(DataRequest.received_at)
-        for request in (await w.session.scalars(query)).all():
-            if request.subjects:
-                return request.subjects[0]
-        return None
+    async def locate(self, w: Work, locators: Sequence[str]) -> list[Found]:
+        """Nobody by itself: a request says whose it is only because another holder knew it, and that one is asked too."""
+        return []
 
     async def collect(self, w: Work, subject: str) -> list[Category]:
         records = []

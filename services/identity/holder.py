@@ -2,16 +2,15 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 
 from services.identity.accounts.tables import User, UserLocator
 from services.identity.factors.tables import Factor
 from services.identity.sessions.actions import end_all
 from services.identity.sessions.tables import Session
 from shared.clock import rfc3339
-from shared.errors import ConflictError
 from shared.holder.contract import Category, Kept
-from shared.holder.sdk import Forgotten, Holder
+from shared.holder.sdk import Forgotten, Found, Holder
 from shared.work import Work
 
 
@@ -20,13 +19,15 @@ class IdentityHolder(Holder):
 
     name = "identity"
 
-    async def locate(self, w: Work, locators: Sequence[str]) -> str | None:
-        """The one user with one of these locators. Two different users: nobody, rather than the wrong one."""
-        found = select(UserLocator.user_id).where(UserLocator.locator.in_(locators)).distinct()
-        users = (await w.session.scalars(found)).all()
-        if len(users) > 1:
-            raise ConflictError("these locators belong to different people")
-        return users[0] if users else None
+    async def locate(self, w: Work, locators: Sequence[str]) -> list[Found]:
+        """Every user with one of these."""
+        mine = select(UserLocator.user_id).where(UserLocator.locator.in_(locators))
+        rows = await w.session.execute(
+            select(UserLocator.user_id, func.array_agg(UserLocator.locator))
+            .where(UserLocator.user_id.in_(mine))
+            .group_by(UserLocator.user_id)
+        )
+        return [Found(subject, known) for subject, known in rows]
 
     async def collect(self, w: Work, subject: str) -> list[Category]:
         user = await w.session.get(User, subject)

@@ -15,11 +15,21 @@ from shared.holder.contract import (
     Erase,
     Erased,
     Forgotten,
+    Found,
+    Locate,
+    Located,
     SubjectShredded,
     erasure_text,
     parts_of,
 )
 from shared.notes.note import Signer, sign_note
+
+
+def located(holder: str, command: Locate, found: Sequence[Found]) -> Event:
+    """The answer to `locate`: one person, nobody, or several whom more must tell apart."""
+    several = {one.subject: sorted(one.locators) for one in found} if len(found) > 1 else {}
+    subject = found[0].subject if len(found) == 1 else None
+    return Located.of(holder)(request_id=command.request_id, holder=holder, subject=subject, several=several)
 
 
 def collected(holder: str, command: Collect, categories: Sequence[Category]) -> Iterator[Event]:

@@ -72,9 +72,12 @@ class _Answer(_OfRequest):
 
 
 class Located(_Answer):
-    """`subject` (ce_subject) is theirs, or nobody's here."""
+    """`subject` (ce_subject) is theirs, or nobody's here. Where several people share what was asked for, none is named:
+    `several` has each of them with all locators that lead there, and whoever asked says more to be told apart."""
 
     verb = "located"
+
+    several: dict[str, list[str]] = Field(default_factory=dict)
 
 
 class Collected(_Answer):
@@ -144,6 +147,14 @@ def _shredded(holder: str, topic: str) -> type[SubjectShredded]:
             return self.subject or self.request_id
 
     return Shredded
+
+
+@dataclass(frozen=True)
+class Found:
+    """A subject that a holder knows, with every locator that leads to them there."""
+
+    subject: str
+    locators: Sequence[str] = ()
 
 
 class Category(BaseModel):

@@ -28,16 +28,16 @@ from shared.bus.inbox import until_done
 from shared.bus.reading import assign
 from shared.clock import Clock, SystemClock, rfc3339
 from shared.errors import MalformedError, UnavailableError
-from shared.holder.answers import collected, erased
+from shared.holder.answers import collected, erased, located
 from shared.holder.contract import (
     COMMANDS,
     Category,
     Collect,
     Erase,
     Forgotten,
+    Found,
     Kept,
     Locate,
-    Located,
 )
 from shared.ids import new_event_id
 from shared.keys import locators as hashed
@@ -46,7 +46,7 @@ from shared.notes.note import VaultSigner
 from shared.settings import ServiceSettings
 from shared.telemetry import setup
 
-__all__ = ["Category", "Envelope", "Foreign", "ForeignHolder", "Forgotten", "Kept", "ServiceSettings", "setup"]
+__all__ = ["Category", "Envelope", "Foreign", "ForeignHolder", "Forgotten", "Found", "Kept", "ServiceSettings", "setup"]
 
 log = logging.getLogger("kept.foreign")
 E = TypeVar("E", bound=Event)
@@ -55,7 +55,7 @@ E = TypeVar("E", bound=Event)
 class ForeignHolder(Protocol):
     """What another team implements. No database of ours, no transaction: answer from wherever your data is."""
 
-    async def locate(self, locators: Sequence[str]) -> str | None: ...
+    async def locate(self, locators: Sequence[str]) -> Sequence[Found]: ...
 
     async def collect(self, subject: str) -> list[Category]: ...
 
@@ -176,8 +176,7 @@ class Foreign:
             await self._erase(holder, _typed(Erase, envelope))
 
     async def _locate(self, holder: ForeignHolder, command: Locate) -> None:
-        subject = await holder.locate(command.locators)
-        await self._tell(Located.of(self.name)(request_id=command.request_id, holder=self.name, subject=subject))
+        await self._tell(located(self.name, command, await holder.locate(command.locators)))
 
     async def _collect(self, holder: ForeignHolder, command: Collect) -> None:
         for answer in collected(self.name, command, await holder.collect(command.subject or "")):

@@ -8,19 +8,19 @@ from collections.abc import Sequence
 
 from shared.bus.consumer import Handlers
 from shared.bus.envelope import Envelope
-from shared.holder.answers import collected, erased
+from shared.holder.answers import collected, erased, located
 from shared.holder.contract import (
     Category,
     Collect,
     Erase,
     Forgotten,
+    Found,
     Locate,
-    Located,
 )
 from shared.notes.note import Signer
 from shared.work import Work
 
-__all__ = ["Forgotten", "Holder", "attach"]
+__all__ = ["Forgotten", "Found", "Holder", "attach"]
 
 
 class Holder(ABC):
@@ -29,8 +29,8 @@ class Holder(ABC):
     name: str
 
     @abstractmethod
-    async def locate(self, w: Work, locators: Sequence[str]) -> str | None:
-        """The subject that these locators belong to here, or None."""
+    async def locate(self, w: Work, locators: Sequence[str]) -> Sequence[Found]:
+        """Everybody here whom one of these locators leads to: a family may share an address."""
 
     @abstractmethod
     async def collect(self, w: Work, subject: str) -> list[Category]:
@@ -46,8 +46,7 @@ def attach(handlers: Handlers, holder: Holder, signer: Signer) -> None:
 
     @handlers.on(Locate)
     async def locate(w: Work, command: Locate, envelope: Envelope) -> None:
-        subject = await holder.locate(w, command.locators)
-        w.publish(Located.of(holder.name)(request_id=command.request_id, holder=holder.name, subject=subject))
+        w.publish(located(holder.name, command, await holder.locate(w, command.locators)))
 
     @handlers.on(Collect)
     async def collect(w: Work, command: Collect, envelope: Envelope) -> None:

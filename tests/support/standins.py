@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import ConfigDict
 
 from shared.bus.event import Event
-from shared.holder.contract import ANSWERS, Attest, Attested, Category, Forgotten, Kept
+from shared.holder.contract import ANSWERS, Attest, Attested, Category, Forgotten, Found, Kept
 from shared.holder.foreign import Foreign
 from shared.ids import new_id
 from shared.keys.vault import Vault
@@ -55,8 +55,8 @@ class Records:
     def __init__(self, mine: Sequence[str], records: list[dict[str, str]]) -> None:
         self._mine, self._records, self._gone = set(mine), records, False
 
-    async def locate(self, locators: Sequence[str]) -> str | None:
-        return SUBJECT if self._mine & set(locators) and not self._gone else None
+    async def locate(self, locators: Sequence[str]) -> list[Found]:
+        return [Found(SUBJECT, sorted(self._mine))] if self._mine & set(locators) and not self._gone else []
 
     async def collect(self, subject: str) -> list[Category]:
         records = list(self._records) if subject == SUBJECT and not self._gone else []

@@ -1,13 +1,13 @@
 """Batches into the index: rows and position in one transaction, by COPY."""
 
 import json
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 import psycopg
 from psycopg import AsyncConnection, sql
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 
 from services.audit.base import TABLES
@@ -60,7 +60,7 @@ async def store(w: Work, schema: str, batch: Batch) -> None:
         await _copy(connection, schema, "about", ABOUT, about)
         query = sql.SQL("UPDATE {} SET next = %s WHERE shard = %s").format(sql.Identifier(schema, "positions"))
         await connection.execute(query, [batch.end, batch.shard])
-    await _learn(w, {(locator, facts.subject) for facts in batch.facts for locator in facts.locators})
+    await _learn(w, {facts.subject: facts.locators for facts in batch.facts if facts.locators})
 
 
 async def _copy(connection: Connection, schema: str, table: str, columns: list[str], lines: Iterable[str]) -> None:
@@ -88,13 +88,15 @@ def _line(values: Iterable[str]) -> str:
     return "\t".join([v if v.isprintable() and "\\" not in v else v.translate(_ESCAPES) for v in values]) + "\n"
 
 
-async def _learn(w: Work, found: set[tuple[str, str]]) -> None:
-    """Remember locators, but never of a person who was erased."""
+async def _learn(w: Work, found: Mapping[str, Sequence[str]]) -> None:
+    """Remember by which locators people are found, as their newest events say, but never of a person who was erased.
+
+    An address that somebody gave up leads to them no more: the next to have it must not be told about them."""
     if not found:
         return
     erased = TABLES.shredded.c.subject
-    people = sorted({subject for _, subject in found})
-    gone = set((await w.session.scalars(select(erased).where(erased.in_(people)))).all())
-    rows = [{"locator": locator, "subject": subject} for locator, subject in sorted(found) if subject not in gone]
+    gone = set((await w.session.scalars(select(erased).where(erased.in_(found)))).all())
+    rows = [{"locator": one, "subject": subject} for subject in sorted(found.keys() - gone) for one in found[subject]]
+    await w.session.execute(delete(Known).where(Known.subject.in_(found)))
     if rows:
         await w.session.execute(insert(Known).values(rows).on_conflict_do_nothing())

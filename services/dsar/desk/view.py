@@ -72,6 +72,6 @@ def _row(one: DataRequest, now: datetime, owing: set[str], zone: str) -> Row:
         due=last_day(one.due_at, zone),
         days_left=(one.due_at - now).days,
         late=still_open and now >= one.due_at,
-        waiting=tuple(sorted(owing)) if still_open else (),
+        waiting=tuple(sorted({*owing, *(["the person"] if one.unclear else [])})) if still_open else (),
         may_extend=still_open and one.extended_at is None and one.latest_at is not None and now < one.due_at,
     )

@@ -10,12 +10,12 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from services.dsar.certificates.actions import certificate_of
 from services.dsar.packages.actions import deliver, summary_of
 from services.dsar.portal.actions import try_code
-from services.dsar.portal.model import ADDRESS_CHARS_MAX, CAPABILITY_LIFE, typed_code
+from services.dsar.portal.model import ADDRESS_CHARS_MAX, CAPABILITY_LIFE, numbers, typed_code
 from services.dsar.portal.texts import WORDS
 from services.dsar.portal.view import Shown, home, look, shown
 from services.dsar.requests import actions
 from services.dsar.requests.tables import DataRequest
-from services.dsar.saga.actions import asked, asks_of
+from services.dsar.saga.actions import asked, asks_of, narrow
 from services.dsar.saga.model import silent_holders
 from services.dsar.wiring import Wired
 from shared.access.actor import Actor
@@ -140,6 +140,17 @@ def router(wired: Wired) -> APIRouter:
         async with door.begin(person(_checked(request_id))) as w:
             await actions.send_again(w, request_id, settings.codes_per_hour)
         return _to(request_id, "code.sent")
+
+    @routes.post("/requests/{request_id}/person")
+    async def person_(http: Request, request_id: RequestId, number: Typed) -> Response:
+        """Which of the people who share the address is it? By a number that the others are not expected to know."""
+        try:
+            said = await locators(wired.vault, numbers(number))
+        except InvalidInputError:
+            return _to(_checked(request_id), "narrow.wrong")
+        async with door.begin(person(_checked(request_id))) as w:
+            fits = await narrow(w, await _mine(w, http, request_id), said, wired.course)
+        return _to(request_id, "" if fits else "narrow.wrong")
 
     @routes.post("/requests/{request_id}/package")
     async def package(http: Request, request_id: RequestId, passphrase: Typed = "", recipient: Typed = "") -> Response:

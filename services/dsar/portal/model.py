@@ -1,14 +1,18 @@
 """One-time codes: eight digits, fifteen minutes, five tries, once. Pure: numbers and instants come in."""
 
 import unicodedata
+from contextlib import suppress
 from datetime import datetime, timedelta
+from typing import Literal
 
 from shared.errors import InvalidInputError
+from shared.keys.normalise import normalise_phone
 
 CODE_NUMBERS = 10**8  # eight digits: five tries hit with 1 : 20,000,000
 CODE_LIFE = timedelta(minutes=15)
 CODE_TRIES_MAX = 5
 CAPABILITY_LIFE = timedelta(days=90)  # longest law plus extension
+NUMBER_CHARS_MAX = 40
 ADDRESS_CHARS_MAX = 254  # RFC 5321 path limit
 
 MAIL_TRIES_MAX = 8
@@ -29,6 +33,21 @@ def typed_code(text: str) -> str:
     if len(digits) != 8 or not (digits.isascii() and digits.isdigit()):
         raise InvalidInputError("the code has eight digits", field="code")
     return digits
+
+
+def numbers(text: str) -> list[tuple[Literal["phone", "external"], str]]:
+    """What a typed number may be, as identifiers: a customer's, an employee's, or a phone number with country code."""
+    typed = unicodedata.normalize("NFKC", text[:NUMBER_CHARS_MAX]).strip()
+    digits = "".join(typed.split())
+    found: list[tuple[Literal["phone", "external"], str]] = []
+    if digits.isascii() and digits.isdigit():
+        plain = digits.lstrip("0") or "0"
+        found += [("external", f"customer:{plain}"), ("external", f"employee:{plain}")]
+    with suppress(InvalidInputError):
+        found.append(("phone", normalise_phone(typed)))
+    if not found:
+        raise InvalidInputError("a customer number, or a phone number with country code", field="number")
+    return found
 
 
 def is_live(expires_at: datetime, tries: int, now: datetime) -> bool:

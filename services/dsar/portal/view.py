@@ -10,11 +10,12 @@ from services.dsar.certificates.tables import Certificate
 from services.dsar.portal.texts import WORDS, words
 from services.dsar.requests.model import last_day
 from services.dsar.requests.tables import DataRequest
-from services.dsar.saga.actions import asks_of
+from services.dsar.saga.actions import NARROW_TRIES_MAX, asks_of
 from services.dsar.wiring import Wired
 from shared.work import Work
 
-NOTICES = frozenset({"code.wrong", "code.sent", "recipient.bad"})  # the only words that `?say=` may put on a page
+# The only words that `?say=` may put on a page.
+NOTICES = frozenset({"code.wrong", "code.sent", "recipient.bad", "narrow.wrong"})
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,8 @@ class Shown:
     article: str
     holders: Mapping[str, bool]
     certificate: bool
+    unclear: bool
+    tries_left: bool
 
 
 async def shown(w: Work, request: DataRequest, wired: Wired) -> Shown:
@@ -52,6 +55,8 @@ async def shown(w: Work, request: DataRequest, wired: Wired) -> Shown:
         article=request.article,
         holders=holders,
         certificate=issued is not None,
+        unclear=request.unclear,
+        tries_left=request.narrow_tries < NARROW_TRIES_MAX,
     )
 
 

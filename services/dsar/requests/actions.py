@@ -91,6 +91,8 @@ async def receive(
             locator=locator,
             approvers=[],
             subjects=[],
+            candidates={},
+            narrow_tries=0,
             address=await w.seal(DataRequest.address, request_id, address),
         )
     )
@@ -164,6 +166,7 @@ async def destroy(w: Work, request: DataRequest) -> None:
     """Destroy the request's own data key: address and private key are unreadable everywhere, backups included."""
     await w.keyring.shred(w.session, request.id, w.now)
     request.address = request.private_key = request.locator = None
+    request.candidates = {}  # whoever shares the address is none of this request's business any more
     w.publish(RequestClosed(request_id=request.id, reason=request.close_reason or "done"))
 
 

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import DateTime, LargeBinary, Text
+from sqlalchemy import JSON, DateTime, Integer, LargeBinary, Text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -36,8 +36,17 @@ class DataRequest(Base):
     approval_id: Mapped[str | None] = mapped_column(Text)
     approvers: Mapped[list[str]] = mapped_column(ARRAY(Text), default=list)
     subjects: Mapped[list[str]] = mapped_column(ARRAY(Text), default=list)
+    # Where several people share the address: each with the locators that lead there, and which of them it is.
+    candidates: Mapped[dict[str, list[str]]] = mapped_column(JSON, default=dict)
+    chosen: Mapped[str | None] = mapped_column(Text)
+    narrow_tries: Mapped[int] = mapped_column(Integer, default=0)
     locator: Mapped[str | None] = mapped_column(Text, index=True)
     capability: Mapped[bytes | None] = mapped_column(LargeBinary)
     recipient: Mapped[str | None] = mapped_column(Text)
     address: Mapped[Sealed | None] = mapped_column(SealedText)
     private_key: Mapped[Sealed | None] = mapped_column(SealedText)
+
+    @property
+    def unclear(self) -> bool:
+        """Whether several people share the address, and nobody said yet which of them asks."""
+        return bool(self.candidates) and self.chosen is None

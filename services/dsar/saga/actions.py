@@ -12,13 +12,15 @@ from services.dsar.events import ErasureRequested, RequestAnswered
 from services.dsar.requests.actions import load, move, queue_mail
 from services.dsar.requests.model import State
 from services.dsar.requests.tables import DataRequest
-from services.dsar.saga.model import Asked, Command, Step, next_step, outstanding, wait_before
+from services.dsar.saga.model import Asked, Command, Step, next_step, outstanding, pick, wait_before
 from services.dsar.saga.tables import Ask, Erasure, Part
 from shared.clock import rfc3339
 from shared.errors import InvariantError, NotFoundError
-from shared.holder.contract import Attest, Collect, Erase, Locate
+from shared.holder.contract import Attest, Collect, Erase, Locate, Located
 from shared.notes.note import Signer
 from shared.work import Work
+
+NARROW_TRIES_MAX = 5  # numbers that somebody who shares the address may guess; then only the contact helps
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,7 @@ async def advance(w: Work, request: DataRequest, course: Course) -> None:
             asked(rows),
             request.subjects,
             patient=w.now < begun + course.patience,
+            unclear=request.unclear,
         )
         if step is Step.WAIT:
             return
@@ -137,17 +140,39 @@ async def _answered(w: Work, request_id: str, holder: str, command: Command, sub
     return request
 
 
-async def located(w: Work, request_id: str, holder: str, subject: str | None, holders: Sequence[str]) -> DataRequest | None:
+async def located(w: Work, request_id: str, holder: str, said: Located, holders: Sequence[str]) -> DataRequest | None:
     """A holder says whom the address belongs to. One that comes late still gets everybody asked about a new subject."""
     request = await _answered(w, request_id, holder, "locate", "")
-    if request is None or subject is None or subject in request.subjects:
+    if request is None:
+        return None
+    if said.several and request.state == State.VERIFIED and request.chosen is None:
+        merged = {one: {*known, *request.candidates.get(one, [])} for one, known in said.several.items()}
+        request.candidates = {**request.candidates, **{one: sorted(known) for one, known in merged.items()}}
+    subject = said.subject
+    if subject is None or subject in request.subjects:
         return request
+    if request.chosen is not None and subject in request.candidates:
+        return request  # somebody else of those who share the address
     if request.state == State.VERIFIED:
         request.subjects = [*request.subjects, subject]
     elif request.right == "access" and request.state == State.DISPATCHED:
         request.subjects = [*request.subjects, subject]
         await _ask(w, request, "collect", holders, subject)
     return request
+
+
+async def narrow(w: Work, request: DataRequest, said: Sequence[str], course: Course) -> bool:
+    """The person says which of those who share the address they are, by the locators of a number that only they have. A wrong
+    one is counted in the same transaction. False for a wrong one, and where it is not asked any more."""
+    if not request.unclear or request.state != State.VERIFIED or request.narrow_tries >= NARROW_TRIES_MAX:
+        return False
+    request.narrow_tries += 1
+    request.chosen = pick(request.candidates, said)
+    if request.chosen is None:
+        return False
+    request.subjects = [*(one for one in request.subjects if one not in request.candidates), request.chosen]
+    await advance(w, request, course)
+    return True
 
 
 async def collected(

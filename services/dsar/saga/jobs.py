@@ -35,6 +35,10 @@ async def tick(door: Door, course: Course, settings: DsarSettings) -> None:
             DataRequest.answered_at < w.now - timedelta(days=settings.keep_answer_days),
         )
         closing = [(one, "unverified", False) for one in (await w.session.scalars(unproven)).all()]
+        asking = select(DataRequest).where(
+            DataRequest.state == State.VERIFIED, DataRequest.verified_at < w.now - timedelta(days=settings.keep_answer_days)
+        )
+        closing += [(one.id, "unverified", True) for one in await w.session.scalars(asking) if one.unclear]
         closing += [(one, "expired", True) for one in (await w.session.scalars(old)).all()]
     for request_id in running:
         async with door.begin(Actor.system("dsar")) as w:

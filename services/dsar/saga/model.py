@@ -1,7 +1,7 @@
 """The saga's rules: from what was asked and answered to the one next step. Pure and idempotent: asked again, it says
 the same."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -48,11 +48,16 @@ def answered_all(asks: Sequence[Asked], command: Command) -> bool:
     return any(ask.command == command for ask in asks) and not outstanding(asks, command)
 
 
-def next_step(right: Right, state: State, asks: Sequence[Asked], subjects: Collection[str], *, patient: bool) -> Step:
-    """The one thing to do now. `patient`: there is still time to wait for holders that have not answered.
+def next_step(
+    right: Right, state: State, asks: Sequence[Asked], subjects: Collection[str], *, patient: bool, unclear: bool = False
+) -> Step:
+    """The one thing to do now. `patient`: there is still time to wait for holders that have not answered. `unclear`: the
+    address is several people's, and only the person can say which; until then nobody's data moves.
 
     An access goes on without a holder that stays silent (it is named in the package); an erasure never does.
     """
+    if unclear:
+        return Step.WAIT
     if state is State.VERIFIED:
         located = answered_all(asks, "locate")
         if located and not subjects:
@@ -72,6 +77,12 @@ def next_step(right: Right, state: State, asks: Sequence[Asked], subjects: Colle
         if answered_all(asks, "erase") and not any(ask.command == "attest" for ask in asks):
             return Step.ATTEST
     return Step.WAIT
+
+
+def pick(candidates: Mapping[str, Collection[str]], said: Collection[str]) -> str | None:
+    """The one candidate to whom one of the locators `said` leads; None where that is nobody, or more than one."""
+    fitting = [subject for subject, known in candidates.items() if set(known) & set(said)]
+    return fitting[0] if len(fitting) == 1 else None
 
 
 def wait_before(tries: int) -> timedelta:

@@ -14,6 +14,7 @@ from services.dsar.portal.model import (
     code_text,
     is_live,
     mail_wait,
+    numbers,
     typed_code,
 )
 from services.dsar.portal.texts import EN, ZH, words
@@ -21,6 +22,22 @@ from services.dsar.requests.model import State
 from shared.errors import InvalidInputError
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("typed", "kinds"),
+    [("17", {"external"}), (" 0017 ", {"external"}), ("１７", {"external"}), ("+55 12 3923-5555", {"phone"})],
+)
+def test_a_typed_number_is_what_it_may_be(typed: str, kinds: set[str]) -> None:
+    found = numbers(typed)
+    assert {kind for kind, _ in found} == kinds
+    assert kinds == {"phone"} or ("external", "customer:17") in found
+
+
+@pytest.mark.parametrize("typed", ["", "Luís", "12-34", "customer:17", "+1", "x" * 500])
+def test_what_is_no_number_is_said_to_be_none(typed: str) -> None:
+    with pytest.raises(InvalidInputError):
+        numbers(typed)
 
 
 @given(st.integers(0, CODE_NUMBERS - 1))

@@ -6,7 +6,7 @@ from itertools import permutations
 import pytest
 
 from services.dsar.requests.model import NEXT, State, may_move
-from services.dsar.saga.model import Asked, Step, next_step, outstanding, silent_holders, wait_before
+from services.dsar.saga.model import Asked, Step, next_step, outstanding, pick, silent_holders, wait_before
 
 HOLDERS = ("audit", "billing", "customers", "dsar", "identity")
 SUB = "sub_0192f0c4b1a27c3e8d5f6a7b8c9d0e1f"
@@ -49,6 +49,21 @@ def test_in_whatever_order_holders_answer_the_end_is_the_same(order: tuple[str, 
             assert next_step(right, State.DISPATCHED, rows, [SUB], patient=True) is Step.WAIT  # type: ignore[arg-type]
         rows = asked("locate", set(HOLDERS)) + asked(command, set(order), SUB)
         assert next_step(right, State.DISPATCHED, rows, [SUB], patient=True) is last  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("right", ["access", "erasure"])
+@pytest.mark.parametrize("patient", [True, False])
+def test_nobodys_data_moves_while_it_is_unclear_whose(right: str, patient: bool) -> None:
+    everyone = asked("locate", set(HOLDERS))
+    step = next_step(right, State.VERIFIED, everyone, [SUB], patient=patient, unclear=True)  # type: ignore[arg-type]
+    assert step is Step.WAIT
+
+
+def test_a_number_picks_one_of_those_who_share_an_address() -> None:
+    family = {"sub_a": ["loc_mail", "loc_17"], "sub_b": ["loc_mail", "loc_18", "loc_home"], "sub_c": ["loc_mail", "loc_home"]}
+    assert pick(family, ["loc_18", "loc_employee_18"]) == "sub_b"
+    for nobody in (["loc_99"], [], ["loc_home"], ["loc_mail"], ["loc_17", "loc_18"]):
+        assert pick(family, nobody) is None
 
 
 def test_a_certificate_waits_for_the_log() -> None:
