@@ -1,7 +1,7 @@
 """The story that must always work (DESIGN section 9), told by doing it: eight steps over the real HTTP, bus, log and backups.
 
 Each step prints what happened in plain words and fails with one line when a promise does not show. Told again on the same
-state it goes on from there: the file brings Luís in as a new person, and what was erased of the old one stays unreadable.
+state it goes on from there: Luís, who was forgotten, stays so, and the same file does not bring him back.
 """
 
 import json

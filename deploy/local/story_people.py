@@ -52,8 +52,8 @@ def customers(story: Story) -> None:
     expect(found["rows"] == CUSTOMERS, f"{found['rows']} rows instead of {CUSTOMERS}")
     expect(bool(refused), "the import refused no column")
     story.say(f"{found['created']} customers created, {found['already_there']} were there already.")
-    if found["created"] and found["already_there"]:
-        story.say("Who was forgotten when this was told before is a new person now; nothing of the old one can be read.")
+    if found["forgotten"]:
+        story.say(f"{found['forgotten']} was forgotten when this was told before: an old file brings nobody back.")
     story.say(f"Refused, because no purpose is known for them: {', '.join(refused)}.")
 
 

@@ -52,6 +52,7 @@ def _unreachable(origin: str, as_json: bool) -> typer.Exit:
 def import_file(
     file: Annotated[Path, typer.Argument(help="CSV, UTF-8", exists=True, dir_okay=False, readable=True)],
     origin: Origin = "http://localhost:8080",
+    returning: Annotated[bool, typer.Option(help="the forgotten in this file are customers again; you answer for it")] = False,
     as_json: Json = False,
 ) -> None:
     """Take in a customer file, whole or not at all; run twice, it changes nothing. Exit 1: refused, 3: no answer.
@@ -60,7 +61,8 @@ def import_file(
     with _client(origin) as http:
         try:
             headers = {"Authorization": f"Bearer {_token(http)}", "Content-Type": "text/csv"}
-            answer = http.post("/api/customers/imports", content=file.read_bytes(), headers=headers)
+            asked = {"returning": "true"} if returning else {}
+            answer = http.post("/api/customers/imports", content=file.read_bytes(), headers=headers, params=asked)
         except httpx.HTTPError:
             raise _unreachable(origin, as_json) from None
     done = _checked(answer, as_json).json()
@@ -68,6 +70,8 @@ def import_file(
         typer.echo(json.dumps(done))
         return
     typer.echo(f"{done['rows']} rows: {done['created']} customers created, {done['already_there']} were there already.")
+    if done["forgotten"]:
+        typer.echo(f"{done['forgotten']} of them were forgotten, and stay so. (--returning, if they are customers again)")
     if done["refused_columns"]:
         typer.echo(f"Refused, because no purpose is known for them: {', '.join(done['refused_columns'])}")
 

@@ -60,12 +60,16 @@ class RecordsExported(Event, type="kept.customers.records.exported.v1"):
 
 
 class ImportCompleted(Event, type="kept.customers.import.completed.v1"):
-    """A file was taken in whole. Columns without a purpose were refused: nothing of them was stored."""
+    """A file was taken in whole. Columns without a purpose were refused: nothing of them was stored.
+
+    `forgotten`: rows of people who were forgotten, and stay so. `returned`: such people whom the actor said to be back."""
 
     import_id: str
     rows: int
     created: int
     already_there: int
+    forgotten: int = 0
+    returned: int = 0
     refused_columns: list[str]
 
     def key(self) -> str:

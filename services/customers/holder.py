@@ -3,16 +3,25 @@
 from collections.abc import Sequence
 
 from sqlalchemy import delete, func, select
+from sqlalchemy.dialects.postgresql import insert
 
 from services.customers.events import RecordsViewed
 from services.customers.policy.model import FieldPolicy
 from services.customers.recipients.model import of_category
 from services.customers.records.actions import FIELDS, opened
-from services.customers.records.tables import Customer, CustomerLocator
+from services.customers.records.tables import Customer, CustomerLocator, ForgottenNumber
 from shared.clock import rfc3339
 from shared.holder.contract import Category, Kept
 from shared.holder.sdk import Forgotten, Found, Holder
 from shared.work import Work
+
+KEPT = [
+    Kept(what="the pseudonym, and when it was made and erased", reason="GDPR 5(2), 17(3)(e): to show the erasure"),
+    Kept(
+        what="a keyed hash of the customer number, until the key rotates",
+        reason="GDPR 5(2), 17(1): so that an old file does not bring the record back",
+    ),
+]
 
 
 class CustomersHolder(Holder):
@@ -73,7 +82,9 @@ class CustomersHolder(Holder):
 
     async def erase(self, w: Work, subject: str, request_id: str) -> Forgotten:
         """1. The record, locked: a correction under way finishes first or finds nobody. 2. The key. 3. Fields, indexes and
-        locators. 4. The tombstone. One transaction; asked again, it answers again and there is nothing left to do."""
+        locators; of the number a keyed hash stays. 4. The tombstone.
+
+        One transaction; asked again, it answers again and there is nothing left to do."""
         query = select(Customer).where(Customer.id == subject).with_for_update()
         customer = (await w.session.scalars(query)).one_or_none()
         report = await w.keyring.shred(w.session, subject, w.now)
@@ -84,6 +95,9 @@ class CustomersHolder(Holder):
             setattr(customer, name, None)
         customer.email_index = customer.phone_index = customer.owner_locator = None
         customer.erased_at = customer.erased_at or w.now
-        await w.session.execute(delete(CustomerLocator).where(CustomerLocator.customer_id == subject))
-        kept = Kept(what="the pseudonym, and when it was made and erased", reason="GDPR 5(2), 17(3)(e): to show the erasure")
-        return Forgotten(fields=len(fields), key_version=report.version, kept=[kept])
+        went = delete(CustomerLocator).where(CustomerLocator.customer_id == subject).returning(CustomerLocator)
+        for one in (await w.session.scalars(went)).all():
+            if one.kind == "external":
+                number = insert(ForgottenNumber).values(locator=one.locator, forgotten_at=w.now)
+                await w.session.execute(number.on_conflict_do_nothing())
+        return Forgotten(fields=len(fields), key_version=report.version, kept=KEPT)

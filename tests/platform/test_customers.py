@@ -2,12 +2,18 @@
 
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import httpx
 import pyrage
 import pytest
 
+from services.customers.base import TABLES
+from services.customers.holder import CustomersHolder
+from services.customers.policy.load import load
+from services.customers.settings import CustomersSettings
+from shared.access.actor import Actor
+from shared.service import Ground, ground
 from tests.support.insider import Insider
 from tests.support.made_up import JANE, MARGARET, email, numbers, table
 from tests.support.people import CHINOOK
@@ -134,6 +140,37 @@ def test_an_import_run_again_changes_nothing(nancy: httpx.Client) -> None:
     assert done["refused_columns"] == ["Company", "Fax"]
     again = nancy.post("/api/customers/imports", content=raw, headers=CSV).json()
     assert (again["rows"], again["created"], again["already_there"]) == (59, 0, 59)
+
+
+@pytest.fixture
+async def base(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Ground]:
+    for name, value in platform.environment("customers").items():
+        monkeypatch.setenv(name, value)
+    found = await ground(CustomersSettings(), TABLES)
+    yield found
+    await found.engine.dispose()
+
+
+async def test_an_old_file_brings_nobody_back_who_was_forgotten(platform: Platform, nancy: httpx.Client, base: Ground) -> None:
+    number = numbers(1)[0]
+    file = table([number])
+    first = nancy.post("/api/customers/imports", content=file, headers=CSV).raise_for_status().json()
+    assert (first["created"], first["forgotten"], first["returned"]) == (1, 0, 0)
+    subject = find(nancy, number).json()["id"]
+    async with base.door.begin(Actor.system("customers")) as w:
+        said = await CustomersHolder(load()).erase(w, subject, "req_1")
+    assert any("customer number" in one.what for one in said.kept), "what is kept is told"
+    again = nancy.post("/api/customers/imports", content=file, headers=CSV).raise_for_status().json()
+    assert (again["created"], again["already_there"], again["forgotten"]) == (0, 0, 1)
+    assert nancy.post("/api/customers/search", json={"email": email(number)}).json()["items"] == []
+    with Insider(platform.state, "customers").connect("customers") as connection:
+        rows = connection.execute("SELECT * FROM forgotten_numbers").fetchall()
+    assert rows and subject not in str(rows) and number not in str(rows), "a keyed hash and a time, nothing else"
+    back = nancy.post("/api/customers/imports?returning=true", content=file, headers=CSV).raise_for_status().json()
+    assert (back["created"], back["forgotten"], back["returned"]) == (1, 0, 1)
+    assert find(nancy, number).json()["id"] != subject, "a new person: nothing of the old one can be read"
+    usual = nancy.post("/api/customers/imports", content=file, headers=CSV).raise_for_status().json()
+    assert (usual["already_there"], usual["forgotten"]) == (1, 0)
 
 
 def test_an_import_twice_at_once_makes_each_customer_once(platform: Platform, nancy: httpx.Client) -> None:

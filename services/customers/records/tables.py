@@ -47,6 +47,16 @@ class CustomerLocator(Base):
     kind: Mapped[str] = mapped_column(Text)
 
 
+class ForgottenNumber(Base):
+    """The customer number of somebody who was forgotten, as its locator: a keyed hash, without the pseudonym, without anything
+    else. It keeps an old file from bringing them back, and means nothing any more once the locator key has rotated."""
+
+    __tablename__ = "forgotten_numbers"
+
+    locator: Mapped[str] = mapped_column(Text, primary_key=True)
+    forgotten_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+
+
 class StaffLocator(Base):
     """The staff directory: a reading copy of what identity publishes, pseudonyms only."""
 

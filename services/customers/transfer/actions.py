@@ -5,12 +5,12 @@ import io
 from dataclasses import dataclass
 
 from pyrage import encrypt, x25519
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from services.customers.events import CustomerCreated, ImportCompleted, RecordsExported, RecordsViewed
 from services.customers.records.actions import FIELDS, ciphertext, opened, readable
 from services.customers.records.model import identifiers
-from services.customers.records.tables import Customer, CustomerLocator, column
+from services.customers.records.tables import Customer, CustomerLocator, ForgottenNumber, column
 from services.customers.transfer.model import ROWS_MAX, File, Line
 from services.customers.wiring import Tools
 from shared.access.decide import Resource
@@ -32,17 +32,24 @@ class Imported:
     rows: int
     created: int
     already_there: int
+    forgotten: int
+    returned: int
     refused_columns: list[str]
 
 
-async def import_customers(w: Work, tools: Tools, file: File) -> Imported:
+async def import_customers(w: Work, tools: Tools, file: File, *, returning: bool = False) -> Imported:
     """Make the customers of `file` who are not there yet (told by the locator of their number), and tell of each.
 
-    Run again, whole or after a crash, it changes nothing: a customer who is there stays as it is."""
+    Run again, whole or after a crash, it changes nothing: a customer who is there stays as it is. Who was forgotten stays
+    forgotten, unless they are `returning`: whoever says so answers for the new contract or consent."""
     w.decide("import", Resource("Customers", "all"))
     numbers = await tools.locate([("external", f"customer:{line.number}") for line in file.lines])
     there = set((await w.session.scalars(select(CustomerLocator.locator).where(CustomerLocator.locator.in_(numbers)))).all())
-    new = [(line, number) for line, number in zip(file.lines, numbers, strict=True) if number not in there]
+    gone = set((await w.session.scalars(select(ForgottenNumber.locator).where(ForgottenNumber.locator.in_(numbers)))).all())
+    if returning:
+        await w.session.execute(delete(ForgottenNumber).where(ForgottenNumber.locator.in_(gone)))
+    left_out = there if returning else there | gone
+    new = [(line, number) for line, number in zip(file.lines, numbers, strict=True) if number not in left_out]
     ids = [w.new_id("sub") for _ in new]
     await w.keyring.create(w.session, ids)
     await w.keyring.prefetch(w.session, ids)
@@ -50,13 +57,11 @@ async def import_customers(w: Work, tools: Tools, file: File) -> Imported:
     owners = dict(zip(staff, await tools.locate([("external", one) for one in staff]), strict=True)) if staff else {}
     for subject, (line, number), more in zip(ids, new, await _personal(tools, [line for line, _ in new]), strict=True):
         await _create(w, tools, subject, line, owners[f"employee:{line.owner}"], [("external", number), *more])
-    done = Imported(w.new_id("imp"), len(file.lines), len(new), len(there), list(file.refused_columns))
-    w.publish(
-        ImportCompleted(
-            import_id=done.import_id, rows=done.rows, created=done.created, already_there=done.already_there,
-            refused_columns=[one[:60] for one in done.refused_columns],
-        )
+    forgotten, returned = (0, len(gone)) if returning else (len(gone), 0)
+    done = Imported(
+        w.new_id("imp"), len(file.lines), len(new), len(there), forgotten, returned, list(file.refused_columns),
     )  # fmt: skip
+    w.publish(ImportCompleted(**{**vars(done), "refused_columns": [one[:60] for one in done.refused_columns]}))
     return done
 
 

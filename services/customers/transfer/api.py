@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Request, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from services.customers.transfer import actions
@@ -15,15 +15,22 @@ from shared.once import Impersonal
 from shared.work import Door
 
 IMPORTS = "/api/customers/imports"
+Returning = Annotated[
+    bool,
+    Query(description="those in this file who were forgotten are customers again: you answer for a new contract or consent"),
+]
 
 
 class ImportOut(Impersonal):
-    """What the import did. `refused_columns` have no purpose in the field policy: nothing of them was stored."""
+    """What the import did. `refused_columns` have no purpose in the field policy: nothing of them was stored. `forgotten`
+    rows are of people who were forgotten: nothing of them was stored either."""
 
     import_id: str
     rows: int
     created: int
     already_there: int
+    forgotten: int
+    returned: int
     refused_columns: list[str] = Field(examples=[["Company", "Fax"]])
 
 
@@ -41,11 +48,13 @@ def router(door: Door, tools: Tools, grants: GrantVerifier) -> APIRouter:
         status_code=201,
         openapi_extra={"requestBody": {"content": {"text/csv": {"schema": {"type": "string"}}}, "required": True}},
     )
-    async def import_customers(request: Request, actor: CurrentActor, once: OnlyOnce) -> ImportOut:
-        """The body is the CSV file itself, UTF-8. All of it is taken in, or nothing."""
+    async def import_customers(
+        request: Request, actor: CurrentActor, once: OnlyOnce, returning: Returning = False
+    ) -> ImportOut:
+        """The body is the CSV file itself, UTF-8. All of it is taken in, or nothing. Who was forgotten stays so."""
         file = parse(decode(await request.body()), tools.policy)
         async with door.begin(actor, "import", once=once) as w:
-            done = await actions.import_customers(w, tools, file)
+            done = await actions.import_customers(w, tools, file, returning=returning)
             return once.answer(ImportOut(**vars(done)))
 
     @api.post("/api/customers/exports", response_class=Response)
