@@ -14,7 +14,7 @@ import psutil
 
 from deploy.local import control, processes
 from tests.support.insider import wait_until
-from tests.support.made_up import email, numbers, table
+from tests.support.made_up import STEVE, email, numbers, table
 from tests.support.platform import Platform
 from tests.support.staff import token
 
@@ -87,20 +87,26 @@ class Importer(threading.Thread):
             ) as http:
                 while not self._enough.wait(self.pause):
                     people = numbers(self.rows)
-                    self.insist(lambda people=people: http.post("/api/customers/imports", content=table(people)), 201)
+                    self.insist(lambda people=people: http.post("/api/customers/imports", content=table(people, STEVE)), 201)
                     self.made += people
                     self.correct(http, people[0])
         except Exception as why:  # a thread's failure is the test's to tell
             self.trouble = repr(why)
 
     def correct(self, http: httpx.Client, number: str) -> None:
-        found = self.insist(lambda: http.get("/api/customers", params={"q_email": email(number)}), 200)
-        one = found.json()["customers"][0]
+        found = self.insist(lambda: http.post("/api/customers/search", json={"email": email(number)}), 200)
+        one = found.json()["items"][0]
         if_match = {"If-Match": f'"{one["version"]}"'}
         change = {"fields": {"city": "Elsewhere"}}
         # 412: an earlier try had committed before its answer was lost
         self.insist(lambda: http.patch(f"/api/customers/{one['id']}", json=change, headers=if_match), 200, 412)
         self.corrected += 1
+
+    def goes_on(self, seconds: float = 60.0) -> None:
+        """Another import gets through."""
+        known = len(self.made)
+        wait_until(lambda: len(self.made) > known or self.trouble, seconds=seconds)
+        assert not self.trouble, self.trouble
 
     def insist(self, ask: Callable[[], httpx.Response], *good: int) -> httpx.Response:
         until = time.monotonic() + ANSWER_SECONDS_MAX

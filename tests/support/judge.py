@@ -10,7 +10,7 @@ from services.audit.log.entry import Kind
 from tests.support import logbook
 from tests.support.chaos import SERVICES, Importer
 from tests.support.insider import Insider, wait_until
-from tests.support.made_up import table
+from tests.support.made_up import STEVE, table
 from tests.support.platform import Platform
 from tests.support.staff import token
 from tests.support.topic import Seen, whole
@@ -56,7 +56,7 @@ def _answered_for(platform: Platform, importer: Importer) -> None:
     with httpx.Client(base_url=platform.origin, headers=headers, timeout=30) as http:
         for start in range(0, len(importer.made), ROWS_MAX):
             people = importer.made[start : start + ROWS_MAX]
-            again = http.post("/api/customers/imports", content=table(people)).raise_for_status().json()
+            again = http.post("/api/customers/imports", content=table(people, STEVE)).raise_for_status().json()
             assert (again["created"], again["already_there"]) == (0, len(people))
 
 

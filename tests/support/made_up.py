@@ -9,7 +9,7 @@ HEADER = (
     "CustomerId", "FirstName", "LastName", "Company", "Address", "City", "State", "Country", "PostalCode", "Phone", "Fax",
     "Email", "SupportRepId",
 )  # fmt: skip
-JANE, MARGARET = "3", "4"
+JANE, MARGARET, STEVE = "3", "4", "5"
 
 
 def numbers(count: int) -> list[str]:

@@ -49,7 +49,7 @@ async def whole(state: State, topic: str) -> list[Seen]:
 def _seen(record: Any) -> Seen | None:
     """None for a malformed record: other tests write such on purpose."""
     try:
-        return Seen(record.partition, record.offset, (record.key or b"").decode(), parse(record))
+        return Seen(record.partition, record.offset, (record.key or b"").decode(errors="replace"), parse(record))
     except MalformedError:
         return None
 
