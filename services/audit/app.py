@@ -12,6 +12,7 @@ from services.audit.index import api as index_api
 from services.audit.index import streams
 from services.audit.index.follow import Follower
 from services.audit.index.read import Checkpoints
+from services.audit.index.reconcile import Reconciler
 from services.audit.index.tail import Tail
 from services.audit.log import api as log_api
 from services.audit.log.head import Heads
@@ -68,6 +69,8 @@ async def build(settings: AuditSettings) -> FastAPI:
     async def ingesting() -> bool:
         return ingest.ready and not ingest.faults
 
+    reconciler = Reconciler(settings.topics, broker, door, blobs, checkpoints)
+
     return create_app(
         service=SERVICE,
         settings=settings,
@@ -75,6 +78,7 @@ async def build(settings: AuditSettings) -> FastAPI:
         routers=[index_api.router(wired), index_api.page(wired), streams.router(wired), log_api.router(wired)],
         lifespan=lifespan,
         readiness={**base.readiness(relay, handlers), "log": ingesting},
+        gauges=reconciler.gauges,
     )
 
 

@@ -17,6 +17,7 @@ from shared.access.tokens import TokenVerifier
 from shared.errors import UnauthenticatedError
 from shared.http import problem
 from shared.http.edge import Edge, Metrics
+from shared.http.gauges import Gauge, Gauges, text_of
 from shared.http.pages import STYLE
 from shared.settings import ServiceSettings
 
@@ -38,8 +39,10 @@ def create_app(
     lifespan: Lifespan,
     readiness: Mapping[str, Ready],
     body_limits: Mapping[str, int] | None = None,
+    gauges: Gauges | None = None,
 ) -> FastAPI:
-    """The service's application. `readiness` names each part it waits for; `body_limits`: path -> bytes."""
+    """The service's application. `readiness` names each part it waits for; `body_limits`: path -> bytes; `gauges`: what the
+    service measures of itself."""
 
     @asynccontextmanager
     async def living(app: FastAPI) -> AsyncIterator[None]:
@@ -61,11 +64,11 @@ def create_app(
     app.add_middleware(Edge, service=service, origin=settings.public_origin, body_limits=body_limits or {}, metrics=metrics)
     for router in routers:
         app.include_router(router)
-    app.include_router(_house(readiness, metrics))
+    app.include_router(_house(readiness, metrics, gauges))
     return app
 
 
-def _house(readiness: Mapping[str, Ready], metrics: Metrics) -> APIRouter:
+def _house(readiness: Mapping[str, Ready], metrics: Metrics, gauges: Gauges | None) -> APIRouter:
     routes = APIRouter(include_in_schema=False)
 
     @routes.get("/livez")
@@ -80,13 +83,25 @@ def _house(readiness: Mapping[str, Ready], metrics: Metrics) -> APIRouter:
 
     @routes.get("/metrics")
     async def measured() -> PlainTextResponse:
-        return PlainTextResponse(metrics.text())
+        return PlainTextResponse(metrics.text() + await _measured(gauges))
 
     @routes.get("/style.css")
     async def style() -> Response:
         return Response(STYLE, media_type="text/css", headers={"Cache-Control": "public, max-age=3600"})
 
     return routes
+
+
+async def _measured(gauges: Gauges | None) -> str:
+    """`kept_gauges_up` says whether they could be measured: a gauge that is missing must not look like a zero."""
+    if gauges is None:
+        return ""
+    try:
+        found = [*await gauges(), Gauge("kept_gauges_up", {}, 1)]
+    except Exception as error:  # what cannot be measured must not hide the rest
+        log.warning("the gauges cannot be measured: %s", type(error).__name__)
+        found = [Gauge("kept_gauges_up", {}, 0)]
+    return text_of(found)
 
 
 async def _asked(ready: Ready) -> bool:

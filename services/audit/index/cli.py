@@ -1,7 +1,7 @@
-"""`kept audit search|export|tail|reindex`.
+"""`kept audit search|export|tail|reindex|reconcile`.
 
 The first three go through the HTTP API, signed in, as a browser does: what they read is told under the reader's name. The
-last runs with the audit service's own settings and shows nobody anything.
+last two run with the audit service's own settings and show no event to anybody.
 """
 
 import asyncio
@@ -9,7 +9,7 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import httpx
 import typer
@@ -18,8 +18,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 
 from shared.cli import Json, told
-from shared.errors import ConflictError, UnavailableError
+from shared.errors import ConflictError, KeptError, UnavailableError
 from shared.http.client import ORIGIN, Origin, away, checked, signed_in
+
+if TYPE_CHECKING:
+    from services.audit.index.reconcile import Report
 
 app = typer.Typer()
 out = Console(highlight=False, markup=False)
@@ -191,7 +194,7 @@ def reindex(
     """Build the search index again from the log alone, beside the live one, and swap it in. Search goes on meanwhile.
 
     Runs with the audit service's own settings. Stopped in the middle, it goes on where it was."""
-    from services.audit.reindex import rebuild
+    from services.audit.operate import rebuild
     from services.audit.settings import AuditSettings
 
     with told(as_json), _bar(as_json) as bar:
@@ -206,6 +209,54 @@ def reindex(
     typer.echo(
         json.dumps({"ok": True, "entries": count}) if as_json else f"{count} entries indexed again; search uses them now."
     )
+
+
+IN_STEP, DIFFERS, UNKNOWN = 0, 1, 2
+
+
+@app.command()
+def reconcile(
+    wait: Annotated[float, typer.Option(min=0, help="seconds that the log may take to catch up")] = 10.0, as_json: Json = False
+) -> None:
+    """Compare the broker's offsets with the log's leaves and the index. Exit 0: in step, 1: differs, 2: cannot tell.
+
+    What the broker has when it begins must be published and indexed at the end."""
+    from services.audit.operate import reconcile as compared
+    from services.audit.settings import AuditSettings
+
+    try:
+        report = asyncio.run(compared(AuditSettings(), wait))
+    except KeptError as error:
+        typer.echo(
+            json.dumps({"error": error.detail, "code": error.code}) if as_json else f"{error.code}: {error.detail}", err=True
+        )
+        raise typer.Exit(UNKNOWN) from None
+    if as_json:
+        typer.echo(json.dumps(report.asdict()))
+    else:
+        _compared(report)
+    raise typer.Exit(IN_STEP if report.in_step else DIFFERS)
+
+
+def _compared(report: "Report") -> None:
+    table = Table("shard", "published", "behind", "index behind", "", box=None, pad_edge=False, header_style="dim")
+    for line in report.lines:
+        notes = [f"{line.lost} lost to retention"] if line.lost else []
+        notes += [f"{line.ahead} leaves beyond the broker's end"] if line.ahead else []
+        table.add_row(line.shard, str(line.published), str(line.behind), str(line.index_behind), ", ".join(notes))
+    out.print(table)
+    for one in report.missing:
+        out.print(f"not in the log: {one}", style="red")
+    for gap in report.gaps:
+        out.print(
+            f"gaps: {gap.shard} has {gap.count} offsets at which the broker had nothing, leaves {gap.first} to {gap.last}"
+        )
+    for name, said in (("gone", "the broker has no such topic any more"), ("older", "an earlier generation of its topic")):
+        for shard in getattr(report, name):
+            out.print(f"{shard}: {said}", style="dim")
+    if report.outside:
+        out.print(f"left out by the pattern: {', '.join(report.outside)}", style="dim")
+    out.print("In step." if report.in_step else "Not in step.", style="green" if report.in_step else "red")
 
 
 def _bar(quiet: bool) -> Progress:

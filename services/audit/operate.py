@@ -1,0 +1,46 @@
+"""What an operator does outside the running service, with the service's own settings: rebuild the index, reconcile."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from services.audit.base import TABLES
+from services.audit.index.follow import Moved
+from services.audit.index.read import Checkpoints
+from services.audit.index.rebuild import Rebuild
+from services.audit.index.reconcile import Reconciler, Report
+from services.audit.settings import AuditSettings
+from services.audit.wiring import log_keys
+from shared.blobs import PosixStore
+from shared.service import Ground, ground
+
+LOOK_SECONDS = 0.5
+
+
+@asynccontextmanager
+async def _ground(settings: AuditSettings) -> AsyncIterator[tuple[Ground, Checkpoints]]:
+    base = await ground(settings, TABLES)
+    try:
+        yield base, Checkpoints(log_keys(base.vault, settings.log_name))
+    finally:
+        await base.engine.dispose()
+
+
+async def rebuild(settings: AuditSettings, moved: Moved | None = None, *, fresh: bool = False) -> int:
+    """Build the index beside the live one and swap it in; returns how many entries it has then."""
+    async with _ground(settings) as (base, checkpoints):
+        return await Rebuild(base.engine, base.door, PosixStore(settings.log_dir), checkpoints).run(moved, fresh=fresh)
+
+
+async def reconcile(settings: AuditSettings, seconds: float) -> Report:
+    """Whether what the broker has now is in the log and in the index; waits for it `seconds` at most, since a log that is
+    being written is always a moment behind. UnavailableError: cannot tell."""
+    async with _ground(settings) as (base, checkpoints):
+        one = Reconciler(settings.topics, await base.broker(), base.door, PosixStore(settings.log_dir), checkpoints)
+        until, now = time.monotonic() + seconds, await one.ranges()
+        while True:
+            report = await one.look(now)
+            if report.in_step or time.monotonic() >= until:
+                return report
+            await asyncio.sleep(LOOK_SECONDS)
