@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -14,13 +15,13 @@ from services.audit.index.follow import Follower
 from services.audit.index.read import Checkpoints
 from services.audit.index.reconcile import Reconciler
 from services.audit.index.tail import Tail
+from services.audit.ingesting import Ingesting, OwnProcess, opener_of, threads_take_turns
 from services.audit.log import api as log_api
-from services.audit.log.head import Heads
-from services.audit.log.ingest import Ingest
-from services.audit.log.opening import Opener
-from services.audit.log.sealer import Sealer
+from services.audit.log.slots import WHOLE
+from services.audit.log.vouch import Vouching
 from services.audit.settings import AuditSettings
 from services.audit.wiring import Wired, log_keys
+from services.audit.workers import Workers
 from shared.access.grants import GrantVerifier
 from shared.blobs import PosixStore
 from shared.bus.consumer import Handlers
@@ -37,6 +38,7 @@ ROOM = Path(__file__).parent
 
 async def build(settings: AuditSettings) -> FastAPI:
     """Every part of the service."""
+    threads_take_turns()
     base = await ground(settings, TABLES)
     door, vault, broker = base.door, base.vault, await base.broker()
 
@@ -48,13 +50,12 @@ async def build(settings: AuditSettings) -> FastAPI:
         follower.wake()
         tail.wake()
 
-    ingest = Ingest(
-        pattern=settings.topics,
-        opener=Opener(settings.log_name, blobs, Heads(door), vault),
-        sealer=Sealer(door),
-        broker=broker,
-        published=published,
+    ingest: Ingesting = (
+        Workers(settings.ingest_workers, published)
+        if settings.ingest_workers
+        else OwnProcess(settings, base, blobs, broker, published, WHOLE)
     )
+    vouching = Vouching(door, opener_of(settings, base, blobs), timedelta(seconds=settings.ledger_seconds))
     handlers = Handlers(SERVICE, door, broker, [COMMANDS])
     sdk.attach(handlers, AuditHolder(), base.signer())
     attach_receipts(handlers, blobs)
@@ -63,7 +64,8 @@ async def build(settings: AuditSettings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with at_work(base.engine, base.ended.run(broker), relay.run(), handlers.run(), ingest.run(), follower.run()):
+        works = (base.ended.run(broker), relay.run(), handlers.run(), ingest.run(), follower.run(), vouching.run())
+        async with at_work(base.engine, *works):
             yield
 
     async def ingesting() -> bool:

@@ -1,5 +1,6 @@
 """audit's settings beyond those of every service."""
 
+import os
 from pathlib import Path
 
 from pydantic import Field
@@ -7,9 +8,20 @@ from pydantic import Field
 from shared.settings import ServiceSettings
 
 
+def workers_by_cores() -> int:
+    """Half of the cores; on a small machine none, to save the memory."""
+    cores = os.cpu_count() or 1
+    return 0 if cores < 4 else min(8, cores // 2)
+
+
 class AuditSettings(ServiceSettings):
     service: str = "audit"
     topics: str = Field(default=r"kept\..*|billing\..*", description="every topic whose whole name matches is in the log")
+
+    ingest_workers: int = Field(
+        default_factory=workers_by_cores, ge=0, le=64, description="processes that ingest; 0: the service's own does"
+    )
+    ledger_seconds: float = Field(default=60, gt=0, description="how often the shards' checkpoints become an entry of the log")
 
     @property
     def log_dir(self) -> Path:

@@ -7,7 +7,7 @@ from jinja2 import Environment
 from services.audit.index.follow import Follower
 from services.audit.index.read import Vkeys
 from services.audit.index.tail import Tail
-from services.audit.log.ingest import Ingest
+from services.audit.ingesting import Ingesting
 from services.audit.log.opening import LOG_KEY
 from shared.access.grants import GrantVerifier
 from shared.blobs import BlobStore
@@ -20,7 +20,7 @@ from shared.work import Door
 class Wired:
     door: Door
     blobs: BlobStore
-    ingest: Ingest
+    ingest: Ingesting
     follower: Follower
     tail: Tail
     grants: GrantVerifier

@@ -2,24 +2,33 @@
 verification."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import base64
+import json
+import secrets
+from collections.abc import AsyncIterator, Callable, Coroutine
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import services.audit.log.pins as pins
 from services.audit.log.entry import Kind, parse
+from services.audit.log.opening import Opener
 from services.audit.log.seal import opened
+from services.audit.log.slots import Owner, Slot
+from services.audit.log.vouch import Vouching
 from shared.errors import ConflictError, KeptError, ShreddedError, TamperError, UnavailableError
 from shared.ids import new_id
 from tests.support.audit_log import ME, AuditLog, dying, open_log, record
+from tests.support.platform import Platform
 
 pytestmark = pytest.mark.platform
 
 
 @pytest.fixture
-async def log(tmp_path: Path) -> AsyncIterator[AuditLog]:
-    async for one in open_log(tmp_path):
+async def log(platform: Platform, tmp_path: Path) -> AsyncIterator[AuditLog]:
+    async for one in open_log(platform.state, tmp_path):
         yield one
 
 
@@ -84,12 +93,13 @@ async def test_what_is_sealed_is_nowhere_readable_and_opens_for_who_has_the_key(
 
 
 async def test_two_owners_write_the_same_bytes_and_one_publishes(log: AuditLog) -> None:
-    records = [about(log, i, new_id("sub")) for i in range(300)]
+    subjects = [new_id("sub") for _ in range(300)]
+    records = [about(log, i, subject) for i, subject in enumerate(subjects)]
     one, two = await log.open(), await log.open()
     outcomes = await asyncio.gather(log.append(one, *records), log.append(two, *records), return_exceptions=True)
     assert sorted(type(o).__name__ for o in outcomes) == ["ConflictError", "NoneType"], outcomes
     assert await log.size() == 300
-    assert await log.count("pins") == 0
+    await log.shred(subjects[0])  # the loser's pin holds up nobody
 
 
 async def test_a_zombie_publishes_nothing_older(log: AuditLog) -> None:
@@ -122,3 +132,49 @@ async def test_a_restored_database_does_not_sign_backwards(log: AuditLog) -> Non
     with pytest.raises(TamperError):
         await log.open()
     assert await log.size() == 400
+
+
+async def test_the_shards_vouch_for_one_another_only_when_something_happened(log: AuditLog) -> None:
+    vouching = Vouching(log.door, Opener("kept.test/log", log.blobs, log.heads, log.vault), timedelta(0))
+    assert not await vouching.record()
+    shard = await log.open()
+    await log.append(shard, *(record(log.topic, i, b"v") for i in range(3)))
+    assert await vouching.record()
+    async with log.engine.connect() as connection:
+        value = (await connection.exec_driver_sql("SELECT value FROM outbox")).scalar_one()
+    root = base64.b64encode(shard.head.root).decode()
+    assert json.loads(value) == {"shards": [{"shard": f"{log.topic}/0", "size": 3, "root": root}]}
+    assert not await vouching.record()
+    await log.append(shard, record(log.topic, 3, b"v"))  # as many leaves as the ledger itself brings: no news
+    assert not await vouching.record()
+    await log.append(shard, record(log.topic, 4, b"v"))
+    assert await vouching.record()
+
+
+async def test_a_slot_has_one_owner_and_the_next_one_stands_by(log: AuditLog) -> None:
+    worked: list[str] = []
+
+    def work(name: str) -> Callable[[], Coroutine[Any, Any, None]]:
+        async def forever() -> None:
+            worked.append(name)
+            await asyncio.Event().wait()
+
+        return forever
+
+    slot = Slot(4000 + secrets.randbelow(10**6), 1)
+    first, second = Owner(log.engine, slot, work("first")), Owner(log.engine, slot, work("second"))
+    one = asyncio.create_task(first.run())
+    await until(lambda: worked == ["first"])
+    two = asyncio.create_task(second.run())
+    await until(lambda: second.waits)
+    assert worked == ["first"]
+    one.cancel()
+    await until(lambda: worked == ["first", "second"])
+    two.cancel()
+    await asyncio.gather(one, two, return_exceptions=True)
+
+
+async def until(met: Callable[[], bool], seconds: float = 30) -> None:
+    async with asyncio.timeout(seconds):
+        while not met():
+            await asyncio.sleep(0.05)

@@ -1,6 +1,5 @@
 """The log's own parts on the real PostgreSQL and Vault, as the service audit, in a schema of its own."""
 
-import os
 import secrets
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -32,6 +31,7 @@ from shared.errors import KeptError
 from shared.keys.keyring import Keyring
 from shared.keys.vault import Vault
 from shared.notes.note import VaultSigner
+from shared.work import Door
 from tests.support.insider import Insider
 
 ME = Actor.system("audit")
@@ -102,11 +102,8 @@ class Dying(Heads):
         raise KeptError("killed")
 
 
-async def open_log(tmp_path: Path) -> AsyncIterator[AuditLog]:
-    """The body of a fixture. Needs the servers that KEPT_STATE names."""
-    from shared.work import Door
-
-    state = State(Path(os.environ.get("KEPT_STATE", ".kept")))
+async def open_log(state: State, tmp_path: Path) -> AsyncIterator[AuditLog]:
+    """The body of a fixture, on the servers of a platform."""
     env = environment.read(state, "audit")
     vault = Vault(env["KEPT_VAULT_ADDR"], env["KEPT_VAULT_ROLE_ID"], Path(env["KEPT_VAULT_SECRET_ID_FILE"]))
     password = Insider(state, "audit").secret("audit/database")["password"]

@@ -19,15 +19,16 @@ from services.audit.log.partitions import LEAVES_MAX, Partitions
 from services.audit.log.sealer import Sealer
 from services.audit.log.sequence import Ciphers, Part, sequenced
 from services.audit.log.shard import Batch, Shard, append_all
+from services.audit.log.slots import WHOLE, Slot
 from services.audit.log.watch import Watch
 from shared.bus.broker import BrokerSettings
 from shared.bus.patience import ended, within
 from shared.errors import KeptError, UnavailableError
 
 log = logging.getLogger("kept.audit.ingest")
-RECORDS_MAX = 10_000  # in one batch, over all partitions
-BATCH_BYTES_MAX = 16 * 1024 * 1024  # of values in one batch; there may be two at a time, and a third on its way from the broker
-PARTITION_BYTES_MAX = 4 * 1024 * 1024  # of one partition in one answer of the broker: more than its largest record
+RECORDS_MAX = 5_000  # in one batch, over all partitions
+BATCH_BYTES_MAX = 8 * 1024 * 1024  # of values in one batch; there may be two at a time, and a third on its way from the broker
+PARTITION_BYTES_MAX = 2 * 1024 * 1024  # of one partition in one answer of the broker: more than its largest record
 FILL_SECONDS = 0.2  # how long a batch fills after its first record: bounds publications, and so partial tiles
 POLL_SECONDS = 0.25
 DISCOVER_SECONDS = 1.0
@@ -41,10 +42,17 @@ class Ingest:
     """`run()` for ever as a task. `published` is called after new checkpoints."""
 
     def __init__(
-        self, *, pattern: str, opener: Opener, sealer: Sealer, broker: BrokerSettings, published: Callable[[], None]
+        self,
+        *,
+        pattern: str,
+        opener: Opener,
+        sealer: Sealer,
+        broker: BrokerSettings,
+        published: Callable[[], None],
+        slot: Slot = WHOLE,
     ) -> None:
         self._watch = Watch(STALL_SECONDS_MAX)
-        self._partitions = Partitions(pattern, opener, self._watch.beat)
+        self._partitions = Partitions(pattern, slot, opener, self._watch.beat)
         self._sealer = sealer
         self._broker = broker
         self._published = published
@@ -89,9 +97,12 @@ class Ingest:
                 if dropped or time.monotonic() - looked > DISCOVER_SECONDS:
                     await within(ANSWER_SECONDS_MAX, self._partitions.discover(consumer, admin))
                     looked = time.monotonic()
-                if not consumer.assignment():
+                if not self._partitions.known:
                     raise UnavailableError("the broker names no topic yet")  # asked again through a fresh client
                 self.ready = True
+                if not consumer.assignment():  # every partition is another slot's
+                    await asyncio.sleep(POLL_SECONDS)
+                    continue
                 received = await _receive(consumer)
                 async for work in self._sequence(consumer, received):
                     if writing is not None:

@@ -6,7 +6,9 @@ import logging
 from aiokafka import TopicPartition
 
 from services.audit.events import AlarmRaised
+from services.audit.log.checkpoint import Checkpoint
 from services.audit.log.head import Heads, HeadState
+from services.audit.log.recovery import published
 from services.audit.log.shard import Cosign, Shard
 from services.audit.log.store import KEYS, SHARDS, ShardStore
 from shared.blobs import BlobStore
@@ -40,8 +42,14 @@ class Opener:
         """The next generation: the topic was deleted and made again, or its broker lost what the log has."""
         topic, partition = old.topic, old.partition
         log.error("%s: the topic was made anew", old.shard)
-        alarm = AlarmRaised(kind="topic-made-anew", shard=old.shard, first=old.base, last=old.base + old.size - 1)
+        alarm = AlarmRaised(
+            kind="topic-made-anew", shard=old.shard, first=old.base, last=max(old.base, old.base + old.size - 1)
+        )
         return await self._open(await self.heads.start(topic, partition, old.generation + 1, start, alarm))
+
+    async def published(self, shard: str) -> Checkpoint | None:
+        """What a shard's published checkpoint says; None where there is none yet. TamperError where it does not verify."""
+        return (await published(ShardStore(self._blobs, shard), self._signer(shard)))[1]
 
     async def stopped(self, partition: TopicPartition) -> None:
         """Tell that a shard cannot go on: what was written once reads differently now."""

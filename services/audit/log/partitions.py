@@ -12,6 +12,7 @@ from services.audit.events import AlarmRaised
 from services.audit.log.opening import Opener
 from services.audit.log.sequence import gaps
 from services.audit.log.shard import Batch, Shard, append_all
+from services.audit.log.slots import Slot
 from services.audit.log.stream import Stream
 from shared.errors import KeptError, TamperError
 
@@ -22,10 +23,12 @@ LEAVES_MAX = 50_000  # at once: a hole of millions is filled in steps
 class Partitions:
     """`streams`: those that are read. `faults`: those that are stopped, and the code of what stopped them."""
 
-    def __init__(self, pattern: str, opener: Opener, beat: Callable[[], None]) -> None:
+    def __init__(self, pattern: str, slot: Slot, opener: Opener, beat: Callable[[], None]) -> None:
         self.streams: dict[TopicPartition, Stream] = {}
         self.faults: dict[str, str] = {}
         self._pattern = re.compile(pattern)
+        self.known = 0  # partitions that the broker has, of all slots
+        self._slot = slot
         self._opener = opener
         self._beat = beat
 
@@ -37,8 +40,9 @@ class Partitions:
         """Find new topics and partitions, open their shards, and read on where each shard ends."""
         topics = sorted(t for t in await admin.list_topics() if self._pattern.fullmatch(t))
         described = await admin.describe_topics(topics) if topics else []
-        wanted = {TopicPartition(t["topic"], p["partition"]) for t in described for p in t["partitions"]}
-        new = sorted(p for p in wanted - set(self.streams) if named(p) not in self.faults)
+        there = {TopicPartition(t["topic"], p["partition"]) for t in described for p in t["partitions"]}
+        self.known = len(there)
+        new = sorted(p for p in there - set(self.streams) if self._slot.has(p) and named(p) not in self.faults)
         if new:
             starts, ends = await consumer.beginning_offsets(new), await consumer.end_offsets(new)
             for partition in new:

@@ -49,7 +49,9 @@ async def unpin_stopped(session: AsyncSession, shard: str) -> None:
 async def until_unpinned(w: Work, subject: str) -> None:
     """Step 3, after keyring.shred in the same transaction. UnavailableError where a batch does not come to its end: nothing is
     shredded yet, and trying again is right."""
-    query = select(Pin.id).where(Pin.subjects.contains([subject]), Pin.pinned_at > w.now - PIN_HOLDS).limit(1)
+    held = (Pin.subjects.contains([subject]), Pin.pinned_at > w.now - PIN_HOLDS)
+    # A late owner may pin what another has integrated already: the head, not the row, says what is on its way.
+    query = select(Pin.id).join(Head, Head.shard == Pin.shard).where(*held, Pin.until > Head.size).limit(1)
     for _ in range(int(WAIT_SECONDS_MAX / WAIT_STEP_SECONDS)):
         if await w.session.scalar(query) is None:
             return

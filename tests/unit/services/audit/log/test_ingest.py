@@ -8,6 +8,7 @@ from services.audit.log.head import Heads, HeadState
 from services.audit.log.opening import Opener
 from services.audit.log.partitions import Partitions
 from services.audit.log.shard import Shard
+from services.audit.log.slots import WHOLE
 from services.audit.log.store import SHARDS
 from services.audit.log.stream import Stream
 from services.audit.log.tree import EMPTY_ROOT
@@ -53,7 +54,7 @@ async def test_every_shard_ever_begun_is_listed() -> None:
 
 async def test_tampering_stops_its_shard_alone_and_is_told_once() -> None:
     heads = _Heads()
-    found = Partitions(".*", _opener(Memory(), heads), lambda: None)
+    found = Partitions(".*", WHOLE, _opener(Memory(), heads), lambda: None)
     bad, good, raced = TopicPartition("a", 0), TopicPartition("b", 0), TopicPartition("c", 0)
     found.streams = {one: cast(Stream, _Stream()) for one in (bad, good, raced)}
     await found.drop(found.streams[bad].shard, TamperError("a/0/tile/entries/000 holds other bytes"))

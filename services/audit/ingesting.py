@@ -1,0 +1,88 @@
+"""The wiring of ingestion, the same in the service's own process and in a worker's."""
+
+import sys
+from collections.abc import Callable
+from typing import Protocol
+
+from services.audit.log.head import Heads
+from services.audit.log.ingest import Ingest
+from services.audit.log.opening import Opener
+from services.audit.log.sealer import Sealer
+from services.audit.log.slots import Owner, Slot
+from services.audit.settings import AuditSettings
+from shared.blobs import BlobStore
+from shared.bus.broker import BrokerSettings
+from shared.service import Ground
+
+SWITCH_SECONDS = 0.0005
+
+
+def threads_take_turns() -> None:
+    """A thread that waited for the disk gets its turn soon: the interpreter's own 5 ms would add up, several times a file."""
+    sys.setswitchinterval(SWITCH_SECONDS)
+
+
+class Ingesting(Protocol):
+    """What the rest of the service sees of ingestion, wherever it happens."""
+
+    @property
+    def ready(self) -> bool:
+        """Everything that is to be read here is read; or another process does it, and this one stands by."""
+        ...
+
+    @property
+    def faults(self) -> dict[str, str]:
+        """Partition -> code of what stopped it."""
+        ...
+
+    @property
+    def behind(self) -> dict[str, int]:
+        """Shard -> records that the broker has and the published log has not."""
+        ...
+
+    async def run(self) -> None:
+        """For ever."""
+        ...
+
+
+class OwnProcess:
+    """Ingestion of one slot, in this process."""
+
+    def __init__(
+        self,
+        settings: AuditSettings,
+        base: Ground,
+        blobs: BlobStore,
+        broker: BrokerSettings,
+        published: Callable[[], None],
+        slot: Slot,
+    ) -> None:
+        self._ingest = Ingest(
+            pattern=settings.topics,
+            opener=opener_of(settings, base, blobs),
+            sealer=Sealer(base.door),
+            broker=broker,
+            published=published,
+            slot=slot,
+        )
+        self._owner = Owner(base.engine, slot, self._ingest.run)
+
+    @property
+    def ready(self) -> bool:
+        return self._ingest.ready or self._owner.waits
+
+    @property
+    def faults(self) -> dict[str, str]:
+        return self._ingest.faults
+
+    @property
+    def behind(self) -> dict[str, int]:
+        return self._ingest.behind
+
+    async def run(self) -> None:
+        await self._owner.run()
+
+
+def opener_of(settings: AuditSettings, base: Ground, blobs: BlobStore) -> Opener:
+    """How shards are opened."""
+    return Opener(settings.log_name, blobs, Heads(base.door), base.vault)
