@@ -31,5 +31,5 @@ check: .venv/.ready  ## lint, types, import contracts, tests without servers
 test: check  ## everything that proves it, against the real servers
 	@$(BIN)/pytest -q tests --ignore=tests/unit --ignore=tests/bench
 
-bench: .venv/.ready  ## measure, and write docs/benchmarks.md
-	@$(BIN)/python -m tests.bench.log_append
+bench: .venv/.ready  ## measure (about 20 minutes), and write docs/benchmarks.md
+	@$(BIN)/python -m tests.bench

@@ -1,0 +1,24 @@
+"""Every measurement, one after another, each a process of its own; one that fails does not keep the others from being made."""
+
+import subprocess
+import sys
+import time
+
+SCRIPTS = ("ingest", "verify", "scale", "side_by_side")
+
+
+def main() -> int:
+    failed = []
+    for script in SCRIPTS:
+        began = time.monotonic()
+        print(f"-- {script}", flush=True)
+        done = subprocess.run([sys.executable, "-m", f"tests.bench.{script}", *sys.argv[1:]])
+        print(f"-- {script}: {'done' if done.returncode == 0 else 'FAILED'} in {time.monotonic() - began:.0f} s", flush=True)
+        if done.returncode:
+            failed.append(script)
+    print(f"not measured: {', '.join(failed)}" if failed else "docs/benchmarks.md is up to date")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,28 @@
+"""Ingestion as the audit service wires it, and nothing of the service besides: no index, no HTTP, no outbox relay."""
+
+import asyncio
+
+from services.audit.base import TABLES
+from services.audit.log.head import Heads
+from services.audit.log.ingest import Ingest
+from services.audit.log.opening import Opener
+from services.audit.log.sealer import Sealer
+from services.audit.settings import AuditSettings
+from shared.blobs import PosixStore
+from shared.service import ground
+
+
+async def main() -> None:
+    settings = AuditSettings()
+    base = await ground(settings, TABLES)
+    await Ingest(
+        pattern=settings.topics,
+        opener=Opener(settings.log_name, PosixStore(settings.log_dir), Heads(base.door), base.vault),
+        sealer=Sealer(base.door),
+        broker=await base.broker(),
+        published=lambda: None,
+    ).run()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

@@ -1,0 +1,70 @@
+"""docs/benchmarks.md, section by section: each script replaces its own, between its markers."""
+
+import argparse
+import os
+import platform
+import re
+import subprocess
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+REPORT = Path(__file__).parents[2] / "docs" / "benchmarks.md"
+SECTIONS = ("ingest", "verify", "scale", "side-by-side", "demo")
+HEAD = """\
+# Benchmarks
+
+`make bench` measures everything here again, on your machine, and replaces the figures; each section says on which machine and
+when it was measured. Every figure stands beside what it cannot be better than, measured in the same run.
+"""
+
+
+def arguments(about: str | None) -> argparse.Namespace:
+    """`--quick`: small, for trying the script out; prints its section and leaves the report as it is."""
+    parser = argparse.ArgumentParser(description=about)
+    parser.add_argument("--quick", action="store_true", help="a run of seconds; prints, and does not touch the report")
+    return parser.parse_args()
+
+
+def directory() -> Path:
+    """Where to measure: KEPT_BENCH_DIR, else /tmp. Not a memory file system, whose fsync costs nothing."""
+    return Path(os.environ.get("KEPT_BENCH_DIR") or "/tmp").resolve()
+
+
+def machine() -> str:
+    """The machine, in one line."""
+    model = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    kernel = platform.release().partition("-")[0]
+    kind = subprocess.run(["stat", "-f", "-c", "%T", directory()], capture_output=True, text=True).stdout.strip()
+    return (
+        f"{os.cpu_count()} cores ({model[1] if model else platform.machine()}), {memory:.0f} GB, {kind} on a virtual disk, "
+        f"Linux {kernel}, Python {platform.python_version()}"
+    )
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """A table; numbers are given as texts already."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
+
+
+def section(name: str, title: str, text: str, *, quick: bool) -> None:
+    """Replace the section `name`; prints it, too. A figure that was not measured on a quiet machine says so itself."""
+    load = os.getloadavg()[0]
+    when = f"{datetime.now(UTC):%Y-%m-%d}, {machine()}"
+    said = f"## {title}\n\nMeasured {when}.\n\n{text.strip()}\n"
+    print(said, f"(load average at the end: {load:.1f})", flush=True)
+    if not quick:
+        write(name, said)
+
+
+def write(name: str, said: str) -> None:
+    """The report with `said` as the section `name`; sections stand in the order of SECTIONS."""
+    found = dict.fromkeys(SECTIONS, "")
+    if REPORT.exists():
+        for match in re.finditer(r"<!-- begin (\S+) -->\n(.*?)<!-- end \1 -->", REPORT.read_text(), re.DOTALL):
+            found[match[1]] = match[2]
+    found[name] = said
+    parts = [f"<!-- begin {key} -->\n{value}<!-- end {key} -->\n" for key, value in found.items() if value]
+    REPORT.write_text("\n".join([HEAD, *parts]))
