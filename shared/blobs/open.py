@@ -1,7 +1,7 @@
 """A store by its address."""
 
 from pathlib import Path
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from shared.blobs.posix import PosixStore
 from shared.blobs.store import CheckedStore
@@ -24,9 +24,9 @@ def open_store(address: str | Path, *, years: int = YEARS, keys: dict[str, str] 
         return PosixStore(Path(unquote(parts.path)))
     if parts.scheme != "s3" or not parts.netloc or parts.netloc != parts.hostname or parts.fragment:
         raise MalformedError(f"not the address of a store; one is {_FORMS}")
-    options = {name: values[-1] for name, values in parse_qs(parts.query, strict_parsing=bool(parts.query)).items()}
-    if options.keys() - {"region", "endpoint"}:
-        raise MalformedError(f"the address of a store has no other options than region and endpoint: {_FORMS}")
+    options = dict(parse_qsl(parts.query, keep_blank_values=True))
+    if options.keys() - {"region", "endpoint"} or not all(options.values()):
+        raise MalformedError(f"the options of a store are its region and its endpoint: {_FORMS}")
     from shared.blobs.s3 import S3Store  # its libraries take a while to load, and most stores are directories
     from shared.blobs.s3_calls import Credentials, connect
 

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from shared.blobs import s3_versions
 from shared.blobs.s3_calls import CONNECTIONS_MAX, tried
-from shared.blobs.store import Overlaid, checked
+from shared.blobs.store import TEMPORARY, Overlaid, checked
 from shared.clock import Clock, SystemClock
 from shared.errors import ConflictError, NotFoundError, PreconditionError, TamperError
 
@@ -96,7 +96,7 @@ class S3Store:
         while True:
             page = self._listed(base, after)
             found = [one["Key"] for one in page.get("Contents", [])]
-            yield from (key[len(self.base) :] for key in found)
+            yield from (key[len(self.base) :] for key in found if TEMPORARY not in key)
             if not page.get("IsTruncated"):
                 return
             after = found[-1]

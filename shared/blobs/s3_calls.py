@@ -38,6 +38,8 @@ AGAIN_CODES = {
     "OperationAborted",
 }
 ELSEWHERE = {"PermanentRedirect", "TemporaryRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException"}
+# No other 404 means that a blob is not there: a reader that took "no such user" for it would find an empty log.
+MISSING = {"NoSuchKey", "NoSuchVersion", "NoSuchObjectLockConfiguration", "ObjectLockConfigurationNotFoundError", "404"}
 T = TypeVar("T")
 
 
@@ -113,10 +115,10 @@ def _translated(error: Exception) -> Exception:
     status, code = _status(error), code_of(error)
     if code == "NoSuchBucket":
         return UnavailableError("the bucket does not exist")
-    if status == 404:
+    if code in MISSING:
         return NotFoundError("no such blob")
     if code in ELSEWHERE or status in (301, 307):
         return UnavailableError(f"the bucket is in another region than the store's address says ({code})")
-    if status in (401, 403) or not isinstance(error, ClientError):
+    if status in (401, 403, 404) or not isinstance(error, ClientError):
         return UnavailableError(f"the store does not let this service in ({code})")
     return InvariantError(f"the store did not accept the request ({code or status})")

@@ -167,7 +167,7 @@ class Between:
                 if fault in ("hang", "lost", "reset"):
                     self.close_connection = True
                     return self.connection.shutdown(socket.SHUT_RDWR)
-                code = {"503": "SlowDown", "500": "InternalError"}.get(fault, "Made")
+                code = {"503": "SlowDown", "500": "InternalError", "404": "NoSuchObjectLockConfiguration"}.get(fault, "Made")
                 text = "" if int(fault) < 300 else f"<Error><Code>{code}</Code></Error>"
                 self._answer(int(fault), {"Content-Type": "application/xml"}, text.encode())
 
@@ -179,7 +179,7 @@ class Between:
                 length = headers.get("Content-Length", "0") if self.command == "HEAD" else str(len(body))
                 self.send_header("Content-Length", length)
                 self.end_headers()
-                self.wfile.write(body)
+                self.wfile.write(b"" if self.command == "HEAD" else body)
 
             do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = _serve
 
