@@ -2,10 +2,10 @@
 UV_VERSION := 0.13.9
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help up down demo test check bench
+.PHONY: help up down demo test check contracts bench
 
 help:  ## list every target
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .venv/.ready: pyproject.toml uv.lock
 	@test -x $(BIN)/uv || (python3 -m venv .venv && $(BIN)/pip install --quiet uv==$(UV_VERSION))
@@ -30,6 +30,9 @@ check: .venv/.ready  ## lint, types, import contracts, tests without servers
 
 test: check  ## everything that proves it, against the real servers
 	@$(BIN)/pytest -q tests --ignore=tests/unit --ignore=tests/bench
+
+contracts: .venv/.ready  ## write docs/contracts from the code; refuses what breaks others
+	@$(BIN)/python -m tests.contracts.write
 
 bench: .venv/.ready  ## measure (about 20 minutes), and write docs/benchmarks.md
 	@$(BIN)/python -m tests.bench

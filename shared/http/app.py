@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from fastapi.telemetry import TelemetryConfig
 
 from shared.access.actor import Actor
@@ -50,6 +51,7 @@ def create_app(
             yield
 
     app = FastAPI(
+        responses=problem.DOCUMENTED,
         title=f"Kept {service}",
         version="0.1.0",
         lifespan=living,
@@ -111,7 +113,11 @@ async def _asked(ready: Ready) -> bool:
         return False
 
 
-async def optional_actor(request: Request) -> Actor | None:
+_BEARER = HTTPBearer(auto_error=False, scheme_name="token", description="of `POST /api/identity/sessions`")
+Documented = Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]
+
+
+async def optional_actor(request: Request, documented: Documented = None) -> Actor | None:
     """The actor of the bearer token or session cookie; None without either. UnauthenticatedError for a bad one."""
     scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
     token = bearer.strip() if scheme.lower() == "bearer" else request.cookies.get(COOKIE)

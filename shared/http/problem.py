@@ -7,6 +7,7 @@ from urllib.parse import quote
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from pydantic import BaseModel, Field
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from starlette.exceptions import HTTPException
 
@@ -16,6 +17,28 @@ from shared.once import AnsweredBefore
 
 log = logging.getLogger("kept.http")
 TYPE = "https://kept.example/problems/{code}"
+
+
+class Problem(BaseModel):
+    """Why it was not done (RFC 9457). `code` is stable; `field` names what of the input is not right."""
+
+    type: str = Field(examples=["https://kept.example/problems/invalid-input"])
+    title: str = Field(examples=["Unprocessable Content"])
+    status: int = Field(examples=[422])
+    code: str = Field(examples=["invalid-input"])
+    detail: str = Field(examples=["not an e-mail address"])
+    field: str | None = Field(default=None, examples=["email"])
+
+
+def _documented(about: str) -> dict[str, object]:
+    return {"description": about, "content": {"application/problem+json": {"schema": Problem.model_json_schema()}}}
+
+
+# What every operation may answer, as OpenAPI says it. 422 stands by itself: FastAPI would describe its own shape there.
+DOCUMENTED: dict[int | str, dict[str, object]] = {
+    422: _documented("something in the request is not right; `field` says what"),
+    "default": _documented("refused, or a part is away (503 with Retry-After); `code` says why"),
+}
 
 
 def wants_page(request: Request) -> bool:
