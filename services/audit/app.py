@@ -20,10 +20,10 @@ from services.audit.log import api as log_api
 from services.audit.log.slots import WHOLE
 from services.audit.log.vouch import Vouching
 from services.audit.settings import AuditSettings
+from services.audit.storage import fit_log
 from services.audit.wiring import Wired, log_keys
 from services.audit.workers import Workers
 from shared.access.grants import GrantVerifier
-from shared.blobs import PosixStore
 from shared.bus.consumer import Handlers
 from shared.bus.relay import Relay
 from shared.holder import sdk
@@ -42,7 +42,7 @@ async def build(settings: AuditSettings) -> FastAPI:
     base = await ground(settings, TABLES)
     door, vault, broker = base.door, base.vault, await base.broker()
 
-    blobs = PosixStore(settings.log_dir)
+    blobs = await fit_log(settings, vault)
     checkpoints = Checkpoints(log_keys(vault, settings.log_name))
     follower, tail = Follower(blobs, door, checkpoints), Tail(blobs, checkpoints)
 

@@ -11,8 +11,8 @@ from services.audit.index.read import Checkpoints
 from services.audit.index.rebuild import Rebuild
 from services.audit.index.reconcile import Reconciler, Report
 from services.audit.settings import AuditSettings
+from services.audit.storage import open_log
 from services.audit.wiring import log_keys
-from shared.blobs import PosixStore
 from shared.service import Ground, ground
 
 LOOK_SECONDS = 0.5
@@ -30,14 +30,16 @@ async def _ground(settings: AuditSettings) -> AsyncIterator[tuple[Ground, Checkp
 async def rebuild(settings: AuditSettings, moved: Moved | None = None, *, fresh: bool = False) -> int:
     """Build the index beside the live one and swap it in; returns how many entries it has then."""
     async with _ground(settings) as (base, checkpoints):
-        return await Rebuild(base.engine, base.door, PosixStore(settings.log_dir), checkpoints).run(moved, fresh=fresh)
+        blobs = await open_log(settings, base.vault)
+        return await Rebuild(base.engine, base.door, blobs, checkpoints).run(moved, fresh=fresh)
 
 
 async def reconcile(settings: AuditSettings, seconds: float) -> Report:
     """Whether what the broker has now is in the log and in the index; waits for it `seconds` at most, since a log that is
     being written is always a moment behind. UnavailableError: cannot tell."""
     async with _ground(settings) as (base, checkpoints):
-        one = Reconciler(settings.topics, await base.broker(), base.door, PosixStore(settings.log_dir), checkpoints)
+        blobs = await open_log(settings, base.vault)
+        one = Reconciler(settings.topics, await base.broker(), base.door, blobs, checkpoints)
         until, now = time.monotonic() + seconds, await one.ranges()
         while True:
             report = await one.look(now)

@@ -1,7 +1,6 @@
 """audit's settings beyond those of every service."""
 
 import os
-from pathlib import Path
 
 from pydantic import Field
 
@@ -23,6 +22,7 @@ class AuditSettings(ServiceSettings):
     )
     ledger_seconds: float = Field(default=60, gt=0, description="how often the shards' checkpoints become an entry of the log")
 
-    @property
-    def log_dir(self) -> Path:
-        return self.state_dir / "log"
+    log_store: str = Field(
+        default="", description="a directory, or s3://bucket/prefix?region=…&endpoint=…; empty: `log` in the state directory"
+    )
+    log_retention_years: int = Field(default=10, ge=1, le=100, description="how long S3 keeps what is written once")

@@ -11,8 +11,8 @@ from services.audit.base import TABLES
 from services.audit.ingesting import OwnProcess, threads_take_turns
 from services.audit.log.slots import Slot
 from services.audit.settings import AuditSettings
+from services.audit.storage import open_log
 from shared import telemetry
-from shared.blobs import PosixStore
 from shared.service import at_work, ground
 
 SAY_SECONDS = 0.2
@@ -24,7 +24,7 @@ async def main(slot: Slot) -> None:
     threads_take_turns()
     base = await ground(settings, TABLES)
     news = asyncio.Event()
-    ingest = OwnProcess(settings, base, PosixStore(settings.log_dir), await base.broker(), news.set, slot)
+    ingest = OwnProcess(settings, base, await open_log(settings, base.vault), await base.broker(), news.set, slot)
     async with at_work(base.engine, ingest.run(), _say(ingest, news)):
         await _orphaned()
 

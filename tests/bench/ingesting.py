@@ -17,7 +17,7 @@ async def main() -> None:
     base = await ground(settings, TABLES)
     await Ingest(
         pattern=settings.topics,
-        opener=Opener(settings.log_name, PosixStore(settings.log_dir), Heads(base.door), base.vault),
+        opener=Opener(settings.log_name, PosixStore(settings.state_dir / "log"), Heads(base.door), base.vault),
         sealer=Sealer(base.door),
         broker=await base.broker(),
         published=lambda: None,

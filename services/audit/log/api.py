@@ -4,8 +4,7 @@ import asyncio
 
 from fastapi import APIRouter, Response
 
-from services.audit.log import paths
-from services.audit.log.store import KEYS, SHARDS
+from services.audit.log.store import moves
 from services.audit.wiring import Wired
 from shared.errors import MalformedError, NotFoundError
 
@@ -22,7 +21,7 @@ def router(wired: Wired) -> APIRouter:
             data = await asyncio.to_thread(wired.blobs.get, path)
         except MalformedError:
             raise NotFoundError() from None
-        moving = path in (SHARDS, KEYS) or path.endswith(f"/{paths.CHECKPOINT}")
+        moving = moves(path)
         text = moving and "text/plain; charset=utf-8"
         cache = "no-cache" if moving else FOREVER
         return Response(data, media_type=text or "application/octet-stream", headers={"Cache-Control": cache})

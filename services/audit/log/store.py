@@ -13,6 +13,11 @@ KEYS = "keys"
 Files = list[tuple[str, bytes]]  # paths from the store's root, and what is to be written there
 
 
+def moves(path: str) -> bool:
+    """Whether a name of the log may be replaced: the lists at the top, and checkpoints. All others are written once."""
+    return "/" not in path or path.endswith(f"/{paths.CHECKPOINT}")
+
+
 class ShardStore:
     """The files of one shard, `<topic>/<partition>` under the store's root."""
 
