@@ -60,7 +60,9 @@ async def build(settings: AuditSettings) -> FastAPI:
     sdk.attach(handlers, AuditHolder(), base.signer())
     attach_receipts(handlers, blobs)
     relay = Relay(base.engine, broker)
-    wired = Wired(door, blobs, ingest, follower, tail, GrantVerifier(base.verifier.claims), pages(ROOM / "index" / "templates"))
+    reconciler = Reconciler(settings.topics, broker, door, blobs, checkpoints)
+    grants = GrantVerifier(base.verifier.claims)
+    wired = Wired(door, blobs, ingest, follower, tail, grants, reconciler, pages(ROOM / "index" / "templates"))
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -70,8 +72,6 @@ async def build(settings: AuditSettings) -> FastAPI:
 
     async def ingesting() -> bool:
         return ingest.ready and not ingest.faults
-
-    reconciler = Reconciler(settings.topics, broker, door, blobs, checkpoints)
 
     return create_app(
         service=SERVICE,

@@ -6,6 +6,7 @@ from jinja2 import Environment
 
 from services.audit.index.follow import Follower
 from services.audit.index.read import Vkeys
+from services.audit.index.reconcile import Reconciler
 from services.audit.index.tail import Tail
 from services.audit.ingesting import Ingesting
 from services.audit.log.opening import LOG_KEY
@@ -24,6 +25,7 @@ class Wired:
     follower: Follower
     tail: Tail
     grants: GrantVerifier
+    reconciler: Reconciler
     pages: Environment
 
 

@@ -82,6 +82,11 @@ def narrowed(query: "Select[Any]", filters: Filters) -> "Select[Any]":
     return query.where(Indexed.look) if filters.looks else query
 
 
+async def newest(w: Work, kind: str, limit: int) -> list[Row]:
+    """The newest events of a type, for what the page says by itself."""
+    return [shown(one) for one in await rows_after(w, Filters(type=kind), None, limit)]
+
+
 async def looks_at(w: Work, subject: str) -> list[Row]:
     """Every look at `subject`, oldest first, for the person themselves (through dsar): who, when, which fields, why."""
     query = narrowed(select(Indexed), Filters(subject=subject, looks=True))

@@ -1,7 +1,6 @@
 """The trail over HTTP: search, who looked at a person, what an actor saw, one entry, receipts; JSON and one page."""
 
 from typing import Annotated, Any
-from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, PlainTextResponse
@@ -9,14 +8,16 @@ from fastapi.responses import HTMLResponse, PlainTextResponse
 from services.audit.index import actions, opening
 from services.audit.index.actions import PAGE, PAGE_MAX, TRAIL, reading
 from services.audit.index.model import Filters, Row, filters_of
-from services.audit.index.pages import words
+from services.audit.index.pages import link, shown, words
 from services.audit.receipts import receipt_of
 from services.audit.wiring import Wired
-from shared.errors import InvalidInputError
+from shared.errors import InvalidInputError, UnavailableError
 from shared.http.app import CurrentActor
 from shared.http.pages import language_of
 from shared.http.paging import Page
 
+ALARM, LEDGER = "kept.audit.alarm.raised.v1", "kept.audit.ledger.recorded.v1"
+ROWS_SHOWN, ALARMS_SHOWN = 20, 5  # on the page: a phone is small
 FILTERS = ("subject", "actor", "type", "purpose", "trace", "from", "to", "looks")
 Limit = Annotated[int, Query(ge=1, le=PAGE_MAX)]
 _SAID = {
@@ -102,21 +103,38 @@ def page(wired: Wired) -> APIRouter:
     @routes.get("/audit", response_class=HTMLResponse)
     async def trail(http: Request, actor: CurrentActor, cursor: str = "") -> HTMLResponse:
         lang = language_of(http)
-        given = {n: v for n, v in _given(http).items() if v.strip()}
-        wrong = ""
+        given = {n: v.strip() for n, v in _given(http).items() if v.strip()}
+        wrong, filters = "", Filters()
         try:
             filters = filters_of(given)
         except InvalidInputError as error:
-            filters, wrong = Filters(), error.field
+            wrong = error.field
         async with reading(wired.door, actor, "search") as w:
-            found = await actions.search(w, filters, cursor or None)
+            w.decide("search", TRAIL)
+            alarms = await actions.newest(w, ALARM, ALARMS_SHOWN)
+            ledger = await actions.newest(w, LEDGER, 1)
+            found = Page[Row](items=[], next=None) if wrong else await actions.search(w, filters, cursor or None, ROWS_SHOWN)
         text = wired.pages.get_template("trail.html").render(
-            w=words(lang), lang=lang, given=given, wrong=wrong, rows=found.items, staff=True,
-            more=f"/audit?{urlencode({**given, 'lang': lang, 'cursor': found.next})}" if found.next else "",
+            w=words(lang), lang=lang, given=given, wrong=wrong, link=link, staff=True, progress=await _progress(wired, lang),
+            alarms=[shown(one, lang) for one in alarms], ledger=shown(ledger[0], lang).when if ledger else "",
+            rows=[shown(one, lang) for one in found.items],
+            more=link("/audit", **given, lang=lang, cursor=found.next) if found.next else "",
         )  # fmt: skip
         return HTMLResponse(text, status_code=422 if wrong else 200, headers={"Cache-Control": "no-store"})
 
     return routes
+
+
+async def _progress(wired: Wired, lang: str) -> str:
+    """How far the log and the index are, in a sentence."""
+    said = words(lang)
+    try:
+        report = await wired.reconciler.recent()
+    except UnavailableError:
+        return str(said.unknown)
+    behind, index = (sum(getattr(line, name) for line in report.lines) for name in ("behind", "index_behind"))
+    sentence: str = said.behind if behind or index else said.in_step
+    return sentence.format(n=f"{sum(line.published for line in report.lines):,}", behind=f"{behind:,}", index=f"{index:,}")
 
 
 def _given(request: Request) -> dict[str, str]:

@@ -1,42 +1,158 @@
-"""Words of the trail page."""
+"""The trail's page: its words in English and Chinese, and what it shows of a row."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from types import SimpleNamespace
+from urllib.parse import urlencode
+
+from services.audit.index.model import Row
 
 WORDS = {
     "en": {
         "title": "Audit trail",
         "lead": "What happened, from the log that nobody can quietly change. Your search becomes an event of it too.",
-        "subject": "About whom (pseudonym)",
-        "actor": "By whom (pseudonym)",
+        "filter": "Search for",
+        "subject": "About whom",
+        "actor": "By whom",
+        "type": "What (type)",
+        "purpose": "Purpose",
+        "trace": "Trace",
+        "from": "From (UTC)",
+        "to": "To, that day included",
         "looks": "only who looked at personal data",
         "search": "Search",
+        "clear": "Show everything",
+        "wrong": "This is not understood, so nothing was searched:",
         "when": "When (UTC)",
         "what": "What",
-        "who": "Who",
-        "whose": "Whose",
+        "who": "By whom",
+        "whose": "About whom",
         "why": "Purpose",
         "proof": "Proof",
+        "entry": "Entry",
+        "people": "people",
+        "detail": "details",
         "more": "Older entries",
         "none": "Nothing in the log fits.",
+        "alarms": "Alarms",
+        "in_step": "The log has everything: {n} entries, none behind.",
+        "behind": "{n} entries in the log; {behind} more wait to be written, {index} to be searchable.",
+        "unknown": "How far the log is cannot be told at the moment.",
+        "ledger": "All shards vouched for one another at",
+        "take": "Take along what is shown here (an event tells of it):",
+        "live": "Watch live",
     },
     "zh": {
         "title": "审计记录",
         "lead": "所发生的一切，来自无人能悄悄改动的日志。您的查询同样会成为其中的一个事件。",
-        "subject": "关于谁（假名）",
-        "actor": "由谁（假名）",
+        "filter": "查询条件",
+        "subject": "涉及谁",
+        "actor": "操作者",
+        "type": "事件（类型）",
+        "purpose": "目的",
+        "trace": "追踪编号",
+        "from": "起始日期（UTC）",
+        "to": "截止日期（含当日）",
         "looks": "仅显示查看个人数据的记录",
         "search": "查询",
+        "clear": "显示全部",
+        "wrong": "以下内容无法识别，因此没有查询：",
         "when": "时间（UTC）",
         "what": "事件",
         "who": "操作者",
         "whose": "涉及谁",
         "why": "目的",
         "proof": "证明",
+        "entry": "原文",
+        "people": "人",
+        "detail": "详情",
         "more": "更早的记录",
         "none": "日志中没有符合的内容。",
+        "alarms": "警报",
+        "in_step": "日志是完整的：共 {n} 条，没有滞后。",
+        "behind": "日志共有 {n} 条；还有 {behind} 条等待写入，{index} 条等待可供查询。",
+        "unknown": "目前无法得知日志的进度。",
+        "ledger": "各分片最近一次相互见证于",
+        "take": "导出此处所示内容（导出本身也会被记录）：",
+        "live": "实时查看",
     },
+}
+# What people call an event; the rest go by the name of their type.
+NAMES = {
+    "audit.alarm.raised": ("alarm of the log", "日志警报"),
+    "audit.entry.viewed": ("read one entry of the log", "查看日志原文"),
+    "audit.index.rebuilt": ("search index rebuilt", "重建查询索引"),
+    "audit.ledger.recorded": ("shards vouched for one another", "分片相互见证"),
+    "audit.tail.ended": ("stopped watching the trail", "结束实时查看"),
+    "audit.trail.exported": ("exported the audit trail", "导出审计记录"),
+    "audit.trail.refused": ("was refused the audit trail", "被拒绝查看审计记录"),
+    "audit.trail.viewed": ("searched the audit trail", "查询审计记录"),
+    "backup.drill.failed": ("backup drill failed", "备份演练失败"),
+    "backup.drill.passed": ("backup drill passed", "备份演练通过"),
+    "backup.restore.finished": ("backup restored", "备份已恢复"),
+    "backup.set.taken": ("backup taken", "已备份"),
+    "customers.customer.created": ("customer created", "新建客户"),
+    "customers.customer.updated": ("customer changed", "更改客户"),
+    "customers.import.completed": ("customers imported", "导入客户"),
+    "customers.records.exported": ("customer records exported", "导出客户记录"),
+    "customers.records.viewed": ("looked at customer records", "查看客户记录"),
+    "dsar.certificate.issued": ("certificate of erasure issued", "签发删除证明"),
+    "dsar.erasure.requested": ("asked to be forgotten", "请求被遗忘"),
+    "dsar.package.delivered": ("data handed to the person", "向本人交付数据"),
+    "dsar.request.answered": ("request answered", "请求已答复"),
+    "dsar.request.closed": ("request closed", "请求已关闭"),
+    "dsar.request.extended": ("request extended", "请求已延期"),
+    "dsar.request.received": ("request received", "收到请求"),
+    "dsar.request.verified": ("person verified", "身份已验证"),
+    "identity.account.viewed": ("looked at an account", "查看账户"),
+    "identity.approval.given": ("agreed to an approval", "同意审批"),
+    "identity.approval.granted": ("approval granted", "审批通过"),
+    "identity.approval.refused": ("approval refused", "审批被拒"),
+    "identity.approval.requested": ("asked for an approval", "申请审批"),
+    "identity.session.ended": ("signed out", "退出"),
+    "identity.session.refused": ("sign-in refused", "登录被拒"),
+    "identity.session.started": ("signed in", "登录"),
+    "identity.user.created": ("account created", "新建账户"),
 }
 
 
 def words(lang: str) -> SimpleNamespace:
     return SimpleNamespace(**WORDS["zh" if lang == "zh" else "en"])
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A row as the page shows it."""
+
+    row: Row
+    when: str
+    what: str
+    who: str
+    whose: str
+    details: Sequence[tuple[str, str]]
+
+
+def shown(row: Row, lang: str) -> Shown:
+    name = row.type.removeprefix("kept.").rpartition(".v")[0]
+    known = NAMES.get(name)
+    what = known[lang == "zh"] if known else row.type
+    people = len(row.subjects)
+    whose = short(row.subject) if row.subject else f"{people} {words(lang).people}" if people else ""
+    details = [(n, _said(v)) for n, v in row.detail.items() if n != "subjects" and v not in ({}, [], "")]
+    return Shown(row, row.time[:19].replace("T", " "), what, short(row.actor), whose, details)
+
+
+def short(pseudonym: str) -> str:
+    """Enough of a pseudonym to tell one from another."""
+    return f"…{pseudonym[-8:]}" if pseudonym.startswith("sub_") else pseudonym
+
+
+def _said(value: object) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{n}: {v}" for n, v in value.items())
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def link(path: str, **asked: str) -> str:
+    given = {n.rstrip("_"): v for n, v in asked.items() if v}
+    return f"{path}?{urlencode(given)}" if given else path

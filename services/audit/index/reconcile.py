@@ -149,9 +149,10 @@ class Reconciler:
 
     async def look(self, until: Mapping[TopicPartition, Range] | None = None) -> Report:
         """The report of now; with `until`, of what the broker had at an earlier moment. UnavailableError: cannot tell."""
+        # The broker before and after the log: what comes meanwhile is neither behind nor ahead.
+        before = await self.ranges() if until is None else until
         shards, gaps = await self._log()
-        after = await self.ranges()  # after the log was asked: else it could seem to have what the broker has not
-        return compare(self._pattern, after if until is None else until, shards, gaps, after)
+        return compare(self._pattern, before, shards, gaps, await self.ranges())
 
     async def recent(self) -> Report:
         """A report that is not older than FRESH_SECONDS."""
