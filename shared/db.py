@@ -28,6 +28,15 @@ from sqlalchemy.orm import DeclarativeBase
 
 from shared.settings import ServiceSettings
 
+WAIT_SECONDS_MAX = 10  # for a connection; whoever waits longer is told to come again
+# A server that vanished (a pulled cable, a failover) is given up within half a minute; TCP alone would take hours.
+_PATIENCE = {
+    "connect_timeout": WAIT_SECONDS_MAX,
+    "keepalives_idle": 15,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
 POOL_SIZE = 5  # connections per service: five services and tools stay far under PostgreSQL's default of 100
 
 
@@ -133,7 +142,15 @@ def database_url(settings: ServiceSettings, password: str) -> URL:
 
 
 def make_engine(url: URL) -> AsyncEngine:
-    return create_async_engine(url, pool_size=POOL_SIZE, max_overflow=POOL_SIZE, pool_pre_ping=True, hide_parameters=True)
+    return create_async_engine(
+        url,
+        pool_size=POOL_SIZE,
+        max_overflow=POOL_SIZE,
+        pool_timeout=WAIT_SECONDS_MAX,
+        pool_pre_ping=True,
+        hide_parameters=True,
+        connect_args=_PATIENCE,
+    )
 
 
 def make_sessions(engine: AsyncEngine) -> "async_sessionmaker":  # type: ignore[type-arg]  # the alias in work.Sessions is the typed one

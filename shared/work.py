@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from sqlalchemy import column, table
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlalchemy.orm import InstrumentedAttribute
 
@@ -182,7 +183,7 @@ class Door:
                     await session.flush()  # row locks before the outbox's locks: those are held for the shortest time
                     await outbox.flush(session, work.events)
                     await session.commit()
-            except DBAPIError as why:
+            except (DBAPIError, PoolTimeoutError) as why:
                 raise _translated(why) from None  # the driver's text may quote a row
             except (NotAllowedError, NotFoundError):
                 if work is not None and work.refusals:
@@ -196,7 +197,7 @@ class Door:
             async with self._sessions() as session:
                 await outbox.flush(session, refusals)
                 await session.commit()
-        except DBAPIError as why:
+        except (DBAPIError, PoolTimeoutError) as why:
             raise _translated(why) from None
 
     @asynccontextmanager
@@ -208,8 +209,10 @@ class Door:
             yield work if first else None
 
 
-def _translated(error: DBAPIError) -> Exception:
-    """Database errors as ours: away, full or deadlocked is worth another try; a broken constraint is a conflict."""
+def _translated(error: DBAPIError | PoolTimeoutError) -> Exception:
+    """Database errors as ours: away, full, busy or deadlocked is worth another try; a broken constraint is a conflict."""
+    if isinstance(error, PoolTimeoutError):
+        return UnavailableError("database: no connection is free")
     if isinstance(error, IntegrityError):
         diagnostics = getattr(error.orig, "diag", None)
         return ConflictError(f"constraint {getattr(diagnostics, 'constraint_name', None) or 'unknown'}")

@@ -9,6 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from pydantic import BaseModel, Field
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 
 from shared.errors import InvalidInputError, KeptError, TooManyError, UnavailableError
@@ -96,6 +97,10 @@ def install(app: FastAPI) -> None:
         response = answer(request, error.status_code, code, HTTPStatus(error.status_code).phrase)
         response.headers.update(error.headers or {})  # a 405 names what is allowed
         return response
+
+    @app.exception_handler(PoolTimeoutError)
+    async def busy(request: Request, error: PoolTimeoutError) -> Response:
+        return answer(request, 503, "unavailable", "The database is away.", retry_after=2)
 
     @app.exception_handler(DBAPIError)
     async def database(request: Request, error: DBAPIError) -> Response:

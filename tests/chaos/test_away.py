@@ -1,16 +1,20 @@
-"""P5 for as long as it takes: Kafka hangs, Kafka is gone for a minute, and Vault is sealed in the middle of an import.
+"""P5 for as long as it takes: Kafka or PostgreSQL hangs, Kafka is gone for a minute, Vault is sealed while somebody imports.
 
 Without Kafka every write commits and is published later; without Vault every answer is a 503 that says when to come again, and
 nothing is written that is not encrypted. The same processes of ours go on by themselves.
 """
 
+import asyncio
 import json
 import time
+
+import httpx
 
 from tests.support.chaos import SERVICES, Answer, Importer, held_down
 from tests.support.insider import sealed, wait_until
 from tests.support.judge import ask, judge, waiting
 from tests.support.platform import Platform
+from tests.support.staff import token
 
 HANGS_SECONDS = 20.0  # longer than the producer waits for one answer
 AWAY_SECONDS = 60.0
@@ -42,6 +46,26 @@ async def test_kafka_hangs_and_nobody_waits_for_it(platform: Platform) -> None:
     all_committed(importer.answers)
     assert not importer.lost and pids(platform) == before
     await judge(platform, importer)
+
+
+async def test_postgresql_hangs_and_everybody_is_told_to_come_again(platform: Platform) -> None:
+    """More people than connections: nobody gets a 500, and nobody is forgotten when it goes on."""
+    platform.wait_ready()
+    before = pids(platform)
+    headers = {"Authorization": f"Bearer {token(platform, 'nancy')}"}
+    limits = httpx.Limits(max_connections=40)
+    async with httpx.AsyncClient(base_url=platform.origin, headers=headers, timeout=60, limits=limits) as http:
+        with platform.paused("postgres"):
+            asked = [asyncio.create_task(http.get("/api/customers", params={"limit": 1})) for _ in range(30)]
+            _, waiting_still = await asyncio.wait(asked, timeout=HANGS_SECONDS)
+        answers = await asyncio.gather(*asked)
+    assert {one.status_code for one in answers} <= {200, 503, 504}, sorted({one.status_code for one in answers})
+    assert len(waiting_still) <= 12, "who finds no connection free is told so"
+    assert all(int(one.headers["retry-after"]) > 0 for one in answers if one.status_code == 503)
+    platform.wait_ready()
+    with Importer(platform, rows=1) as importer:
+        importer.goes_on()
+    assert pids(platform) == before
 
 
 async def test_kafka_is_gone_for_a_minute_and_vault_is_sealed_in_the_middle_of_it(platform: Platform) -> None:

@@ -19,7 +19,7 @@ from shared.work import Work
 from tests.support.kernel import ME, TOPIC, Kernel, open_kernel
 from tests.support.platform import Platform
 
-pytestmark = pytest.mark.platform
+pytestmark = [pytest.mark.platform, pytest.mark.usefixtures("platform")]
 kernel = pytest.fixture(open_kernel)
 
 

@@ -32,9 +32,10 @@ class Kernel:
     engine: AsyncEngine
     door: Door
     broker: BrokerSettings
+    schema: str
 
-    async def handlers(self) -> Handlers:
-        """Handlers in a group of their own that begins with what comes now, not with what others left."""
+    async def group(self) -> str:
+        """A consumer group that begins with what comes now, not with what others left."""
         group = f"kept.customers.test-{secrets.token_hex(4)}"
         reader = self.broker.consumer(TOPIC, topic_of("customers"), group_id=group)
         await reader.start()
@@ -43,7 +44,11 @@ class Kernel:
             await reader.commit({part: await reader.position(part) for part in reader.assignment()})
         finally:
             await reader.stop()
-        return Handlers("customers", self.door, self.broker, [TOPIC], group=group)
+        return group
+
+    async def handlers(self) -> Handlers:
+        """Handlers in a group of their own."""
+        return Handlers("customers", self.door, self.broker, [TOPIC], group=await self.group())
 
     async def count(self, where: str) -> int:
         async with self.engine.connect() as connection:
@@ -58,23 +63,28 @@ def settings_of_customers() -> ServiceSettings:
     return ServiceSettings(**{k: v for k, v in names.items() if k in ServiceSettings.model_fields})  # type: ignore[arg-type]
 
 
-async def open_kernel() -> AsyncIterator[Kernel]:
-    """The body of a fixture: `kernel = pytest.fixture(open_kernel)`."""
+async def kernel_on(schema: str) -> Kernel:
+    """The kernel on a schema that may be there already."""
     settings = settings_of_customers()
     vault = Vault(settings.vault_addr, settings.vault_role_id, settings.vault_secret_id_file)
     await vault.login()
     password = (await vault.kv("customers/database"))["password"]
     broker = BrokerSettings.of(settings, (await vault.kv("customers/kafka"))["password"])
-    schema = f"kernel_{secrets.token_hex(4)}"
     engine = create_async_engine(
         database_url(settings, password), connect_args={"options": f"-c search_path={schema}"}, hide_parameters=True
     )
-    async with engine.begin() as connection:
-        await connection.execute(text(f"CREATE SCHEMA {schema}"))
-        await connection.run_sync(create_kernel_tables)
     keyring = Keyring("customers", vault, kernel_tables(MetaData()))
     door = Door("customers", make_sessions(engine), SystemClock(), Policies.load(), keyring)
-    yield Kernel(engine, door, broker)
-    async with engine.begin() as connection:
+    return Kernel(engine, door, broker, schema)
+
+
+async def open_kernel() -> AsyncIterator[Kernel]:
+    """The body of a fixture: `kernel = pytest.fixture(open_kernel)`."""
+    kernel = await kernel_on(schema := f"kernel_{secrets.token_hex(4)}")
+    async with kernel.engine.begin() as connection:
+        await connection.execute(text(f"CREATE SCHEMA {schema}"))
+        await connection.run_sync(create_kernel_tables)
+    yield kernel
+    async with kernel.engine.begin() as connection:
         await connection.execute(text(f"DROP SCHEMA {schema} CASCADE"))
-    await engine.dispose()
+    await kernel.engine.dispose()
