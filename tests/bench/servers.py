@@ -145,7 +145,7 @@ def log_of(state: State) -> Path:
 @contextmanager
 def owner(state: State, topic: str, *, whole_service: bool) -> Iterator[Owner]:
     """Reads `topic` alone; stopped afterwards."""
-    module = "services.audit.app" if whole_service else "tests.bench.ingesting"
+    module = "services.audit.app" if whole_service else "tests.support.ingesting"
     env = {**os.environ, **environment.read(state, "audit"), "KEPT_TOPICS": topic.replace(".", r"\.")}
     with (state.root / f"{module}.log").open("ab") as out:
         process = psutil.Popen([sys.executable, "-m", module], env=env, cwd=REPOSITORY, stdout=out, stderr=out)
