@@ -53,7 +53,9 @@ class Partitions:
                 except TamperError as error:
                     await self._stop(partition, error)
             await self._opener.list()
-        if set(self.streams) != consumer.assignment():
+        # A shard that was opened again goes on where its log ends: what the client has received beyond that is received anew.
+        # Without it the records between would be taken for offsets at which the broker has nothing.
+        if new or set(self.streams) != consumer.assignment():
             consumer.assign(list(self.streams))
             for partition, stream in self.streams.items():
                 consumer.seek(partition, stream.position)
