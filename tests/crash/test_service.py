@@ -61,7 +61,7 @@ async def held_by_broker(platform: Platform) -> Held:
         ends = await consumer.end_offsets(partitions)
         while any(len(found[p.partition]) < ends[p] for p in partitions):
             for part, records in (await consumer.getmany(timeout_ms=1_000)).items():
-                assert [r.offset for r in records][0] == len(found[part.partition])
+                assert records[0].offset == len(found[part.partition])
                 found[part.partition] += [dict(r.headers).get("ce_id", b"").decode() for r in records]
     return found
 
