@@ -23,11 +23,13 @@ from shared.access.ended import EndedSessions
 from shared.access.tokens import ISSUER, TokenVerifier
 from shared.bus.broker import BrokerSettings
 from shared.bus.consumer import Handlers
+from shared.bus.gauges import gauges as measured_bus
 from shared.bus.relay import Relay
 from shared.clock import Clock, SystemClock
 from shared.db import KernelTables, database_url, make_engine, make_sessions
 from shared.errors import UnavailableError
 from shared.http.app import Ready
+from shared.http.gauges import Gauge, Gauges
 from shared.keys.keyring import Keyring
 from shared.keys.vault import Vault
 from shared.migrations import migrate
@@ -76,6 +78,15 @@ class Ground:
             return relay.active and handlers.ready
 
         return {"vault": self.vault.healthy, "database": database, "bus": bus, "sessions": self.ended.ready}
+
+    def gauges(self, relay: Relay, handlers: Handlers, *more: Gauges) -> Gauges:
+        """What /metrics shows of every service: its bus; and `more`, what is its own."""
+        bus = measured_bus(self.settings.service, self.engine, relay, handlers)
+
+        async def together() -> list[Gauge]:
+            return [one for gauges in (bus, *more) for one in await gauges()]
+
+        return together
 
 
 async def ground(settings: ServiceSettings, tables: KernelTables) -> Ground:
@@ -128,9 +139,10 @@ async def at_work(engine: AsyncEngine, *works: Coroutine[Any, Any, None]) -> Asy
 
 
 def _ended(task: "asyncio.Task[None]") -> None:
-    if not task.cancelled():
-        log.error("%s ended, and the service with it", task.get_name(), exc_info=task.exception())
-        os.kill(os.getpid(), signal.SIGTERM)
+    """Also where it was cancelled: we take this callback away before we cancel, so a library did, when its server died."""
+    error = None if task.cancelled() else task.exception()
+    log.error("%s ended, and the service with it", task.get_name(), exc_info=error)
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def run(settings: type[S], build: Callable[[S], Awaitable[FastAPI]]) -> None:

@@ -80,7 +80,7 @@ async def build(settings: AuditSettings) -> FastAPI:
         routers=[index_api.router(wired), index_api.page(wired), streams.router(wired), log_api.router(wired)],
         lifespan=lifespan,
         readiness={**base.readiness(relay, handlers), "log": ingesting},
-        gauges=reconciler.gauges,
+        gauges=base.gauges(relay, handlers, reconciler.gauges),
     )
 
 

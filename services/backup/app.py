@@ -67,6 +67,7 @@ async def build(settings: BackupSettings) -> FastAPI:
         routers=[sets_api.router(wired), drills_api.router(wired), restore_api.router(wired), set_pages.router(wired)],
         lifespan=lifespan,
         readiness=base.readiness(relay, heard),
+        gauges=base.gauges(relay, heard),
     )
 
 

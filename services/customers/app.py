@@ -56,6 +56,7 @@ async def build(settings: CustomersSettings) -> FastAPI:
         ],
         lifespan=lifespan,
         readiness=base.readiness(relay, handlers),
+        gauges=base.gauges(relay, handlers),
         body_limits={transfer_api.IMPORTS: FILE_BYTES_MAX},
     )
 

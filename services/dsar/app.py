@@ -55,6 +55,7 @@ async def build(settings: DsarSettings) -> FastAPI:
         routers=[portal.router(wired), desk.router(wired)],
         lifespan=lifespan,
         readiness=base.readiness(relay, handlers),
+        gauges=base.gauges(relay, handlers),
     )
 
 

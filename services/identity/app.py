@@ -63,6 +63,7 @@ async def build(settings: IdentitySettings) -> FastAPI:
         ],
         lifespan=lifespan,
         readiness=base.readiness(relay, handlers),
+        gauges=base.gauges(relay, handlers),
     )
 
 

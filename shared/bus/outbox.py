@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import BigInteger, LargeBinary, bindparam, text
+from sqlalchemy import ARRAY, BigInteger, LargeBinary, bindparam, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -22,7 +22,10 @@ CHANNEL = "kept_outbox"
 LOCK_BUCKETS = 512
 _LOCK_SPACE = 4_720_000  # first number of ours among the advisory locks
 
-_LOCK = text("SELECT pg_advisory_xact_lock(:lock)").bindparams(bindparam("lock", type_=BigInteger))
+# One after another in the order of the array: a function in the select list is called row by row, as unnest gives them.
+_LOCK = text("SELECT pg_advisory_xact_lock(one) FROM unnest(:locks) AS one").bindparams(
+    bindparam("locks", type_=ARRAY(BigInteger))
+)
 _INSERT = text(
     "INSERT INTO outbox (ce_id, topic, key, headers, value) VALUES (:ce_id, :topic, :key, :headers, :value)"
 ).bindparams(bindparam("headers", type_=JSONB), bindparam("value", type_=LargeBinary))
@@ -55,8 +58,7 @@ async def flush(session: AsyncSession, rows: Sequence[Row]) -> None:
     2. Insert, in the order of publishing. 3. Wake the relay when (and only if) this commits."""
     if not rows:
         return
-    for lock in sorted({lock_of(one.record.key or b"") for one in rows}):
-        await session.execute(_LOCK, {"lock": lock})
+    await session.execute(_LOCK, {"locks": sorted({lock_of(one.record.key or b"") for one in rows})})
     await session.execute(
         _INSERT,
         [

@@ -165,7 +165,9 @@ class Foreign:
         given = await until_done(lambda: self._answer(holder, parse(record)), what=what)
         if given is not None:
             letter = dlq.bury(self.name, record, given)
-            await until_done(lambda: dlq.send(self._producer, letter), what=f"dead letter of {what}")
+            # Losing is worse than waiting: the next command is taken when this letter is acknowledged.
+            while await until_done(lambda: dlq.send(self._producer, letter), what=f"dead letter of {what}"):  # noqa: ASYNC110
+                await asyncio.sleep(1)
 
     async def _answer(self, holder: ForeignHolder, envelope: Envelope) -> None:
         if envelope.type == Locate.type_:

@@ -35,6 +35,10 @@ def all_committed(answers: list[Answer]) -> None:
     assert max(one.seconds for one in answers) < ANSWER_SECONDS_MAX
 
 
+def gauge(text: str, name: str) -> int:
+    return next(int(line.rpartition(" ")[2]) for line in text.splitlines() if line.startswith(name + "{"))
+
+
 async def test_kafka_hangs_and_nobody_waits_for_it(platform: Platform) -> None:
     platform.wait_ready()
     before = pids(platform)
@@ -79,6 +83,8 @@ async def test_kafka_is_gone_for_a_minute_and_vault_is_sealed_in_the_middle_of_i
             assert waiting(platform, "customers") > 0
             shown = {one["name"]: one for one in json.loads(platform.kept("status", "--json").stdout)["parts"]}
             assert shown["kafka"]["state"] != "ready" and shown["kafka"]["waits_for"], "it says that Kafka is away"
+            measured = httpx.get(f"http://127.0.0.1:{platform.ports['customers']}/metrics", timeout=30).text
+            assert gauge(measured, "kept_outbox_waiting") > 0 and gauge(measured, "kept_outbox_oldest_seconds") > 5
             with sealed(platform.state):
                 time.sleep(KNOWN_SECONDS)
                 known = len(importer.answers)

@@ -19,7 +19,7 @@ from shared.ids import new_id
 from shared.work import Work
 from tests.support.kernel import ME, TOPIC, Kernel, open_kernel
 
-pytestmark = pytest.mark.platform
+pytestmark = [pytest.mark.platform, pytest.mark.usefixtures("platform")]
 
 
 class Poked(Event, type="kept.customers.kernel.poked.v1"):

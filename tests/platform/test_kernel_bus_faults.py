@@ -229,3 +229,37 @@ async def test_replaying_everything_hands_each_letter_over_once(kernel: Kernel) 
     assert marks.pop(first.position) is True
     assert set(marks.values()) == {False}, "it died again: a letter of its own (one per group: the service itself reads too)"
     assert {one.origin for one in found} == {first.origin}, "that says where it first came from"
+
+
+class GivesUp:
+    """A producer whose first promise is cancelled from within, as aiokafka's are when their broker dies."""
+
+    def __init__(self, producer: Any) -> None:
+        self._producer = producer
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._producer, name)
+
+    async def send(self, *_: object, **__: object) -> "asyncio.Future[None]":
+        promise: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        promise.cancel()
+        return promise
+
+    async def stop(self) -> None:
+        await self._producer.stop()
+        raise asyncio.CancelledError
+
+
+async def test_a_client_that_gives_up_ends_no_relay(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
+    subject, made = new_id("sub"), []
+    producer = type(kernel.broker).producer
+
+    def first_gives_up(settings: Any) -> Any:
+        made.append(1)
+        return GivesUp(producer(settings)) if len(made) == 1 else producer(settings)
+
+    monkeypatch.setattr(type(kernel.broker), "producer", first_gives_up)
+    await nudge(kernel, subject, range(3))
+    async with Running(Relay(kernel.engine, kernel.broker).run()):
+        await until(published(kernel))
+    assert len(made) == 2 and await on_topic(kernel, subject) == [0, 1, 2]

@@ -16,7 +16,7 @@ from shared.keys.keyring import Keyring
 from shared.keys.vault import BATCH_MAX, Vault
 from tests.support.kernel import ME, Kernel, open_kernel, settings_of_customers
 
-pytestmark = pytest.mark.platform
+pytestmark = [pytest.mark.platform, pytest.mark.usefixtures("platform")]
 kernel = pytest.fixture(open_kernel)
 AT = datetime(2026, 1, 2, tzinfo=UTC)
 

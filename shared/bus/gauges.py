@@ -1,0 +1,32 @@
+"""What the bus of a service measures of itself: what waits to be published, what is held, how far its handlers are behind."""
+
+from collections.abc import Awaitable, Callable
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from shared.bus.consumer import Handlers
+from shared.bus.relay import Relay
+from shared.http.gauges import Gauge
+
+# The age tells more than the number: a thousand of a second ago are nothing, one of an hour ago is a fault.
+_WAITING = text(
+    "SELECT count(*), coalesce(extract(epoch FROM now() - min(created_at)), 0)::bigint FROM outbox WHERE published_at IS NULL"
+)
+
+
+def gauges(service: str, engine: AsyncEngine, relay: Relay, handlers: Handlers) -> Callable[[], Awaitable[list[Gauge]]]:
+    """For /metrics."""
+
+    async def measured() -> list[Gauge]:
+        async with engine.connect() as connection:
+            waiting, age = (await connection.execute(_WAITING)).one()
+        whose = {"service": service}
+        return [
+            Gauge("kept_outbox_waiting", whose, waiting),
+            Gauge("kept_outbox_oldest_seconds", whose, age),
+            *(Gauge("kept_topic_held", {**whose, "topic": topic}, 1) for topic in relay.held),
+            Gauge("kept_handlers_behind", whose, handlers.behind),
+        ]
+
+    return measured
