@@ -25,7 +25,7 @@ from shared.notes.tlogproof import verify_receipt
 from tests.support.insider import wait_until
 from tests.support.platform import Platform
 from tests.support.staff import signed_in, token
-from tests.support.trail import fill, made_up_index
+from tests.support.trail import fill, made_up_index, told_by
 
 pytestmark = pytest.mark.platform
 
@@ -110,6 +110,8 @@ async def test_many_rows_take_two_others(platform: Platform) -> None:
         with pytest.raises(ConflictError):
             async with door.begin(boss) as w:
                 await export.begin(w, Filters(), "csv", False, grant)
+        told = told_by(platform, door, "kept.audit.trail.exported.v1")
+        assert [(one["rows"], one["approvers"]) for one in told] == [(10_000, []), (10_001, ["sub_1", "sub_2"])]
 
 
 def test_a_grant_for_something_else_is_none(officer: httpx.Client) -> None:

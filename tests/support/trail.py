@@ -1,5 +1,6 @@
 """The search index, emptied into lists: of the running service, or of a schema of a test's own with made-up rows."""
 
+import json
 import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -45,6 +46,22 @@ def _rows(connection: "psycopg.Connection[tuple[Any, ...]]", table: str, at: dic
     return connection.execute(query, [list(at), list(at.values())]).fetchall()
 
 
+def rows_of(platform: Platform, door: Door) -> dict[str, list[tuple[Any, ...]]]:
+    """Every row of a made-up index, in order."""
+    schema: str = door.schema  # type: ignore[attr-defined]
+    with Insider(platform.state, "audit").connect("audit") as connection:
+        keys = {"events": "shard, index", "about": "shard, index, subject", "positions": "shard"}
+        return {t: connection.execute(f"SELECT * FROM {schema}.{t} ORDER BY {k}").fetchall() for t, k in keys.items()}
+
+
+def told_by(platform: Platform, door: Door, kind: str) -> list[dict[str, Any]]:
+    """What was published of a type beside a made-up index; nobody relays it."""
+    schema: str = door.schema  # type: ignore[attr-defined]
+    with Insider(platform.state, "audit").connect("audit") as connection:
+        query = f"SELECT value FROM {schema}.outbox WHERE headers::text LIKE %s ORDER BY id"
+        return [json.loads(bytes(row[0])) for row in connection.execute(query, [f"%{kind}%"]).fetchall()]
+
+
 def settings_of(platform: Platform) -> AuditSettings:
     """The audit service's own."""
     names = {name.removeprefix("KEPT_").lower(): value for name, value in platform.environment("audit").items()}
@@ -60,12 +77,14 @@ async def made_up_index(platform: Platform) -> AsyncIterator[Door]:
     engine = create_async_engine(
         database_url(settings, (await vault.kv("audit/database"))["password"]),
         execution_options={"schema_translate_map": {LIVE: schema}},
+        connect_args={"options": f"-c search_path={schema},public"},  # its events stay in an outbox of its own
     )
     door = Door("audit", make_sessions(engine), SystemClock(), Policies.load(), Keyring("audit", vault, TABLES))
     door.schema = schema  # type: ignore[attr-defined]  # for `fill`
     async with engine.begin() as connection:
         for statement in schema_sql(schema):
             await connection.execute(text(statement))
+        await connection.execute(text(f"CREATE TABLE {schema}.outbox (LIKE public.outbox INCLUDING ALL)"))
     try:
         yield door
     finally:

@@ -8,10 +8,14 @@ import logging
 import time
 from collections.abc import Callable
 
+from sqlalchemy import select
+
+from services.audit.events import AlarmRaised
 from services.audit.index import load, read
-from services.audit.index.tables import LIVE
+from services.audit.index.tables import LIVE, NEXT
 from services.audit.log.head import SYSTEM
 from services.audit.log.store import ShardStore
+from services.audit.log.tables import Head
 from shared.blobs import BlobStore
 from shared.errors import KeptError, TamperError
 from shared.work import Door
@@ -69,7 +73,7 @@ class Follower:
                         ends[shard] = await self._checkpoints.newest(store)
                     done += await self._step(store, ends[shard])
                 except TamperError as error:
-                    self._stop(shard, error)
+                    await self._stop(shard, error)
                     del waiting[shard]
                     continue
                 self.faults.pop(shard, None)
@@ -93,9 +97,15 @@ class Follower:
         self.behind[store.shard] = max(0, end.size - self.at[store.shard])
         return count
 
-    def _stop(self, shard: str, error: TamperError) -> None:
-        """Nothing of it is indexed until its files are whole again; the others go on."""
-        if shard not in self.faults:
-            log.critical("%s", error.detail)
+    async def _stop(self, shard: str, error: TamperError) -> None:
+        """Nothing of it is indexed until its files are whole again; the others go on. Told once, to people and in an event."""
+        known = shard in self.faults
         self.faults[shard] = error.detail
         self._rest[shard] = time.monotonic() + AGAIN_SECONDS
+        if known or self._schema == NEXT:  # a rebuild says so itself
+            return
+        log.critical("%s", error.detail)
+        async with self._door.begin(SYSTEM) as w:
+            base = await w.session.scalar(select(Head.base).where(Head.shard == shard)) or 0
+            offset = base + self.at.get(shard, 0)
+            w.publish(AlarmRaised(kind="tampered", shard=shard, first=offset, last=offset))

@@ -1,5 +1,6 @@
 """Batches into the index: rows and position in one transaction, by COPY."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -21,6 +22,7 @@ from shared.work import Work
 Connection = AsyncConnection[Any]
 EVENTS = ["time", "shard", "index", "ce_id", "type", "actor", "subject", "trace", "purpose", "look", "detail"]
 ABOUT = ["subject", "time", "shard", "index"]
+_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 
@@ -55,16 +57,23 @@ async def store(w: Work, schema: str, batch: Batch) -> None:
     wanted = partitions.months((facts.time for facts in batch.facts), w.now)
     async with connection_of(w) as connection:
         await partitions.ensure(connection, schema, wanted)
-        await _copy(connection, schema, "events", EVENTS, map(_event(batch.shard), *zip(*batch.rows(), strict=True)))
-        about = (_line([s, f.time.isoformat(), batch.shard, str(i)]) for i, f in batch.rows() for s in f.about)
+        events, about = await asyncio.to_thread(_written, batch)
+        await _copy(connection, schema, "events", EVENTS, events)
         await _copy(connection, schema, "about", ABOUT, about)
         query = sql.SQL("UPDATE {} SET next = %s WHERE shard = %s").format(sql.Identifier(schema, "positions"))
         await connection.execute(query, [batch.end, batch.shard])
     await _learn(w, {facts.subject: facts.locators for facts in batch.facts if facts.locators})
 
 
-async def _copy(connection: Connection, schema: str, table: str, columns: list[str], lines: Iterable[str]) -> None:
-    data = "".join(lines).encode()
+def _written(batch: Batch) -> tuple[bytes, bytes]:
+    """What COPY takes, of events and of whom they are about."""
+    line = _event(batch.shard)
+    events = "".join([line(index, facts) for index, facts in batch.rows()])
+    about = "".join([_line([s, f.time.isoformat(), batch.shard, str(i)]) for i, f in batch.rows() for s in f.about])
+    return events.encode(), about.encode()
+
+
+async def _copy(connection: Connection, schema: str, table: str, columns: list[str], data: bytes) -> None:
     if not data:
         return
     names = sql.SQL(", ").join(map(sql.Identifier, columns))
@@ -76,7 +85,7 @@ async def _copy(connection: Connection, schema: str, table: str, columns: list[s
 
 def _event(shard: str) -> Callable[[int, Facts], str]:
     def line(index: int, facts: Facts) -> str:
-        detail = json.dumps(facts.detail, ensure_ascii=False, separators=(",", ":")) if facts.detail else "{}"
+        detail = _json(facts.detail) if facts.detail else "{}"
         return _line([facts.time.isoformat(), shard, str(index), facts.ce_id, facts.type, facts.actor, facts.subject,
                       facts.trace, facts.purpose, "t" if facts.look else "f", detail])  # fmt: skip
 

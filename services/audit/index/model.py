@@ -30,6 +30,9 @@ SHOWN = frozenset(
 )  # fmt: skip
 
 
+_HEADERS = frozenset(("ce_id", "ce_type", "ce_subject", "ce_actor", "ce_time", "traceparent"))
+
+
 @dataclass(frozen=True)
 class Facts:
     """`look`: a reading of personal data. `about`: everybody whom the event concerns. `detail`: what SHOWN allows."""
@@ -49,7 +52,11 @@ class Facts:
 
 def facts_of(entry: Entry) -> Facts:
     """The facts of an entry. Of sealed entries only what stands in clear; a gap is an event without an id."""
-    headers = {name: value.decode("utf-8", "replace") for name, value in reversed(entry.headers) if value is not None}
+    headers = {
+        name: value.decode("utf-8", "replace")
+        for name, value in reversed(entry.headers)
+        if name in _HEADERS and value is not None
+    }
     data = _data(entry)
     subject = headers.get("ce_subject", "")
     subject = subject if is_id(subject, "sub") else ""
@@ -87,7 +94,7 @@ def _data(entry: Entry) -> dict[str, Any]:
 
 
 def _detail(data: Mapping[str, Any], look: bool) -> dict[str, Any]:
-    shown = {name: value for name in data.keys() & SHOWN if (value := _storable(data[name])) is not None}
+    shown = {name: kept for name, value in data.items() if name in SHOWN and (kept := _storable(value)) is not None}
     fields = data.get("fields")
     if isinstance(fields, dict):
         # Of a look: field -> level. Of a change: the names alone, the values are ciphertext.
@@ -96,7 +103,7 @@ def _detail(data: Mapping[str, Any], look: bool) -> dict[str, Any]:
             shown["fields"] = levels
         elif not look:
             shown["changed"] = sorted(_clean(str(name))[:DETAIL_CHARS_MAX] for name in fields)[:DETAIL_ITEMS_MAX]
-    return dict(sorted(shown.items()))
+    return shown
 
 
 def _storable(value: object) -> Any:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from services.audit.index.model import Facts, facts_of
 from services.audit.log import checkpoint, paths
-from services.audit.log.entry import parse
+from services.audit.log.entry import Kind, parse
 from services.audit.log.store import SHARDS, ShardStore
 from services.audit.log.tiles import Nodes
 from services.audit.log.tree import EMPTY_ROOT, leaf_hash, node_hash, root_of
@@ -102,7 +102,7 @@ def entries(store: ShardStore, at: Published, start: int, count: int = BATCH_ENT
 def read(store: ShardStore, at: Published, start: int, count: int = BATCH_ENTRIES_MAX) -> Batch:
     """The facts of `entries`. TamperError, UnavailableError."""
     raw = entries(store, at, start, count)
-    return Batch(store.shard, start, [facts_of(parse(store.whole(one))) for one in raw])
+    return Batch(store.shard, start, [facts_of(parse(store.whole(one) if one[1] == Kind.LARGE else one)) for one in raw])
 
 
 def _root(nodes: Nodes, start: int, hashes: Sequence[bytes], low: int, high: int) -> bytes:

@@ -28,6 +28,8 @@ TRIES = 20  # at catching up with the live index; each is shorter than the one b
 
 _AHEAD = f"""SELECT count(*) FROM {LIVE}.positions live LEFT JOIN {NEXT}.positions new USING (shard)
 WHERE live.next > coalesce(new.next, 0)"""  # noqa: S608  (constants)
+_PARTITIONS = """SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = :name AND c.relispartition AND c.relkind = 'r'"""
 _EXISTS = "SELECT to_regnamespace(:name) IS NOT NULL"
 
 
@@ -87,6 +89,12 @@ class Rebuild:
             return count
 
     async def _drop(self, schema: str) -> None:
+        """Partition by partition: all at once would take more locks than PostgreSQL has."""
+        async with self._door.begin(SYSTEM) as w:
+            tables = (await w.session.scalars(text(_PARTITIONS), {"name": schema})).all()
+        for table in tables:
+            async with self._door.begin(SYSTEM) as w:
+                await w.session.execute(text(f"DROP TABLE IF EXISTS {table}"))
         async with self._door.begin(SYSTEM) as w:
             await w.session.execute(text(f"DROP SCHEMA IF EXISTS {schema} CASCADE"))
 
