@@ -61,6 +61,7 @@ def create_app(
         telemetry=NO_TELEMETRY,
     )
     app.state.verifier = verifier
+    app.state.session_cookie = session_cookie(secure=settings.public_origin.startswith("https:"))
     metrics = Metrics(service)
     problem.install(app)
     app.add_middleware(Edge, service=service, origin=settings.public_origin, body_limits=body_limits or {}, metrics=metrics)
@@ -117,10 +118,15 @@ _BEARER = HTTPBearer(auto_error=False, scheme_name="token", description="of `POS
 Documented = Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]
 
 
+def session_cookie(*, secure: bool) -> str:
+    """The cookie's name: over https one that no other host of the domain can set (RFC 6265bis, `__Host-`)."""
+    return f"__Host-{COOKIE}" if secure else COOKIE
+
+
 async def optional_actor(request: Request, documented: Documented = None) -> Actor | None:
     """The actor of the bearer token or session cookie; None without either. UnauthenticatedError for a bad one."""
     scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
-    token = bearer.strip() if scheme.lower() == "bearer" else request.cookies.get(COOKIE)
+    token = bearer.strip() if scheme.lower() == "bearer" else request.cookies.get(request.app.state.session_cookie)
     if not token:
         return None
     verifier: TokenVerifier = request.app.state.verifier

@@ -85,7 +85,7 @@ async def update_customer(
     w.decide("update", Resource("Customer", customer.id, {"owner": owner}))
     condition.require(customer.version)
     values = await opened(w, customer)
-    new = changed(values, changes, tools.policy)
+    new = changed(values, changes, tools.policy.require_purpose(w.purpose), tools.policy)
     if new:
         sealed = {name: await w.seal(column(name), customer.id, value) if value else None for name, value in new.items()}
         for name, cipher in sealed.items():

@@ -57,9 +57,16 @@ def identifiers(values: Mapping[str, str | None]) -> dict[str, str]:
     return found
 
 
-def changed(old: Mapping[str, str | None], wanted: Mapping[str, str | None], policy: FieldPolicy) -> dict[str, str | None]:
-    """Cleaned values of `wanted` that differ from `old`."""
+def changed(
+    old: Mapping[str, str | None], wanted: Mapping[str, str | None], purpose: str, policy: FieldPolicy
+) -> dict[str, str | None]:
+    """Cleaned values of `wanted` that differ from `old`.
+
+    Only of fields that `purpose` shows whole: who may not see a value must not learn it by writing guesses over it."""
     new = {name: clean(name, value or "", policy) for name, value in wanted.items()}
+    for name in new:
+        if policy.levels(purpose)[name] != "clear":
+            raise InvalidInputError("not shown whole for this purpose; take one that shows it", field=name)
     return {name: value for name, value in new.items() if value != old.get(name)}
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import delete, select
 from services.customers.events import CustomerCreated, ImportCompleted, RecordsExported, RecordsViewed
 from services.customers.records.actions import FIELDS, ciphertext, opened, readable
 from services.customers.records.model import identifiers
-from services.customers.records.tables import Customer, CustomerLocator, ForgottenNumber, column
+from services.customers.records.tables import Customer, CustomerLocator, ForgottenNumber, StaffLocator, column
 from services.customers.transfer.model import ROWS_MAX, File, Line
 from services.customers.wiring import Tools
 from shared.access.decide import Resource
@@ -42,7 +42,9 @@ async def import_customers(w: Work, tools: Tools, file: File, *, returning: bool
 
     Run again, whole or after a crash, it changes nothing: a customer who is there stays as it is. Who was forgotten stays
     forgotten, unless they are `returning`: whoever says so answers for the new contract or consent."""
-    w.decide("import", Resource("Customers", "all"))
+    owners = await _owners(tools, file)
+    known = await w.session.scalars(select(StaffLocator.user_id).where(StaffLocator.locator.in_(owners.values())))
+    w.decide("import", Resource("Customers", "all", {"owners": sorted(set(known.all()))}))
     numbers = await tools.locate([("external", f"customer:{line.number}") for line in file.lines])
     there = set((await w.session.scalars(select(CustomerLocator.locator).where(CustomerLocator.locator.in_(numbers)))).all())
     gone = set((await w.session.scalars(select(ForgottenNumber.locator).where(ForgottenNumber.locator.in_(numbers)))).all())
@@ -53,16 +55,21 @@ async def import_customers(w: Work, tools: Tools, file: File, *, returning: bool
     ids = [w.new_id("sub") for _ in new]
     await w.keyring.create(w.session, ids)
     await w.keyring.prefetch(w.session, ids)
-    staff = [f"employee:{owner}" for owner in sorted({line.owner for line, _ in new})]
-    owners = dict(zip(staff, await tools.locate([("external", one) for one in staff]), strict=True)) if staff else {}
     for subject, (line, number), more in zip(ids, new, await _personal(tools, [line for line, _ in new]), strict=True):
-        await _create(w, tools, subject, line, owners[f"employee:{line.owner}"], [("external", number), *more])
+        await _create(w, tools, subject, line, owners[line.owner], [("external", number), *more])
     forgotten, returned = (0, len(gone)) if returning else (len(gone), 0)
     done = Imported(
         w.new_id("imp"), len(file.lines), len(new), len(there), forgotten, returned, list(file.refused_columns),
     )  # fmt: skip
     w.publish(ImportCompleted(**{**vars(done), "refused_columns": [one[:60] for one in done.refused_columns]}))
     return done
+
+
+async def _owners(tools: Tools, file: File) -> dict[str, str]:
+    """Number of each representative in the file -> the locator by which identity tells of them."""
+    staff = sorted({line.owner for line in file.lines})
+    made = await tools.locate([("external", f"employee:{one}") for one in staff]) if staff else []
+    return dict(zip(staff, made, strict=True))
 
 
 async def _personal(tools: Tools, lines: list[Line]) -> list[list[tuple[Kind, str]]]:

@@ -1,7 +1,7 @@
 """Signing in and out. A refusal is a result, not an exception: its count and its event must commit."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Literal
 
@@ -16,6 +16,7 @@ from services.identity.events import SessionEnded, SessionRefused, SessionStarte
 from services.identity.factors import actions as factors
 from services.identity.sessions.model import Tries, failed, forget_after, wait
 from services.identity.sessions.tables import FailedTries, Session
+from services.identity.sessions.turnstile import Turnstile
 from shared.keys.blind import BlindIndex
 from shared.keys.normalise import normalise_email
 from shared.work import Work
@@ -32,6 +33,7 @@ class Doorman:
     blind: BlindIndex
     signer: TokenSigner
     lifetime: timedelta
+    turnstile: Turnstile = field(default_factory=Turnstile)
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,14 @@
 """HTTP: sign in for a token, sign out."""
 
+import asyncio
+import time
+
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from services.identity.sessions import actions
 from services.identity.sessions.actions import Doorman, Refused, SignedIn
+from services.identity.sessions.model import until_next
 from shared.access.actor import Actor
 from shared.errors import TooManyError, UnauthenticatedError
 from shared.http.app import CurrentActor
@@ -27,9 +31,17 @@ class Token(BaseModel):
 
 
 async def attempt(door: Door, doorman: Doorman, email: str, password: str, code: str) -> SignedIn | Refused:
-    """One try, in its own transaction. The actor is the system: nobody is anybody yet."""
-    async with door.begin(Actor.system("identity")) as w:
-        return await actions.sign_in(w, email, password, code, doorman)
+    """One try, in its own transaction. The actor is the system: nobody is anybody yet.
+
+    A flood of guesses takes neither all connections nor all memory (TooManyError). A refusal comes at one of few moments, so
+    that its time does not tell whether the password was right and only the code was wrong."""
+    async with doorman.turnstile.turn():
+        begun = time.monotonic()
+        async with door.begin(Actor.system("identity")) as w:
+            said = await actions.sign_in(w, email, password, code, doorman)
+    if isinstance(said, Refused):
+        await asyncio.sleep(until_next(time.monotonic() - begun))
+    return said
 
 
 def router(door: Door, doorman: Doorman) -> APIRouter:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 free_failures = 5  # typing errors are free
 first_wait = timedelta(seconds=30)
 longest_wait = timedelta(hours=1)  # not for ever: a stranger must not be able to lock somebody out for good
+refusal_step = 0.5  # seconds: more than a refusal takes, whatever it was refused for
 forget_after = timedelta(hours=24)
 
 
@@ -34,6 +35,11 @@ def failed(tries: Tries, now: datetime) -> Tries:
         return Tries(failures, None, now)
     doubled = first_wait * 2 ** min(failures - free_failures, 12)  # 12: past the longest wait, far from overflow
     return Tries(failures, now + min(doubled, longest_wait), now)
+
+
+def until_next(elapsed: float) -> float:
+    """Seconds until a refusal may be told: the next whole REFUSAL_STEP after `elapsed`."""
+    return (int(elapsed / refusal_step) + 1) * refusal_step - elapsed
 
 
 def local_path(wanted: str | None) -> str:

@@ -11,13 +11,13 @@ from services.identity.sessions.actions import Doorman, Refused
 from services.identity.sessions.api import attempt
 from services.identity.sessions.model import local_path
 from shared.errors import InvalidInputError, UnauthenticatedError
-from shared.http.app import COOKIE, optional_actor
+from shared.http.app import optional_actor, session_cookie
 from shared.work import Door
 
 
 def router(door: Door, doorman: Doorman, show: Show, *, secure: bool) -> APIRouter:
     """`secure`: the public origin is https, so the cookie never travels without it."""
-    pages = APIRouter(include_in_schema=False)
+    pages, cookie = APIRouter(include_in_schema=False), session_cookie(secure=secure)
 
     @pages.get("/signin")
     async def form(request: Request, next: str = "", out: bool = False) -> Response:  # the public name
@@ -43,7 +43,7 @@ def router(door: Door, doorman: Doorman, show: Show, *, secure: bool) -> APIRout
             return answer
         welcome = RedirectResponse(local_path(next), status_code=303)
         lifetime = int(doorman.lifetime.total_seconds())
-        welcome.set_cookie(COOKIE, said.token, max_age=lifetime, httponly=True, samesite="strict", secure=secure, path="/")
+        welcome.set_cookie(cookie, said.token, max_age=lifetime, httponly=True, samesite="strict", secure=secure, path="/")
         return welcome
 
     @pages.post("/signout")
@@ -56,7 +56,7 @@ def router(door: Door, doorman: Doorman, show: Show, *, secure: bool) -> APIRout
             async with door.begin(actor) as w:
                 await actions.end_all(w, actor.id)
         bye = RedirectResponse("/signin?out=1", status_code=303)
-        bye.delete_cookie(COOKIE, path="/", httponly=True, samesite="strict", secure=secure)
+        bye.delete_cookie(cookie, path="/", httponly=True, samesite="strict", secure=secure)
         return bye
 
     return pages

@@ -13,8 +13,19 @@ LUIS = {"first_name": "Luís", "email": "luisg@embraer.com.br", "phone": "+55 (1
 
 
 def test_what_changed_is_told_by_value() -> None:
-    wanted = {"first_name": " Luís ", "phone": "", "city": "São Paulo"}
-    assert changed(LUIS, wanted, POLICY) == {"phone": None, "city": "São Paulo"}
+    wanted = {"first_name": " Luís ", "city": "São Paulo"}
+    assert changed(LUIS, wanted, "support", POLICY) == {"city": "São Paulo"}
+    assert changed(LUIS, {"phone": ""}, "contact", POLICY) == {"phone": None}
+
+
+@pytest.mark.parametrize("guess", ["luisg@embraer.com.br", "somebody@else.example"])
+@pytest.mark.parametrize("purpose", sorted(POLICY.purposes))
+def test_who_may_not_see_a_value_cannot_learn_it_by_writing_guesses(purpose: str, guess: str) -> None:
+    if POLICY.levels(purpose)["email"] == "clear":
+        return
+    with pytest.raises(InvalidInputError) as refused:
+        changed(LUIS, {"email": guess}, purpose, POLICY)
+    assert refused.value.field == "email"
 
 
 @pytest.mark.parametrize(

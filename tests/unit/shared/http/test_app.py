@@ -193,25 +193,30 @@ async def test_nonsense_is_a_422_or_400_never_a_500(client: httpx.AsyncClient, b
 
 
 async def test_a_token_or_a_cookie_says_who_asks(client: httpx.AsyncClient) -> None:
-    for headers in ({"authorization": "Bearer good"}, {"authorization": "bearer good"}, {"cookie": "kept_session=good"}):
+    for headers in ({"authorization": "Bearer good"}, {"authorization": "bearer good"}, {"cookie": "__Host-kept_session=good"}):
         assert (await client.get("/api/demo/me", headers=headers)).json() == {"id": "sub_jane"}
-    for headers in ({"authorization": "Bearer bad"}, {"authorization": "Basic good"}, {"cookie": "kept_session=bad"}, {}):
+    for headers in (
+        {"authorization": "Bearer bad"},
+        {"authorization": "Basic good"},
+        {"cookie": "__Host-kept_session=bad"},
+        {},
+    ):
         assert (await client.get("/api/demo/me", headers=headers)).status_code == 401
 
 
 @pytest.mark.parametrize(
     ("headers", "status"),
     [
-        ({"cookie": "kept_session=good", "origin": "https://evil.example"}, 403),
-        ({"cookie": "kept_session=good", "origin": "null"}, 403),
-        ({"cookie": "kept_session=good", "origin": "https://kept.example.evil.example"}, 403),
-        ({"cookie": "kept_session=good", "sec-fetch-site": "cross-site"}, 403),
-        ({"cookie": "kept_session=good", "sec-fetch-site": "same-site"}, 403),
-        ({"cookie": "kept_session=good", "origin": "https://evil.example", "authorization": "Basic x"}, 403),
+        ({"cookie": "__Host-kept_session=good", "origin": "https://evil.example"}, 403),
+        ({"cookie": "__Host-kept_session=good", "origin": "null"}, 403),
+        ({"cookie": "__Host-kept_session=good", "origin": "https://kept.example.evil.example"}, 403),
+        ({"cookie": "__Host-kept_session=good", "sec-fetch-site": "cross-site"}, 403),
+        ({"cookie": "__Host-kept_session=good", "sec-fetch-site": "same-site"}, 403),
+        ({"cookie": "__Host-kept_session=good", "origin": "https://evil.example", "authorization": "Basic x"}, 403),
         ({"origin": "https://evil.example"}, 403),  # signing somebody in as somebody else is an attack too
-        ({"cookie": "kept_session=good", "origin": "https://kept.example"}, 200),
-        ({"cookie": "kept_session=good", "sec-fetch-site": "same-origin", "origin": "https://kept.example"}, 200),
-        ({"cookie": "kept_session=good"}, 200),
+        ({"cookie": "__Host-kept_session=good", "origin": "https://kept.example"}, 200),
+        ({"cookie": "__Host-kept_session=good", "sec-fetch-site": "same-origin", "origin": "https://kept.example"}, 200),
+        ({"cookie": "__Host-kept_session=good"}, 200),
         ({"authorization": "Bearer good", "origin": "https://other.example"}, 200),
     ],
 )
