@@ -4,7 +4,8 @@
    at the end; the unseal keys stay in the volume `unseal`, which is this installation's root of trust.
 2. Passwords: each service's are drawn at random into `kept/<service>/database`; the broker's come from its secret.
 3. PostgreSQL: a role and a database per service; backup may replicate. 4. Kafka: topics and rights.
-5. Each service's secret id, into that service's own volume. Everything is idempotent.
+5. S3: the log's bucket, with Object Lock and a default retention; its keys into `kept/audit/s3`.
+6. Each service's secret id, into that service's own volume. Everything is idempotent.
 """
 
 import asyncio
@@ -12,7 +13,9 @@ import json
 import os
 import secrets
 import time
+from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hvac
 import psycopg
@@ -21,7 +24,13 @@ from psycopg import sql
 
 from deploy.local import kafka_rights, vault_provision
 from deploy.local.catalog import SERVICES
+from shared.blobs import open_store
+from shared.blobs.s3 import MODE, S3Store
 
+if TYPE_CHECKING:
+    from types_boto3_s3.type_defs import DefaultRetentionTypeDef
+
+S3_USER = "kept"
 SHARES, THRESHOLD = 3, 2
 POLICIES = Path(__file__).resolve().parents[1] / "vault"
 SECRET_ID_MODE = 0o400
@@ -80,6 +89,21 @@ def databases(host: str, port: int, superuser_password: str, made: dict[str, str
             connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(role))
 
 
+def bucket(address: str, keys: dict[str, str]) -> None:
+    """The log's bucket, and the proof that it keeps what it is trusted with. UnfitStoreError if it does not."""
+    store = open_store(address, keys=keys)
+    if not isinstance(store, S3Store):
+        raise SystemExit("KEPT_LOG_STORE is not a bucket")
+    there = store.client.exceptions
+    with suppress(there.BucketAlreadyOwnedByYou, there.BucketAlreadyExists):
+        store.client.create_bucket(Bucket=store.bucket, ObjectLockEnabledForBucket=True)
+    rule: DefaultRetentionTypeDef = {"Mode": MODE, "Years": store.years}
+    store.client.put_object_lock_configuration(
+        Bucket=store.bucket, ObjectLockConfiguration={"ObjectLockEnabled": "Enabled", "Rule": {"DefaultRetention": rule}}
+    )
+    print(store.check())
+
+
 def broker_users(text: str) -> dict[str, str]:
     """The secret `kafka`: one `name password` per line, as deploy/compose/secrets.sh writes it."""
     users: dict[str, str] = {}
@@ -101,13 +125,16 @@ def main() -> None:
         made = passwords(client, broker)  # 2
         for service in SERVICES:  # a role id is a name, no secret: docker-compose.yml can then say it beforehand
             client.write_data(f"auth/approle/role/{service}/role-id", data={"role_id": f"kept-{service}"})
+        keys = {"access_key": S3_USER, "secret_key": Path(environment["KEPT_S3_PASSWORD_FILE"]).read_text().strip()}
+        client.write_data("kept/data/audit/s3", data={"data": keys})
     finally:
         client.auth.token.revoke_self()
+    bucket(environment["KEPT_LOG_STORE"], keys)  # 5
     superuser = Path(environment["KEPT_POSTGRES_PASSWORD_FILE"]).read_text().strip()
     databases(environment["KEPT_DATABASE_HOST"], int(environment["KEPT_DATABASE_PORT"]), superuser, made)  # 3
     host, _, port = environment["KEPT_KAFKA_BOOTSTRAP"].rpartition(":")
     asyncio.run(kafka_rights.provision(int(port), "admin", broker["admin"], host=host))  # 4
-    for service, (_, secret_id) in roles.items():  # 5
+    for service, (_, secret_id) in roles.items():  # 6
         if secret_id:
             _write(place / service / "secret_id", secret_id, SECRET_ID_MODE)
 

@@ -7,10 +7,13 @@ import json
 import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import yaml
 from jsonschema import Draft202012Validator
+
+from tests.support.tools import VERSITYGW
 
 ROOT = Path(__file__).parents[2]
 SERVICES = ("identity", "customers", "audit", "backup", "dsar")
@@ -49,6 +52,14 @@ def test_published_ports_are_local() -> None:
     ports = [port for service in COMPOSE["services"].values() for port in service.get("ports", [])]
     assert ports and all(port.startswith("127.0.0.1:") for port in ports)
     assert COMPOSE["networks"]["inside"]["internal"] is True
+
+
+def test_the_log_lies_in_the_store_that_the_tests_run_against() -> None:
+    image, tag = COMPOSE["services"]["s3"]["image"].split(":")
+    assert (image.rsplit("/", 1)[1], tag) == (VERSITYGW.name, VERSITYGW.version)
+    address = urlsplit(COMPOSE["services"]["audit"]["environment"]["KEPT_LOG_STORE"])
+    assert address.scheme == "s3" and parse_qs(address.query)["endpoint"] == ["http://s3:7070"]
+    assert "s3" not in COMPOSE["services"]["audit"].get("secrets", [])  # its keys come from OpenBao
 
 
 def test_images_are_pinned_and_no_password_is_written() -> None:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from deploy.compose import setup
 from shared.blobs import UnfitStoreError, open_store, s3_calls
 from shared.blobs.s3 import S3Store
 from shared.blobs.s3_calls import Credentials, connect
@@ -242,3 +243,11 @@ def test_a_store_is_opened_by_its_address(s3_server: s3.Server) -> None:
 def test_an_address_has_one_accepted_form(address: str) -> None:
     with pytest.raises(MalformedError):
         open_store(address)
+
+
+def test_a_container_deployment_makes_a_fit_bucket(s3_server: s3.Server, capsys: pytest.CaptureFixture[str]) -> None:
+    keys = {"access_key": s3.KEYS.access_key, "secret_key": s3.KEYS.secret_key}
+    address = f"s3://made-by-setup/log?endpoint={s3_server.endpoint}&region={s3.REGION}"
+    for _ in range(2):  # it is idempotent
+        setup.bucket(address, keys)
+    assert capsys.readouterr().out.count("Object Lock COMPLIANCE") == 2
