@@ -1,6 +1,7 @@
 """audit's settings beyond those of every service."""
 
 import os
+from typing import Literal
 
 from pydantic import Field
 
@@ -24,5 +25,8 @@ class AuditSettings(ServiceSettings):
 
     log_store: str = Field(
         default="", description="a directory, or s3://bucket/prefix?region=…&endpoint=…; empty: `log` in the state directory"
+    )
+    log_immutable: Literal["auto", "on", "off"] = Field(
+        default="off", description="chattr +i on files of a directory; auto: where that can be had; on: or refuse to start"
     )
     log_retention_years: int = Field(default=10, ge=1, le=100, description="how long S3 keeps what is written once")

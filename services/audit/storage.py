@@ -23,7 +23,7 @@ async def open_log(settings: AuditSettings, vault: Vault) -> CheckedStore:
         if not keys.keys() >= KEYS:
             raise MalformedError(f"kept/{SECRET} in the key service needs {' and '.join(sorted(KEYS))}")
         keys = {name: keys[name] for name in (*KEYS, "session_token") if name in keys}
-    return open_store(address, years=settings.log_retention_years, keys=keys)
+    return open_store(address, years=settings.log_retention_years, keys=keys, immutable=settings.log_immutable)
 
 
 async def fit_log(settings: AuditSettings, vault: Vault) -> CheckedStore:

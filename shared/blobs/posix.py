@@ -4,7 +4,8 @@
    system without O_TMPFILE, a `.tmp-` file that nobody reads.
 2. The file is fsynced. Of a batch, every file is written out before the first is waited for: the first fsync carries most
    of the journal for all.
-3. `link` gives the name, and fails where it exists. A crash leaves some names of a batch; each stands for whole bytes.
+3. `link` gives the name, and fails where it exists. Where that is set, the file is now made immutable; whoever finds the name
+   taken does it too. A crash leaves some names of a batch; each stands for whole bytes.
    So a name with fewer bytes than it should have cannot be ours: it is tampering, not a torn write.
 4. The directory is fsynced, once per batch: only now is the write done. Whoever finds the name taken does it too, since the
    one who took it may have died before.
@@ -23,10 +24,12 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 
-from shared.blobs.store import TEMPORARY, Overlaid, checked
+from shared.blobs.immutable import Immutable, mark, mark_named, why_not
+from shared.blobs.store import TEMPORARY, Overlaid, UnfitStoreError, checked
 from shared.errors import ConflictError, NotFoundError, TamperError, UnavailableError
 
 READ_ONLY = 0o444
@@ -40,13 +43,18 @@ O_TMPFILE = getattr(os, "O_TMPFILE", 0)  # Linux alone
 class PosixStore:
     """One process, or several: names decide who was first, so only names that move need a lock."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, immutable: Immutable = "off") -> None:
         self.root = root
+        self._wanted = immutable
         with _translated():
             _make_directory(root)
 
+    @cached_property
+    def _immutable(self) -> bool:
+        return self._wanted != "off" and not why_not(self.root)
+
     def put_new(self, path: str, data: bytes) -> None:
-        if self._write({checked(path): data}):
+        if self._write({checked(path): data}, self._immutable):
             raise ConflictError("the name is taken")
 
     def put_same(self, path: str, data: bytes) -> None:
@@ -59,7 +67,7 @@ class PosixStore:
             for path, data in some:
                 if batch.setdefault(checked(path), data) != data:
                     raise TamperError(f"{path} is given twice, with other bytes")
-            for path in self._write(batch):
+            for path in self._write(batch, self._immutable):
                 _compare(path, self.get(path), batch[path])
 
     def replace(self, path: str, data: bytes) -> None:
@@ -68,7 +76,9 @@ class PosixStore:
 
     def replace_if(self, path: str, data: bytes, old: bytes | None) -> None:
         if old is None:
-            return self.put_new(path, data)
+            if self._write({checked(path): data}, immutable=False):
+                raise ConflictError("the name is taken")
+            return
         with self._moving(path) as target:
             if not target.is_file() or target.read_bytes() != old:
                 raise ConflictError("the name moved meanwhile")
@@ -88,12 +98,18 @@ class PosixStore:
         yield from sorted(name for name in found if TEMPORARY not in name)
 
     def check(self) -> str:
-        return f"{self.root}: a directory; files are read-only, which their owner can undo"
+        said = "files are read-only, which their owner can undo"
+        if self._wanted != "off":
+            reason = why_not(self.root)
+            if reason and self._wanted == "on":
+                raise UnfitStoreError(f"{self.root}: files cannot be made immutable: {reason} (or set it to auto or off)")
+            said = f"files are not immutable, since {reason}" if reason else "files that are written once are immutable"
+        return f"{self.root}: a directory; {said}"
 
     def overlaid(self, moves: Callable[[str], bool]) -> Iterator[Overlaid]:
         return iter(())  # a directory has one version of each name, and the tree proves what is in it
 
-    def _write(self, batch: dict[str, bytes]) -> set[str]:
+    def _write(self, batch: dict[str, bytes], immutable: bool) -> set[str]:
         """Steps 1 to 4. The names that were taken."""
         taken = set()
         with _translated(), ExitStack() as opened:
@@ -104,8 +120,12 @@ class PosixStore:
             for path, file in files:
                 try:
                     file.link(self.root / path)
+                    if immutable:
+                        mark(file.handle)
                 except FileExistsError:
                     taken.add(path)
+                    if immutable:
+                        mark_named(self.root / path)
             for directory in {(self.root / path).parent for path in batch}:
                 _sync(directory)
         return taken

@@ -5,12 +5,13 @@ import fcntl
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from shared.blobs import PosixStore, posix
+from shared.blobs import PosixStore, UnfitStoreError, immutable, posix
 from shared.errors import ConflictError, NotFoundError, UnavailableError
 from tests.support.blob_contract import BlobContract
 
@@ -177,3 +178,55 @@ def test_a_batch_is_larger_than_the_files_a_process_may_open(store: PosixStore) 
     files = [(f"a/{n}", b"1") for n in range(3 * posix.OPEN_FILES_MAX + 1)]
     store.put_all_same(files)
     assert len(list(store.list("a"))) == len(files)
+
+
+@pytest.fixture
+def locked(tmp_path: Path) -> Iterator[PosixStore]:
+    """A store that makes files immutable where this machine can; what it made is cleared again, so that it can be removed."""
+    yield PosixStore(tmp_path, "auto")
+    for path in tmp_path.rglob("*"):
+        if path.is_file() and not immutable.why_not(tmp_path):
+            handle = os.open(path, os.O_RDONLY)
+            immutable.mark(handle, on=False)
+            os.close(handle)
+
+
+def test_immutable_files_stay_also_from_root(locked: PosixStore, tmp_path: Path) -> None:
+    """On a machine that cannot do it, the check says so, and nothing else is different."""
+    locked.put_new("a", b"1")
+    locked.put_all_same([("a", b"1"), ("b/c", b"2")])
+    for old, new in ((None, b"1"), (b"1", b"2")):
+        locked.replace_if("moving", new, old)
+    locked.replace("moving", b"3")
+    assert {name: locked.get(name) for name in locked.list()} == {"a": b"1", "b/c": b"2", "moving": b"3"}
+    reason = immutable.why_not(tmp_path)
+    if reason:
+        assert locked.check().endswith(f"files are not immutable, since {reason}")
+        return
+    assert locked.check().endswith("files that are written once are immutable")
+    for name in ("a", "b/c"):
+        path = tmp_path / name
+        with pytest.raises(PermissionError):
+            path.unlink()
+        with pytest.raises(PermissionError):
+            path.write_bytes(b"x")
+        with pytest.raises(PermissionError):
+            (tmp_path / "moving").rename(path)
+        assert path.exists()
+
+
+@pytest.mark.parametrize(("code", "wanted"), [(errno.EPERM, "lacks CAP_LINUX_IMMUTABLE"), (errno.ENOTTY, "does not have it")])
+def test_where_files_cannot_be_made_immutable_it_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, wanted: str
+) -> None:
+    def ioctl(*_: object) -> None:
+        raise OSError(code, "no")
+
+    monkeypatch.setattr(fcntl, "ioctl", ioctl)
+    assert wanted in PosixStore(tmp_path, "auto").check()
+    assert "which their owner can undo" in PosixStore(tmp_path).check()
+    with pytest.raises(UnfitStoreError, match=f"cannot be made immutable: this .*{wanted}"):
+        PosixStore(tmp_path, "on").check()
+    store = PosixStore(tmp_path, "auto")
+    store.put_new("a", b"1")
+    assert store.get("a") == b"1"
