@@ -10,10 +10,8 @@ import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import uvicorn
-from fastapi import FastAPI
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -22,13 +20,10 @@ from shared.access.decide import Policies
 from shared.access.ended import EndedSessions
 from shared.access.tokens import ISSUER, TokenVerifier
 from shared.bus.broker import BrokerSettings
-from shared.bus.consumer import Handlers
 from shared.bus.gauges import gauges as measured_bus
-from shared.bus.relay import Relay
 from shared.clock import Clock, SystemClock
 from shared.db import KernelTables, database_url, make_engine, make_sessions
 from shared.errors import UnavailableError
-from shared.http.app import Ready
 from shared.http.gauges import Gauge, Gauges
 from shared.keys.keyring import Keyring
 from shared.keys.vault import Vault
@@ -36,6 +31,13 @@ from shared.migrations import migrate
 from shared.notes.note import VaultSigner
 from shared.settings import ServiceSettings
 from shared.work import Door
+
+if TYPE_CHECKING:  # a worker serves nothing: it needs the ground alone, and not the memory of these
+    from fastapi import FastAPI
+
+    from shared.bus.consumer import Handlers
+    from shared.bus.relay import Relay
+    from shared.http.app import Ready
 
 VAULT_WAIT_SECONDS = 1.0
 SHUTDOWN_SECONDS = 10  # for requests under way; whoever stops us waits a little longer before it kills
@@ -66,7 +68,7 @@ class Ground:
         service, origin = self.settings.service, self.settings.log_name.partition("/")[0]
         return VaultSigner(self.vault, f"kept-{service}-notes", f"{origin}/{service}")
 
-    def readiness(self, relay: Relay, handlers: Handlers) -> dict[str, Ready]:
+    def readiness(self, relay: "Relay", handlers: "Handlers") -> "dict[str, Ready]":
         """What /readyz asks of every service: key service, database, bus, and who signed out."""
 
         async def database() -> bool:
@@ -79,7 +81,7 @@ class Ground:
 
         return {"vault": self.vault.healthy, "database": database, "bus": bus, "sessions": self.ended.ready}
 
-    def gauges(self, relay: Relay, handlers: Handlers, *more: Gauges) -> Gauges:
+    def gauges(self, relay: "Relay", handlers: "Handlers", *more: Gauges) -> Gauges:
         """What /metrics shows of every service: its bus; and `more`, what is its own."""
         bus = measured_bus(self.settings.service, self.engine, relay, handlers)
 
@@ -145,12 +147,14 @@ def _ended(task: "asyncio.Task[None]") -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def run(settings: type[S], build: Callable[[S], Awaitable[FastAPI]]) -> None:
+def run(settings: type[S], build: "Callable[[S], Awaitable[FastAPI]]") -> None:
     """The whole life of a service's process."""
     asyncio.run(_serve(settings(), build))
 
 
-async def _serve(settings: S, build: Callable[[S], Awaitable[FastAPI]]) -> None:
+async def _serve(settings: S, build: "Callable[[S], Awaitable[FastAPI]]") -> None:
+    import uvicorn
+
     telemetry.setup(settings.service)
     config = uvicorn.Config(
         await build(settings),

@@ -9,9 +9,8 @@ from shared.settings import ServiceSettings
 
 
 def workers_by_cores() -> int:
-    """Half of the cores; on a small machine none, to save the memory."""
-    cores = os.cpu_count() or 1
-    return 0 if cores < 4 else min(8, cores // 2)
+    """Half of the cores. At least one: in one process with the search index, each would wait for the other."""
+    return min(8, max(1, (os.cpu_count() or 1) // 2))
 
 
 class AuditSettings(ServiceSettings):

@@ -1,14 +1,16 @@
 """How this service reaches Kafka: one place for addresses, credentials and the producer's guarantees."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from faststream.security import BaseSecurity, SASLScram512
 
 from shared.bus import records
 from shared.errors import InvariantError
 from shared.settings import ServiceSettings
+
+if TYPE_CHECKING:  # thirty megabytes that a process without handlers does not need
+    from faststream.security import BaseSecurity
 
 REQUEST_BYTES_MAX = 2 * 1024 * 1024  # a dead letter carries a foreign record and why it died
 REQUEST_SECONDS = 15
@@ -49,10 +51,12 @@ class BrokerSettings:
             }
         return found
 
-    def faststream(self) -> BaseSecurity | None:
+    def faststream(self) -> "BaseSecurity | None":
         """The same for FastStream."""
         if not self.security.startswith("SASL"):
             return None
+        from faststream.security import SASLScram512
+
         return SASLScram512(username=self.user, password=self.password, use_ssl=self.security == "SASL_SSL")
 
     def producer(self) -> AIOKafkaProducer:

@@ -1,13 +1,16 @@
 """What the bus of a service measures of itself: what waits to be published, what is held, how far its handlers are behind."""
 
 from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from shared.bus.consumer import Handlers
-from shared.bus.relay import Relay
 from shared.http.gauges import Gauge
+
+if TYPE_CHECKING:
+    from shared.bus.consumer import Handlers
+    from shared.bus.relay import Relay
 
 # The age tells more than the number: a thousand of a second ago are nothing, one of an hour ago is a fault.
 _WAITING = text(
@@ -15,7 +18,7 @@ _WAITING = text(
 )
 
 
-def gauges(service: str, engine: AsyncEngine, relay: Relay, handlers: Handlers) -> Callable[[], Awaitable[list[Gauge]]]:
+def gauges(service: str, engine: AsyncEngine, relay: "Relay", handlers: "Handlers") -> Callable[[], Awaitable[list[Gauge]]]:
     """For /metrics."""
 
     async def measured() -> list[Gauge]:
