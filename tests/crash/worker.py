@@ -32,7 +32,7 @@ from tests.support.logs import BASE, START, TOPIC, grow, open_shard
 from tests.unit.services.audit.log.naive import MemoryHeads
 
 _processes = multiprocessing.get_context("forkserver")
-_processes.set_forkserver_preload(["tests.crash.worker"])
+_processes.set_forkserver_preload(["__main__", "tests.crash.worker"])  # the first: else each child imports pytest
 
 
 async def own(heads: Heads, root: Path, goal: int, step: int, tries: int = 1, pipe: Connection | None = None) -> None:
