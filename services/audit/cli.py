@@ -17,12 +17,14 @@ from services.audit.index import cli as index_cli
 from services.audit.log import verify as checks
 from services.audit.log.entry import parse as parse_entry
 from services.audit.receipts import receipt
+from services.audit.storage_cli import storage
 from shared.blobs import PosixStore
 from shared.errors import KeptError, MalformedError, NotFoundError, UnavailableError
 from shared.notes.tlogproof import verify_receipt
 
 app = typer.Typer(help="The log: verify it, prove one event, search it.", no_args_is_help=True)
 app.add_typer(index_cli.app)
+app.command()(storage)
 Json = Annotated[bool, typer.Option("--json", help="for machines")]
 Dir = Annotated[Path | None, typer.Option("--dir", help="the log's directory; default: the local platform's")]
 Keys = Annotated[Path | None, typer.Option("--keys", help="a file with one vkey per line, which you have from elsewhere")]

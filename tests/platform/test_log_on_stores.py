@@ -1,10 +1,14 @@
 """The log on both stores, a directory and a bucket: two owners, a zombie, and what an attacker lays over a locked file."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
+from typer.testing import CliRunner
 
+from services.audit import storage_cli
 from services.audit.log.store import ShardStore, moves
 from shared.blobs import CheckedStore, PosixStore
 from shared.errors import ConflictError, TamperError
@@ -74,3 +78,28 @@ async def test_a_bucket_whose_files_were_hidden_or_laid_over_is_noticed(s3_serve
         store.get(f"{NAME}/tile/0/001")
     for one in store.overlaid(moves):  # what was locked is still there, and is what was signed
         assert len(store.first(one.path)) > len(b"forged")
+
+
+def storage(monkeypatch: pytest.MonkeyPatch, server: s3.Server, bucket: str, *words: str) -> tuple[int, dict[str, Any]]:
+    """`kept audit storage --json`, with the keys where every S3 program looks for them."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", s3.KEYS.access_key)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", s3.KEYS.secret_key)
+    app = typer.Typer()
+    app.command()(storage_cli.storage)
+    address = f"s3://{bucket}/log?endpoint={server.endpoint}&region={s3.REGION}"
+    done = CliRunner().invoke(app, ["--store", address, "--json", *words])
+    return done.exit_code, json.loads(done.stdout)
+
+
+def test_the_command_tells_what_the_bucket_is_worth(s3_server: s3.Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = s3_server.store(prefix="log")
+    store.put_new(f"{NAME}/tile/0/000", b"first")
+    code, said = storage(monkeypatch, s3_server, store.bucket, "--try")
+    assert code == 0 and "Object Lock COMPLIANCE" in said["enforces"]
+    store.client.put_object(Bucket=store.bucket, Key=f"log/{NAME}/tile/0/000", Body=b"forged")
+    code, said = storage(monkeypatch, s3_server, store.bucket)
+    assert code == 1 and [one["path"] for one in said["overlaid"]] == [f"{NAME}/tile/0/000"]
+    code, said = storage(monkeypatch, s3_server, s3_server.bucket(lock=False), "--try")
+    assert code == 2 and said["code"] == "store-unfit"
+    code, said = storage(monkeypatch, s3_server, "nowhere")
+    assert code == 3 and "does not exist" in said["detail"]

@@ -1,0 +1,51 @@
+"""`kept audit storage`: whether the store keeps what it is trusted with, and every file that was laid over."""
+
+import json
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from services.audit.log.store import moves
+from shared.blobs import YEARS, open_store
+from shared.errors import KeptError, UnavailableError
+
+FAULTY, REFUSED, AWAY = 1, 2, 3
+
+
+def storage(
+    store: Annotated[str, typer.Option(help="a directory or s3://bucket/prefix?…; default: KEPT_LOG_STORE")] = "",
+    attack: Annotated[
+        bool, typer.Option("--try", help="also try to break the store's promises, on a probe of four bytes")
+    ] = False,
+    years: Annotated[int, typer.Option(help="with --try: how long the bucket must keep what is written")] = YEARS,
+    as_json: Annotated[bool, typer.Option("--json", help="for machines")] = False,
+) -> None:
+    """Name every file of a bucket that has more on it than what was locked. Exit codes: 0 none, 1 some, 2 the store is not fit,
+    3 it is away. Keys come from the environment, as for every S3 program."""
+    address = store or os.environ.get("KEPT_LOG_STORE", "") or str(_local())
+    try:
+        opened = open_store(address, years=years)
+        said = opened.check() if attack else ""
+        found = list(opened.overlaid(moves))
+    except KeptError as error:
+        _say(as_json, {"ok": False, "code": error.code, "detail": error.detail}, f"[red]{error.code}[/]: {error.detail}")
+        raise typer.Exit(AWAY if isinstance(error, UnavailableError) else REFUSED) from None
+    lines = [said] * bool(said) + [f"[red]overlaid[/] {one.path}: {one.detail}" for one in found]
+    verdict = f"[red]{len(found)} files were laid over[/]" if found else "[green]every file shows what was written first[/]"
+    _say(as_json, {"ok": not found, "enforces": said, "overlaid": [vars(one) for one in found]}, "\n".join([*lines, verdict]))
+    if found:
+        raise typer.Exit(FAULTY)
+
+
+def _local() -> Path:
+    return Path(os.environ.get("KEPT_STATE", ".kept")) / "blobs" / "audit" / "log"
+
+
+def _say(as_json: bool, answer: dict[str, object], text: str) -> None:
+    if as_json:
+        typer.echo(json.dumps(answer))
+    else:
+        Console(highlight=False).print(text, soft_wrap=True)
