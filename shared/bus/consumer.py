@@ -15,6 +15,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
@@ -55,6 +56,17 @@ _theirs = logging.getLogger("faststream.kept")
 _theirs.setLevel(logging.ERROR)  # what it warns of (no right to make topics) is how it is meant
 
 
+@dataclass
+class _Life:
+    """One connection's state. A client that was left behind keeps its own: it can take no more records, and nothing that it
+    finishes late is committed by the next one."""
+
+    trouble: asyncio.Event = field(default_factory=asyncio.Event)
+    done: dict[TopicPartition, int] = field(default_factory=dict)
+    busy: bool = False
+    beat: float = field(default_factory=time.monotonic)
+
+
 class Handlers:
     """All handlers of one service. `run()` for ever as a task of the service."""
 
@@ -69,9 +81,6 @@ class Handlers:
         self._topics = [*dict.fromkeys([*topics, dlq.topic_of(service)])]
         self._routes: dict[str, tuple[type[Event], Handler[Any]]] = {}
         self.behind = 0  # records that the broker has and this service has not handled, when it last looked
-        self._trouble = asyncio.Event()
-        self._busy, self._beat = False, 0.0
-        self._done: dict[TopicPartition, int] = {}
         self._producer: AIOKafkaProducer | None = None
 
     def on(self, event: type[E]) -> Callable[[Handler[E]], Handler[E]]:
@@ -90,16 +99,15 @@ class Handlers:
     async def run(self) -> None:
         """Consume until cancelled. Whatever breaks, a new consumer goes on from the last committed offset."""
         while True:
-            self._trouble.clear()
-            self._done.clear()
-            broker, subscriber = self._connect()
+            life = _Life()
+            broker, subscriber = self._connect(life)
             self._producer = self._settings.producer()
             try:
                 await within(START_SECONDS_MAX, self._producer.start())
                 await within(START_SECONDS_MAX, broker.start())
                 self.ready = True
                 log.info("handlers read %s", ", ".join(self._topics))
-                await self._watch(subscriber)
+                await self._watch(subscriber, life)
                 log.error("handlers stopped: starting them again")
             except asyncio.CancelledError:
                 if asked_to_stop():
@@ -109,29 +117,30 @@ class Handlers:
                 log.warning("handlers wait: %s", type(why).__name__)
             finally:
                 self.ready = False
-                await ended(self._commit(subscriber))
+                life.trouble.set()
+                await ended(self._commit(subscriber, life))
                 await ended(broker.stop())
                 await ended(self._producer.stop())
             await asyncio.sleep(START_PAUSE_SECONDS)
 
-    async def _watch(self, subscriber: Any) -> None:
+    async def _watch(self, subscriber: Any, life: _Life) -> None:
         """Commit what is done, until something is wrong. FastStream restarts its consuming task, but not twice for the
         same exception; and a client whose broker died may stand still without a word."""
-        looked, self._beat = time.monotonic(), time.monotonic()
-        while not self._trouble.is_set() and any(not task.done() for task in subscriber.tasks):
+        looked = life.beat = time.monotonic()
+        while not life.trouble.is_set() and any(not task.done() for task in subscriber.tasks):
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._trouble.wait(), WATCH_SECONDS)
-            await self._commit(subscriber)
-            if time.monotonic() - looked > LOOK_SECONDS and not self._busy and subscriber.consumer is not None:
+                await asyncio.wait_for(life.trouble.wait(), WATCH_SECONDS)
+            await self._commit(subscriber, life)
+            if time.monotonic() - looked > LOOK_SECONDS and not life.busy and subscriber.consumer is not None:
                 looked = time.monotonic()
                 self.behind = await within(ANSWER_SECONDS_MAX, _behind(subscriber.consumer))
                 if not self.behind:
-                    self._beat = time.monotonic()
-                elif not self._busy and time.monotonic() - self._beat > STILL_SECONDS_MAX:
+                    life.beat = time.monotonic()
+                elif not life.busy and time.monotonic() - life.beat > STILL_SECONDS_MAX:
                     log.error("handlers stand still, %d records behind", self.behind)
                     return
 
-    def _connect(self) -> tuple[KafkaBroker, Any]:
+    def _connect(self, life: _Life) -> tuple[KafkaBroker, Any]:
         broker = KafkaBroker(
             self._settings.bootstrap,
             security=self._settings.faststream(),
@@ -154,38 +163,38 @@ class Handlers:
         )
 
         async def take(record: ConsumerRecord) -> None:
-            if self._trouble.is_set():
+            if life.trouble.is_set():
                 return  # an earlier record is not done: to commit behind it would lose it
-            self._busy = True
+            life.busy = True
             try:
                 buried = await self.handle(record)
-                self._done[TopicPartition(record.topic, record.partition)] = record.offset + 1
+                life.done[TopicPartition(record.topic, record.partition)] = record.offset + 1
                 if buried:
-                    await self._commit(subscriber)  # now, so that a crash does not bury it twice
+                    await self._commit(subscriber, life)  # now, so that a crash does not bury it twice
             except BaseException:
-                self._trouble.set()  # FastStream would go on to the next record
+                life.trouble.set()  # FastStream would go on to the next record
                 raise
             finally:
-                self._busy, self._beat = False, time.monotonic()
+                life.busy, life.beat = False, time.monotonic()
 
         subscriber(take)
         return broker, subscriber
 
-    async def _commit(self, subscriber: Any) -> None:
+    async def _commit(self, subscriber: Any, life: _Life) -> None:
         """Past what is done, and no further: a commit without offsets would cover whatever was fetched.
 
         Once in WATCH_SECONDS, not once a record: after a crash the last second comes again, and the inbox knows it."""
         consumer: AIOKafkaConsumer | None = subscriber.consumer
-        done, self._done = self._done, {}
+        done, life.done = life.done, {}
         if consumer is None:
             return
         # A partition that went to another process is that process's to commit.
         offsets = {part: offset for part, offset in done.items() if part in consumer.assignment()}
         try:
             if offsets:
-                await consumer.commit(offsets)
-        except (KafkaError, OSError) as why:
-            self._done = {**done, **self._done}
+                await within(ANSWER_SECONDS_MAX, consumer.commit(offsets))
+        except (KafkaError, OSError) as why:  # a TimeoutError is an OSError
+            life.done = {**done, **life.done}
             log.warning("commit failed: %s", type(why).__name__)
 
     # -- one record ---------------------------------------------------------------------------------------------

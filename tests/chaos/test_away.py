@@ -16,7 +16,7 @@ from tests.support.judge import ask, judge, waiting
 from tests.support.platform import Platform
 from tests.support.staff import token
 
-HANGS_SECONDS = 20.0  # longer than the producer waits for one answer
+HANGS_SECONDS = 17.0  # longer than the producer waits for one answer
 AWAY_SECONDS = 60.0
 SEALED_SECONDS = 8.0
 KNOWN_SECONDS = 2.5  # a yes about Vault may be a second old, and an answer under way
