@@ -82,7 +82,8 @@ def main() -> None:
         shutil.rmtree(root)
     assert entries == count
     rows = [
-        ["`kept audit verify`, its start included", f"**{count / took:,.0f}**", f"{memory:.0f} MB"],
+        ["`kept audit verify`, the start of the program included", f"{count / took:,.0f}", f"{memory:.0f} MB"],
+        ["`kept audit verify`, without it", f"**{(count - BATCH) / max(took - start, 0.001):,.0f}**", ""],
         ["Tessera's `fsck`, which does not parse entries", f"{other:,.0f}", ""],
     ]
     text = f"""
