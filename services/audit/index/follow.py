@@ -87,14 +87,19 @@ class Follower:
         """One batch of a shard; how many entries were new."""
         count = 0
         if self.at.get(store.shard, -1) < end.size:
-            async with self._door.begin(SYSTEM) as w:
-                at = await load.position(w, self._schema, store.shard)
-                if at < end.size:
-                    batch = await asyncio.to_thread(read.read, store, end, at)
-                    await load.store(w, self._schema, batch)
-                    at, count = batch.end, len(batch.facts)
-            self.at[store.shard] = at
+            # A batch that is begun is finished, or dies with the process: a COPY that is cancelled half-way may wait for ever.
+            count = await asyncio.shield(asyncio.ensure_future(self._batch(store, end)))
         self.behind[store.shard] = max(0, end.size - self.at[store.shard])
+        return count
+
+    async def _batch(self, store: ShardStore, end: read.Published) -> int:
+        async with self._door.begin(SYSTEM) as w:
+            at, count = await load.position(w, self._schema, store.shard), 0
+            if at < end.size:
+                batch = await asyncio.to_thread(read.read, store, end, at)
+                await load.store(w, self._schema, batch)
+                at, count = batch.end, len(batch.facts)
+        self.at[store.shard] = at
         return count
 
     async def _stop(self, shard: str, error: TamperError) -> None:
