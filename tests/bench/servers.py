@@ -133,7 +133,8 @@ class Owner:
         end = time.perf_counter() + seconds
         while (self.size(topic) or -1) < count:
             assert self.process.is_running() and time.perf_counter() < end, "the owner of the log did not get there"
-            self.memory_mb = max(self.memory_mb, self.process.memory_info().rss / 2**20)
+            family = [self.process, *self.process.children()]
+            self.memory_mb = max(self.memory_mb, sum(one.memory_info().rss for one in family) / 2**20)
             await asyncio.sleep(0.01)
         return time.perf_counter()
 
@@ -145,10 +146,12 @@ def log_of(state: State) -> Path:
 @contextmanager
 def owner(state: State, topic: str, *, whole_service: bool) -> Iterator[Owner]:
     """Reads `topic` alone; stopped afterwards."""
-    module = "services.audit.app" if whole_service else "tests.support.ingesting"
-    env = {**os.environ, **environment.read(state, "audit"), "KEPT_TOPICS": topic.replace(".", r"\.")}
+    module, *options = ["services.audit.app"] if whole_service else ["tests.support.ingesting", "--workers"]
+    # Alone, one worker for each core; the whole service has its default.
+    workers = {} if whole_service else {"KEPT_INGEST_WORKERS": str(os.cpu_count())}
+    env = {**os.environ, **workers, **environment.read(state, "audit"), "KEPT_TOPICS": topic.replace(".", r"\.")}
     with (state.root / f"{module}.log").open("ab") as out:
-        process = psutil.Popen([sys.executable, "-m", module], env=env, cwd=REPOSITORY, stdout=out, stderr=out)
+        process = psutil.Popen([sys.executable, "-m", module, *options], env=env, cwd=REPOSITORY, stdout=out, stderr=out)
     try:
         yield Owner(state, process)
     finally:

@@ -1,6 +1,10 @@
-"""Ingestion as the audit service wires it, and nothing of the service besides: no index, no HTTP, no outbox relay."""
+"""Ingestion as the audit service wires it, and nothing of the service besides: no index, no HTTP, no outbox relay.
+
+In this process; with `--workers` in KEPT_INGEST_WORKERS of its own.
+"""
 
 import asyncio
+import sys
 
 from services.audit.base import TABLES
 from services.audit.log.head import Heads
@@ -8,6 +12,7 @@ from services.audit.log.ingest import Ingest
 from services.audit.log.opening import Opener
 from services.audit.log.sealer import Sealer
 from services.audit.settings import AuditSettings
+from services.audit.workers import Workers
 from shared.blobs import PosixStore
 from shared.service import ground
 
@@ -24,5 +29,9 @@ async def main() -> None:
     ).run()
 
 
+async def workers() -> None:
+    await Workers(AuditSettings().ingest_workers, lambda: None).run()
+
+
 if __name__ == "__main__":
-    asyncio.run(main())
+    asyncio.run(workers() if "--workers" in sys.argv else main())
