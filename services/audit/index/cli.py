@@ -74,6 +74,7 @@ def _table(rows: list[dict[str, Any]]) -> None:
         typer.echo("Nothing in the log fits.")
         return
     table = Table("when (UTC)", "what", "who", "whose", "purpose", "where", box=None, pad_edge=False, header_style="dim")
+    table.columns[0].no_wrap = table.columns[-1].no_wrap = True
     for row in rows:
         others = row["detail"].get("subjects", [])
         whose = row["subject"] or (f"{len(others)} people" if others else "")
