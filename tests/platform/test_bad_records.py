@@ -211,9 +211,9 @@ async def raw_send(writing: Writer, topic: str, name: Any) -> tuple[int, int]:
 
 @pytest.mark.parametrize("codec", ["gzip", "snappy", "lz4", "zstd"])
 async def test_however_a_producer_compresses_it_is_read(platform: Platform, codec: str) -> None:
-    headers = envelope("com.example.billing.test.done.v1")
+    done = "com.example.billing.test.done.v1"
     async for writing in writer(platform, "billing", compression_type=codec):
-        places = [await writing.send("billing.events", headers, b'{"n": 1}' * 50) for _ in range(3)]
+        places = [await writing.send("billing.events", envelope(done), b'{"n": 1}' * 50) for _ in range(3)]
     for place in places:
         assert leaf(platform, "billing.events", place).kind is Kind.SEALED
 

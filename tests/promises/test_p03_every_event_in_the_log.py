@@ -55,6 +55,8 @@ def test_every_event_is_one_leaf(platform: Platform) -> None:
             for raw in store.entries(n, result.size):
                 entry = parse(raw)
                 offsets.append(entry.place.offset)
+                if entry.header("ce_type").startswith("kept.customers.kernel."):
+                    continue  # tests of the kernel deliver an event twice on purpose
                 if entry.header("ce_id") and not shard.partition("/")[0].endswith(".dlq"):
                     ids[entry.header("ce_id")] += 1
         assert offsets == list(range(offsets[0], offsets[0] + len(offsets))) if offsets else result.size == 0
