@@ -1,11 +1,12 @@
 """Topics and access rights in the broker, from the catalogue. Idempotent: what is there stays."""
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Iterator, Sequence
 from enum import IntEnum
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, for_code
-from aiokafka.protocol.admin import CreateAclsRequest
+from aiokafka.protocol.admin import CreateAclsRequest, CreateAclsRequest_v1
 
 from deploy.local.catalog import ACCESS, topics
 from deploy.local.errors import NotYetError
@@ -61,13 +62,18 @@ def rights() -> Iterator[Right]:
             yield user, Kind.GROUP, prefix, Pattern.PREFIXED, Operation.READ
 
 
+def fingerprint() -> str:
+    """Changes when a topic or a right in the catalogue does; then they are provisioned again."""
+    every = [repr(topic) for topic in topics()] + sorted(repr(right) for right in rights())
+    return hashlib.sha256("\n".join(every).encode()).hexdigest()
+
+
 async def provision(port: int, user: str | None, password: str, host: str = "127.0.0.1") -> None:
     client = await connect(port, user, password, host)
     try:
         await _topics(client)
         if user is not None:
-            for right in rights():
-                await _allow(client, right)
+            await _allow(client, list(rights()))
     finally:
         await client.close()
 
@@ -87,10 +93,20 @@ async def _topics(client: AIOKafkaAdminClient) -> None:
             raise NotYetError(f"for topic {name}: {for_code(code).__name__}")
 
 
-async def _allow(client: AIOKafkaAdminClient, right: Right) -> None:
-    user, kind, name, pattern, operation = right
-    request = CreateAclsRequest(kind, name, pattern, f"User:{user}", "*", operation, ALLOW)
-    answer = await client._send_request(request)  # no public method for it in aiokafka 0.14
-    for code, _text in answer.creation_responses:
+class _Allow(CreateAclsRequest):
+    """aiokafka's request makes one right; the protocol takes all at once."""
+
+    def __init__(self, rights: Sequence[Right]) -> None:
+        self._rights = rights
+
+    def build(self, request_struct_class: object) -> CreateAclsRequest_v1:
+        return CreateAclsRequest_v1(
+            [(kind, name, pattern, f"User:{user}", "*", op, ALLOW) for user, kind, name, pattern, op in self._rights]
+        )
+
+
+async def _allow(client: AIOKafkaAdminClient, asked: Sequence[Right]) -> None:
+    answer = await client._send_request(_Allow(asked))  # no public method for it in aiokafka 0.14
+    for (code, _text), (user, _, name, *_) in zip(answer.creation_responses, asked, strict=True):
         if code:
             raise NotYetError(f"for a right of {user} on {name}: {for_code(code).__name__}")

@@ -3,6 +3,7 @@
 Only the public one (8080, or KEPT_PORT) is promised to people, so only that one can be "taken".
 """
 
+import asyncio
 import json
 import os
 import random
@@ -27,6 +28,16 @@ def is_free(port: int) -> bool:
             probe.bind(("127.0.0.1", port))
         except OSError:
             return False
+    return True
+
+
+async def answers(port: int) -> bool:
+    """Whether somebody listens there."""
+    try:
+        _, writer = await asyncio.wait_for(asyncio.open_connection("127.0.0.1", port), timeout=2)
+    except (OSError, TimeoutError):
+        return False
+    writer.close()
     return True
 
 

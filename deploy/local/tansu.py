@@ -8,6 +8,7 @@ import signal
 from deploy.local.errors import Exit, NotYetError, PlatformError
 from deploy.local.kafka_rights import connect, provision
 from deploy.local.part import Launch
+from deploy.local.ports import answers
 from deploy.local.state import State
 
 
@@ -44,6 +45,8 @@ class Tansu:
         )  # fmt: skip
 
     async def probe(self) -> None:
+        if not await answers(self._port):
+            raise NotYetError("for it to accept connections")
         try:
             client = await connect(self._port, None, "")
         except (TimeoutError, OSError) as error:
