@@ -93,7 +93,7 @@ async def _topics(client: AIOKafkaAdminClient) -> None:
             raise NotYetError(f"for topic {name}: {for_code(code).__name__}")
 
 
-class _Allow(CreateAclsRequest):
+class _Allow(CreateAclsRequest):  # type: ignore[misc]  # aiokafka has no types
     """aiokafka's request makes one right; the protocol takes all at once."""
 
     def __init__(self, rights: Sequence[Right]) -> None:
