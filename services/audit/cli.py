@@ -1,25 +1,27 @@
-"""`kept audit`: verify the log offline, check a receipt, make one, rebuild the index."""
+"""`kept audit`: verify the log offline, check a receipt, make one, rebuild the index.
+
+Exit codes: 0 whole, 1 faults, 2 the log, the receipt or an argument can't be read or is not true, 3 a part is away (try again).
+"""
 
 import json
 import os
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
-import httpx
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from services.audit.index import cli as index_cli
 from services.audit.log import verify as checks
+from services.audit.log.cli import given_checkpoint, run, show, told
 from services.audit.log.entry import parse as parse_entry
+from services.audit.log.run import Options
+from services.audit.log.seen import Seen
+from services.audit.log.sources import opened
+from services.audit.log.trust import Trust
 from services.audit.receipts import receipt
 from services.audit.storage_cli import storage
 from shared.blobs import PosixStore
-from shared.errors import KeptError, MalformedError, NotFoundError, UnavailableError
+from shared.errors import MalformedError, NotFoundError
 from shared.notes.tlogproof import verify_receipt
 
 app = typer.Typer(help="The log: verify it, prove one event, search it.", no_args_is_help=True)
@@ -27,25 +29,9 @@ app.add_typer(index_cli.app)
 app.command()(storage)
 Json = Annotated[bool, typer.Option("--json", help="for machines")]
 Dir = Annotated[Path | None, typer.Option("--dir", help="the log's directory; default: the local platform's")]
+Url = Annotated[str, typer.Option(help="the log's address, ending in /log")]
+Bucket = Annotated[str, typer.Option(help="s3://bucket/prefix")]
 Keys = Annotated[Path | None, typer.Option("--keys", help="a file with one vkey per line, which you have from elsewhere")]
-FAULTY, REFUSED = 1, 2
-
-
-class _Web:
-    """A log read over HTTP."""
-
-    def __init__(self, url: str) -> None:
-        self._client = httpx.Client(base_url=url.rstrip("/") + "/", timeout=30)
-
-    def get(self, path: str) -> bytes:
-        try:
-            answer = self._client.get(path)
-        except httpx.HTTPError:
-            raise UnavailableError("the log cannot be reached there") from None
-        if answer.status_code == 404:
-            raise NotFoundError("the file is not there")
-        answer.raise_for_status()
-        return answer.content
 
 
 def local_log() -> Path:
@@ -53,26 +39,11 @@ def local_log() -> Path:
     return Path(os.environ.get("KEPT_STATE", ".kept")) / "blobs" / "audit" / "log"
 
 
-@contextmanager
-def _told(as_json: bool) -> Iterator[None]:
-    """Errors as one line and an exit code."""
-    try:
-        yield
-    except KeptError as error:
-        if as_json:
-            typer.echo(json.dumps({"ok": False, "code": error.code, "detail": error.detail}))
-        else:
-            Console(stderr=True).print(f"[red]{error.code}[/]: {error.detail}", highlight=False)
-        raise typer.Exit(REFUSED) from None
-
-
-def _files(directory: Path | None, url: str) -> checks.Files:
-    if url:
-        return _Web(url)
-    root = directory or local_log()
-    if not (root / "shards").is_file():
-        raise NotFoundError(f"no log in {root}")
-    return PosixStore(root)
+def _where(directory: Path | None, url: str = "", bucket: str = "") -> str:
+    named = [one for one in (url, bucket, str(directory or "")) if one]
+    if len(named) > 1:
+        raise MalformedError("give one of --dir, --url and --bucket")
+    return named[0] if named else str(local_log())
 
 
 def _unlisted(root: Path, listed: list[str]) -> list[str]:
@@ -81,70 +52,56 @@ def _unlisted(root: Path, listed: list[str]) -> list[str]:
     return sorted(there - set(listed))
 
 
-def _keys(keys: Path | None, files: checks.Files) -> list[str]:
-    return keys.read_text().split() if keys else checks.vkeys(files)
+def _keys(keys: Path | None, where: str) -> list[str]:
+    if keys is None:
+        return checks.vkeys(opened(where))
+    if not keys.is_file():
+        raise NotFoundError(f"no file {keys}")
+    return keys.read_text().split()
+
+
+def _memory(where: str) -> Path | None:
+    """The local platform, which is thrown away and made anew, remembers in its own state; other logs in the user's."""
+    return local_log().parents[2] / "seen" if where == str(local_log()) else None
 
 
 @app.command()
 def verify(
-    directory: Dir = None, url: Annotated[str, typer.Option(help="the log's address, ending in /log")] = "",
-    keys: Keys = None, as_json: Json = False,
+    directory: Dir = None, url: Url = "", bucket: Bucket = "", keys: Keys = None,
+    seen: Annotated[Path | None, typer.Option(help="a checkpoint or receipt from elsewhere; or where to remember")] = None,
+    workers: Annotated[int, typer.Option(min=0, help="processes; 0: one per processor")] = 0,
+    afresh: Annotated[bool, typer.Option("--afresh", help="do not go on from an interrupted run")] = False,
+    as_json: Json = False,
 ) -> None:  # fmt: skip
-    """Verify every entry, tile, root and signature; name every fault. Exit code 1 if there is one."""
-    with _told(as_json):
-        files = _files(directory, url)
-        known = _keys(keys, files)
-        bar = Progress(
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(),
-            console=Console(stderr=True), disable=as_json or not sys.stderr.isatty(), transient=True,
-        )  # fmt: skip
-        results = []
-        with bar:
-            listed = checks.shards(files)
-            hidden = [] if url else _unlisted(directory or local_log(), listed)
-            for shard in hidden:
-                unlisted = checks.Fault("shards", "missing", -1, f"does not list {shard}, which is there")
-                results.append(checks.Result(shard, 0, b"", (unlisted,)))
-            for shard in [*listed, *hidden]:
-                task = bar.add_task(shard, total=None)
-
-                def moved(_: str, done: int, total: int, task: object = task) -> None:
-                    bar.update(task, completed=done, total=total)  # type: ignore[arg-type]  # rich's TaskID
-
-                try:
-                    results.append(checks.verify_shard(files, shard, known, moved))
-                except NotFoundError as error:
-                    missing = checks.Fault(shard, "missing", -1, error.detail)
-                    results.append(checks.Result(shard, 0, b"", (missing,)))
-    faults = [fault for result in results for fault in result.faults]
-    entries = sum(result.size for result in results)
-    if as_json:
-        shards = [{"shard": r.shard, "size": r.size, "root": r.root.hex()} for r in results]
-        typer.echo(json.dumps({"ok": not faults, "entries": entries, "shards": shards, "faults": [vars(f) for f in faults]}))
-    else:
-        out = Console(highlight=False)
-        for fault in faults:
-            at = f" entry {fault.index}" if fault.index >= 0 else ""
-            out.print(f"[red]{fault.kind}[/] {fault.file}{at}: {fault.detail}", soft_wrap=True)
-        if not keys:
-            out.print("[dim]The keys came from the log itself; give --keys with ones that you have from elsewhere.[/]")
-        verdict = f"[red]{len(faults)} faults[/]" if faults else "[green]all of it is as it was signed[/]"
-        out.print(f"{entries} entries in {len({r.shard for r in results})} shards: {verdict}")
-    if faults:
-        raise typer.Exit(FAULTY)
+    """Verify every entry, tile, root and signature; name every fault. Interrupted, the next run goes on."""
+    with told(as_json):
+        where = _where(directory, url, bucket)
+        trust = Trust.of(_keys(keys, where))
+        if seen is not None and not seen.exists():
+            raise NotFoundError(f"no file {seen}")
+        options = Options(
+            workers=workers,
+            seen=Seen(seen if seen is not None and seen.is_dir() else _memory(where)),
+            given=[given_checkpoint(seen)] if seen is not None and seen.is_file() else [],
+            pinned=keys is not None,
+            afresh=afresh,
+            unlisted=[] if url or bucket else _unlisted(Path(where), checks.shards(opened(where))),
+        )
+        report = run(where, trust, options, as_json)
+    show(report, as_json, own_keys=keys is None)
 
 
 @app.command()
 def check(file: Path, keys: Keys = None, as_json: Json = False) -> None:
     """Check a receipt offline, with nothing but public keys (--keys, else those of the local log)."""
-    with _told(as_json):
+    with told(as_json):
         if not file.is_file():
             raise NotFoundError(f"no file {file}")
         try:
             text = file.read_text(encoding="utf-8")
         except UnicodeDecodeError:
             raise MalformedError("the receipt is not UTF-8") from None
-        proven = verify_receipt(text, _keys(keys, _files(None, "") if keys is None else PosixStore(file.parent)))
+        proven = verify_receipt(text, _keys(keys, str(local_log())))
         entry = parse_entry(proven.entry)
     said = {"ok": True, "origin": proven.origin, "index": proven.index, "size": proven.size, "kind": entry.kind.name.lower(),
             "id": entry.header("ce_id"), "type": entry.header("ce_type"), "time": entry.header("ce_time")}  # fmt: skip
@@ -158,7 +115,7 @@ def check(file: Path, keys: Keys = None, as_json: Json = False) -> None:
 @app.command()
 def proof(shard: str, index: int, directory: Dir = None) -> None:
     """Print the receipt of entry INDEX of SHARD (`kept.customers/0`), from the log's files alone."""
-    with _told(False):
+    with told(False):
         if index < 0:
             raise MalformedError("an index is not negative")
         typer.echo(receipt(PosixStore(directory or local_log()), shard, index), nl=False)

@@ -1,7 +1,10 @@
 """Inclusion and consistency proofs (RFC 6962 sections 2.1.1 and 2.1.2) from tiles."""
 
+from collections.abc import Sequence
+
 from services.audit.log.tiles import Nodes
-from shared.errors import InvariantError
+from services.audit.log.tree import EMPTY_ROOT, node_hash
+from shared.errors import InvariantError, TamperError
 
 
 def _split(count: int) -> int:
@@ -40,3 +43,36 @@ def consistency(nodes: Nodes, old: int) -> list[bytes]:
         return [*part(old - k, start + k, end, False), nodes.range(start, start + k)]
 
     return part(old, 0, nodes.size, True)
+
+
+def check_consistency(old: int, old_root: bytes, new: int, new_root: bytes, path: Sequence[bytes]) -> None:
+    """Nothing, or TamperError: `path` proves that the `new` tree begins with the `old` one (RFC 9162 section 2.1.4.2).
+
+    1. From the empty tree, or between equal sizes, the path is empty. 2. Else the path is walked up from where the old
+    tree's right edge meets the new one, making both roots. 3. It ends at the top, and both roots are those that were said.
+    """
+    if old > new:
+        raise TamperError("consistency: the tree has shrunk")
+    if old == 0 or old == new:  # 1
+        if path or (old == new and old_root != new_root) or (old == 0 and old_root != EMPTY_ROOT):
+            raise TamperError("consistency: the trees differ, or the proof is not empty")
+        return
+    steps = [old_root, *path] if old & (old - 1) == 0 else list(path)
+    first, last = old - 1, new - 1
+    while first & 1:
+        first, last = first >> 1, last >> 1
+    if not steps:
+        raise TamperError("consistency: no proof")
+    left = right = steps[0]
+    for step in steps[1:]:  # 2
+        if last == 0:
+            raise TamperError("consistency: the proof is too long")
+        if first & 1 or first == last:
+            left, right = node_hash(step, left), node_hash(step, right)
+            while first and not first & 1:
+                first, last = first >> 1, last >> 1
+        else:
+            right = node_hash(right, step)
+        first, last = first >> 1, last >> 1
+    if last or left != old_root or right != new_root:  # 3
+        raise TamperError("consistency: the proof does not lead to both roots")

@@ -1,0 +1,285 @@
+"""A whole log verified: in processes, resumed, against what was seen before, and with its ledger."""
+
+import asyncio
+import base64
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from services.audit.log.checkpoint import Checkpoint
+from services.audit.log.entry import Entry, Kind, Place, encode
+from services.audit.log.run import FAULTS_MAX, Options, Report, verify_log
+from services.audit.log.seen import Seen
+from services.audit.log.sources import opened
+from services.audit.log.span import LEAVES
+from services.audit.log.trust import Trust
+from services.audit.log.verify import vkeys
+from shared.notes.note import LocalSigner, sign_note
+from tests.support.synthetic import SHARD, write_log
+
+SIZE = 2 * LEAVES + 700
+LEDGER = "kept.audit/0"
+
+
+def small(index: int) -> bytes:
+    return encode(Entry(Kind.GAP, Place("bench", 0, 7 + index, -1)))
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three spans. Tests take it through `log`, which undoes what they change."""
+    root = tmp_path_factory.mktemp("log")
+    write_log(root, SIZE, entry=small)
+    return root
+
+
+@pytest.fixture
+def log(whole: Path) -> Iterator[Path]:
+    """The three spans, and whatever a test does to their files undone."""
+    CHANGED.clear()
+    yield whole
+    for path, data in CHANGED.items():
+        path.write_bytes(data)
+
+
+CHANGED: dict[Path, bytes] = {}  # what files held before a test changed them
+
+
+def flip(root: Path, name: str, at: int) -> None:
+    path = root / SHARD / name
+    CHANGED.setdefault(path, path.read_bytes())
+    data = bytearray(path.read_bytes())
+    data[at] ^= 1
+    path.write_bytes(data)
+
+
+def verified(root: Path, tmp_path: Path, workers: int = 1, **more: object) -> Report:
+    options = Options(workers=workers, resume_dir=tmp_path / "resume", **more)  # type: ignore[arg-type]  # passed on
+    return verify_log(str(root), Trust.of(vkeys(opened(str(root)))), options)
+
+
+def named(report: Report) -> list[tuple[str, str, int]]:
+    return sorted((f.file.removeprefix(f"{SHARD}/"), f.kind, f.index) for f in report.faults)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_whole_log(log: Path, tmp_path: Path, workers: int) -> None:
+    report = verified(log, tmp_path, workers)
+    assert (report.whole, report.entries, report.passed) == (True, SIZE, 0)
+    assert list((tmp_path / "resume").iterdir()) == []  # a run that came to its end leaves nothing to go on from
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_faults_of_every_level_at_once_are_each_named(log: Path, tmp_path: Path, workers: int) -> None:
+    flip(log, "tile/entries/003", 30)
+    flip(log, "tile/0/400", 32 * 9)
+    flip(log, "tile/1/000", 32 * 17)
+    flip(log, "tile/2/000.p/2", 33)
+    flip(log, "tile/0/514.p/188", 32 * 100)
+    assert named(verified(log, tmp_path, workers)) == [
+        ("tile/0/400", "tile", 400 * 256 + 9),
+        ("tile/0/514.p/188", "tile", 514 * 256 + 100),
+        ("tile/1/000", "tile", 17 * 256),
+        ("tile/2/000.p/2", "tile", LEAVES),
+        ("tile/entries/003", "entries", 3 * 256),
+    ]
+
+
+def test_an_item_wrong_at_three_levels_is_still_found(log: Path, tmp_path: Path) -> None:
+    """Tiles of levels 0, 1 and 2 over the same leaf: only the entries are left to say who is right."""
+    flip(log, "tile/0/000", 0)
+    flip(log, "tile/1/000", 0)
+    flip(log, "tile/2/000.p/2", 0)
+    assert named(verified(log, tmp_path)) == [
+        ("tile/0/000", "tile", 0),
+        ("tile/1/000", "tile", 0),
+        ("tile/2/000.p/2", "tile", 0),
+    ]
+
+
+def test_a_first_entry_at_a_wrong_offset_does_not_blame_the_others(log: Path, tmp_path: Path) -> None:
+    flip(log, "tile/entries/000", 2 + 4 + len("bench") + 4 + 7)
+    assert named(verified(log, tmp_path)) == [("tile/entries/000", "entries", 0)]
+
+
+def test_faults_beyond_the_limit_are_counted(log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.audit.log.run.FAULTS_MAX", 3)
+    for n in range(5):
+        flip(log, f"tile/entries/{n:03d}", 30)
+    report = verified(log, tmp_path)
+    assert (len(report.faults), report.uncounted, FAULTS_MAX) == (3, 2, 10_000)
+
+
+# -- going on ---------------------------------------------------------------------------------------------------
+
+
+class Stop(Exception):
+    pass
+
+
+def interrupted(root: Path, tmp_path: Path) -> None:
+    """A run that ends after its first span."""
+
+    def moved(_: str, done: int, __: int) -> None:
+        if done >= LEAVES:
+            raise Stop
+
+    with pytest.raises(Stop):
+        verify_log(str(root), Trust.of(vkeys(opened(str(root)))), Options(workers=1, resume_dir=tmp_path / "resume"), moved)
+
+
+def test_an_interrupted_run_goes_on(log: Path, tmp_path: Path) -> None:
+    interrupted(log, tmp_path)
+    flip(log, "tile/entries/000", 30)  # not read again ...
+    report = verified(log, tmp_path)
+    assert (report.whole, report.passed) == (True, LEAVES)
+    assert not verified(log, tmp_path).whole  # ... until the next run, which begins anew
+
+
+def test_afresh_does_not_go_on(log: Path, tmp_path: Path) -> None:
+    interrupted(log, tmp_path)
+    assert verified(log, tmp_path, afresh=True).passed == 0
+
+
+def test_a_log_that_was_made_anew_is_not_gone_on_with(log: Path, tmp_path: Path) -> None:
+    """The same place and keys, other entries: what the interrupted run found is not what is signed now."""
+    other = tmp_path / "log"
+    write_log(other, SIZE, entry=lambda i: encode(Entry(Kind.GAP, Place("bench", 0, 9 + i, -1))))
+    interrupted(other, tmp_path)
+    write_log(other, SIZE, entry=small)
+    assert verified(other, tmp_path).passed == 0
+
+
+@pytest.mark.parametrize("junk", ["", "{", "[]", '{"bench/0": 5}', '{"bench/0": {"spans": "x", "over": 1, "base": 7}}'])
+def test_a_progress_file_of_anything_else_is_as_none(log: Path, tmp_path: Path, junk: str) -> None:
+    interrupted(log, tmp_path)
+    (file,) = (tmp_path / "resume").iterdir()
+    file.write_text(junk)
+    report = verified(log, tmp_path)
+    assert (report.whole, report.passed) == (True, 0)
+
+
+# -- what was seen ----------------------------------------------------------------------------------------------
+
+
+def grown(tmp_path: Path, size: int, base: int = 0) -> Path:
+    write_log(tmp_path / "log", size, entry=lambda i: encode(Entry(Kind.GAP, Place("bench", 0, base + i, -1))))
+    return tmp_path / "log"
+
+
+def kinds(report: Report) -> list[tuple[str, str]]:
+    return [(f.kind, f.detail.partition(":")[0].partition(" 3")[0]) for f in report.faults]
+
+
+def test_the_first_look_says_so_and_the_next_compares(tmp_path: Path) -> None:
+    seen = Seen(tmp_path / "seen")
+    assert "first look" in verified(grown(tmp_path, 300), tmp_path, seen=seen).notices[0]
+    assert verified(grown(tmp_path, 900), tmp_path, seen=seen) == verified(grown(tmp_path, 900), tmp_path)
+    assert kinds(verified(grown(tmp_path, 700), tmp_path, seen=seen)) == [
+        ("seen", "900 entries were seen before; now the log has 700")
+    ]
+
+
+def test_another_history_is_found(tmp_path: Path) -> None:
+    seen = Seen(tmp_path / "seen")
+    verified(grown(tmp_path, 300), tmp_path, seen=seen)
+    report = verified(grown(tmp_path, 900, base=1), tmp_path, seen=seen)
+    assert kinds(report) == [("seen", "another history")]
+    assert verified(grown(tmp_path, 900), tmp_path, seen=seen).whole  # what is faulty was not remembered
+
+
+def test_a_damaged_tile_is_not_taken_for_another_history(tmp_path: Path) -> None:
+    seen = Seen(tmp_path / "seen")
+    verified(grown(tmp_path, 300), tmp_path, seen=seen)
+    tile = grown(tmp_path, 900) / SHARD / "tile/1/000.p/3"
+    tile.write_bytes(bytes(32) + tile.read_bytes()[32:])
+    report = verified(tmp_path / "log", tmp_path, seen=seen)
+    assert [f.kind for f in report.faults] == ["tile"]
+    assert "another history" in report.notices[0]
+
+
+def test_a_checkpoint_from_elsewhere(tmp_path: Path) -> None:
+    note = (grown(tmp_path, 300) / SHARD / "checkpoint").read_bytes()
+    assert verified(grown(tmp_path, 900), tmp_path, given=[note]).whole
+    assert kinds(verified(grown(tmp_path, 900, base=5), tmp_path, given=[note])) == [("seen", "another history")]
+    assert [f.file for f in verified(grown(tmp_path, 900), tmp_path, given=[b"no checkpoint"]).faults] == ["shards"]
+
+
+def test_a_memory_under_other_keys(tmp_path: Path) -> None:
+    seen, root = Seen(tmp_path / "seen"), grown(tmp_path, 300)
+    origin = f"bench.local/log/{SHARD}"
+    other = asyncio.run(sign_note(Checkpoint(origin, 5, bytes(32)).text(), LocalSigner(origin, b"\x01" * 32)))
+    seen.remember(origin, other.encode())
+    report = verified(root, tmp_path, seen=seen, pinned=True)
+    assert [f.kind for f in report.faults] == ["seen"]
+    report = verified(root, tmp_path, seen=seen)
+    assert report.whole
+    assert "not of these keys" in report.notices[0]
+
+
+def test_a_strange_origin_is_one_file_name(tmp_path: Path) -> None:
+    seen = Seen(tmp_path / "seen")
+    for origin in ("../../etc/x", "..", "a/b", "x" * 500, "é/~"):
+        seen.remember(origin, b"note")
+        assert seen.last(origin) == b"note"
+    assert {p.parent for p in (tmp_path / "seen").rglob("*")} == {tmp_path / "seen"}
+
+
+# -- the ledger -------------------------------------------------------------------------------------------------
+
+
+def ledger(root: Path, claims: list[dict[str, object]]) -> None:
+    """A second shard, of the audit service's own events, with one ledger entry."""
+    event = (("ce_type", b"kept.audit.ledger.recorded.v1"),)
+    value = json.dumps({"shards": claims}).encode()
+    keys = (root / "keys").read_text()
+    entry = encode(Entry(Kind.RECORD, Place("kept.audit", 0, 0, 1), event, None, value))
+    write_log(root, 1, shard=LEDGER, entry=lambda _: entry)
+    (root / "keys").write_text(keys + (root / "keys").read_text())
+    (root / "shards").write_text(f"{LEDGER}\n{SHARD}\n")
+
+
+def root_at(tmp_path: Path, size: int) -> str:
+    write_log(tmp_path / "other", size, entry=lambda i: encode(Entry(Kind.GAP, Place("bench", 0, i, -1))))
+    return (tmp_path / "other" / SHARD / "checkpoint").read_text().split("\n")[2]
+
+
+@pytest.mark.parametrize(
+    ("size", "of", "wrong"),
+    [(300, 300, ""), (900, 900, ""), (0, 0, ""), (300, 299, "saw another"), (901, 900, "saw bench/0 with 901 entries")],
+)
+def test_what_the_ledger_says_of_a_shard(tmp_path: Path, size: int, of: int, wrong: str) -> None:
+    root = grown(tmp_path, 900)
+    said = (
+        root_at(tmp_path, of)
+        if of
+        else base64.b64encode(bytes.fromhex("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")).decode()
+    )
+    ledger(root, [{"shard": SHARD, "size": size, "root": said}])
+    report = verified(root, tmp_path)
+    assert [(f.file, f.kind, f.index) for f in report.faults] == (
+        [(f"{LEDGER}/tile/entries/000.p/1", "ledger", 0)] if wrong else []
+    )
+    assert not wrong or wrong in report.faults[0].detail
+
+
+def test_a_shard_that_the_ledger_knows_and_the_log_hides(tmp_path: Path) -> None:
+    root = grown(tmp_path, 900)
+    ledger(root, [{"shard": "gone/0", "size": 1, "root": base64.b64encode(bytes(32)).decode()}])
+    assert [f.kind for f in verified(root, tmp_path).faults] == ["ledger"]
+
+
+@pytest.mark.parametrize("claim", [{}, {"shard": SHARD, "size": "1", "root": ""}, {"shard": SHARD, "size": 1, "root": "AAAA"}])
+def test_a_ledger_entry_that_cannot_be_read(tmp_path: Path, claim: dict[str, object]) -> None:
+    root = grown(tmp_path, 900)
+    ledger(root, [claim])
+    assert [(f.kind, f.index) for f in verified(root, tmp_path).faults] == [("entries", 0)]
+
+
+def test_processes_are_gone_afterwards(log: Path, tmp_path: Path) -> None:
+    verified(log, tmp_path, 2)
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
