@@ -41,7 +41,7 @@ async def made(root: Path, count: int) -> None:
 def verified(root: Path) -> tuple[float, int, float]:
     """(seconds, entries, most MB of the command and its children) of one run of the command."""
     command = [sys.executable, "-m", "deploy.cli", "audit", "verify", "--dir", str(root), "--keys", str(root / KEYS), "--json"]
-    env = {**os.environ, "KEPT_STATE": str(root / "none")}
+    env = {**os.environ, "KEPT_STATE": str(root / "none"), "XDG_STATE_HOME": str(root / "none")}
     began, most = time.perf_counter(), 0.0
     process = psutil.Popen(command, cwd=REPOSITORY, env=env, stdout=subprocess.PIPE, text=True)
     while process.poll() is None:

@@ -93,7 +93,7 @@ def _show_lines(report: Report, own_keys: bool) -> None:
     out = Console(highlight=False, soft_wrap=True)
     for fault in report.faults:
         at = f" entry {fault.index}" if fault.index >= 0 else ""
-        out.print(f"[red]{fault.kind:<10}[/] {fault.file}{at}: {fault.detail}")
+        out.print(f"[red]{fault.kind}[/] {fault.file}{at}: {fault.detail}")
     if report.uncounted:
         out.print(f"[red]and {report.uncounted:,} more[/]")
     for notice in report.notices[:3]:

@@ -10,10 +10,10 @@ from itertools import islice, product
 
 from services.audit.log import bundles, paths
 from services.audit.log.found import Fault
-from services.audit.log.sources import Files
+from services.audit.log.sources import GONE, Files
 from services.audit.log.tiles import Edge
 from services.audit.log.tree import leaf_hash, root_of
-from shared.errors import MalformedError, NotFoundError
+from shared.errors import MalformedError
 
 Hashes = list[bytes]
 TRIES_MAX = 4096  # of ways to choose between sides that differ: 12 differences in one tile
@@ -58,7 +58,7 @@ class Reader:
         path, index = paths.tile(level, n, width), n * paths.WIDTH ** (level + 1)
         try:
             raw = self._files.get(f"{self._shard}/{path}")
-        except NotFoundError:
+        except GONE:
             if telling:
                 self.fault(path, "missing", index, "the file is not there")
             return None
@@ -73,7 +73,7 @@ class Reader:
         width = self.width(0, n)
         try:
             entries = bundles.parse(self._files.get(f"{self._shard}/{paths.bundle(n, width)}"))
-        except (NotFoundError, MalformedError):
+        except (*GONE, MalformedError):
             return None
         return [leaf_hash(e) for e in entries] if len(entries) == width else None
 

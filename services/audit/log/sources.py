@@ -20,11 +20,14 @@ TIMEOUT_SECONDS = 30.0
 AT_ONCE = 16  # files asked of a server at the same time, per process: a wait is a round trip, not a disk
 
 
+GONE = (NotFoundError, TamperError)  # not there, or hidden: a bucket knows what it had
+
+
 class Files(Protocol):
     """What verification reads."""
 
     def get(self, path: str) -> bytes:
-        """NotFoundError if there is no such file, UnavailableError if nobody can say now."""
+        """NotFoundError if there is no such file, TamperError if it was hidden, UnavailableError if nobody can say now."""
         ...
 
 
@@ -98,5 +101,5 @@ def ahead(files: Files, names: Iterable[str], at_once: int | None = None) -> Ite
 def _or_none(files: Files, name: str) -> bytes | None:
     try:
         return files.get(name)
-    except NotFoundError:
+    except GONE:
         return None

@@ -14,9 +14,9 @@ from services.audit.log.entry import Entry, Kind
 from services.audit.log.entry import parse as parse_entry
 from services.audit.log.found import LEDGER_TYPE, Claim, Fault, claims
 from services.audit.log.levels import Hashes, Reader, candidates, chosen, tile_right
-from services.audit.log.sources import Files, ahead
+from services.audit.log.sources import GONE, Files, ahead
 from services.audit.log.tree import leaf_hash, root_of
-from shared.errors import MalformedError, NotFoundError
+from shared.errors import MalformedError
 
 LEAVES = paths.WIDTH**2
 NEITHER = "neither it nor what lies under it leads to the signed root"
@@ -149,7 +149,7 @@ class _Check:
         path = f"large/{entry.body[:32].hex()}"
         try:
             raw = self._files.get(f"{self._span.shard}/{path}")
-        except NotFoundError:
+        except GONE:
             return self._fault(path, "missing", index, "the file is not there")
         if sha256(raw).digest() != entry.body[:32] or len(raw) != int.from_bytes(entry.body[32:], "big"):
             return self._fault(path, "large", index, "not what its hash says")

@@ -16,7 +16,7 @@ from services.audit.log.checkpoint import Checkpoint
 from services.audit.log.entry import parse as parse_entry
 from services.audit.log.found import Fault
 from services.audit.log.levels import Top
-from services.audit.log.sources import Files
+from services.audit.log.sources import GONE, Files
 from services.audit.log.store import KEYS, SHARDS
 from services.audit.log.trust import Trust
 from shared.errors import KeptError, MalformedError, NotFoundError, UnavailableError
@@ -89,7 +89,7 @@ def base_of(files: Files, shard: str, size: int) -> int | None:
     for n in range(min(BASE_BUNDLES_MAX, (size + paths.WIDTH - 1) // paths.WIDTH)):
         try:
             raw = bundles.parse(files.get(f"{shard}/{paths.bundle(n, min(paths.WIDTH, size - n * paths.WIDTH))}"))
-        except (NotFoundError, MalformedError):
+        except (*GONE, MalformedError):
             continue
         said: Counter[int] = Counter()
         for index, entry in enumerate(raw, n * paths.WIDTH):

@@ -12,7 +12,8 @@ from tests.unit.services.audit.log.test_shard import KEYS, NAME, START, made, op
 
 
 @pytest.fixture
-async def root(tmp_path: Path) -> Path:
+async def root(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
     blobs = Memory()
     await (await opened(blobs, MemoryHeads(START))).append(made(0, 300))
     blobs.files |= {"shards": f"{NAME}\n".encode(), "keys": f"{KEYS[0]}\n".encode()}

@@ -114,6 +114,32 @@ def test_proofs_are_those_of_the_naive_tree(size: int, data: st.DataObject) -> N
     assert proof.consistency(nodes, old) == naive.subproof(old, leaves)
 
 
+def test_consistency_proofs_of_go_prove(big: tuple[Edge, dict[str, bytes]]) -> None:
+    for one in GO["consistency"]:
+        roots = [bytes.fromhex(GO["roots"][str(n)]) for n in (one["old"], one["size"]) if str(n) in GO["roots"]]
+        if len(roots) == 2:
+            path = [bytes.fromhex(h) for h in one["path"]]
+            proof.check_consistency(one["old"], roots[0], one["size"], roots[1], path)
+
+
+def test_every_consistency_proof_of_small_trees_proves_that_and_nothing_else() -> None:
+    """All pairs up to 40; a hash changed, dropped or added, another old size or root: each is refused."""
+    leaves = entries(40)
+    roots = [naive.mth(leaves[:n]) for n in range(41)]
+    for new in range(1, 41):
+        for old in range(new + 1):
+            path = naive.subproof(old, leaves[:new]) if 0 < old < new else []
+            proof.check_consistency(old, roots[old], new, roots[new], path)
+            bad = [(old, bytes(32), new, roots[new], path), (old, roots[old], new, roots[new], [*path, bytes(32)])]
+            bad += [(old, roots[old], new, bytes(32), path)] if old else []
+            bad += [(old, roots[old], new, roots[new], path[:i] + path[i + 1 :]) for i in range(len(path))]
+            bad += [(old, roots[old], new, roots[new], [*path[:i], bytes(32), *path[i + 1 :]]) for i in range(len(path))]
+            bad += [(new + 1, roots[new], new, roots[new], path)]
+            for one in bad:
+                with pytest.raises(TamperError):
+                    proof.check_consistency(*one)
+
+
 @settings(max_examples=25, deadline=None)
 @given(size=st.integers(1, 700), step=st.integers(1, 300))
 def test_how_it_was_published_changes_no_file(size: int, step: int) -> None:

@@ -4,6 +4,7 @@ import pytest
 
 from services.audit.log.entry import Entry, Kind, Place, encode
 from services.audit.log.verify import Fault, verify_shard
+from shared.errors import TamperError
 from shared.notes.note import LocalSigner, vkey
 from tests.unit.services.audit.log.naive import Memory, MemoryHeads
 from tests.unit.services.audit.log.test_shard import KEYS, NAME, START, made, opened
@@ -131,3 +132,16 @@ async def test_an_empty_shard_verifies() -> None:
     await opened(store, MemoryHeads(START))
     assert list(store.files) == [f"{NAME}/checkpoint"]
     assert faults(store) == []
+
+
+@pytest.mark.parametrize("name", ["tile/0/001", "tile/entries/001", "tile/1/000.p/2"])
+def test_a_file_that_the_store_knows_to_be_hidden(blobs: Memory, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    get = blobs.get
+
+    def hiding(path: str) -> bytes:
+        if path == f"{NAME}/{name}":
+            raise TamperError("hidden")
+        return get(path)
+
+    monkeypatch.setattr(blobs, "get", hiding)
+    assert [f[:2] for f in named(blobs)] == [(name, "missing")]
