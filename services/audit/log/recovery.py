@@ -11,7 +11,7 @@ from services.audit.log.head import HeadState
 from services.audit.log.store import ShardStore
 from services.audit.log.tiles import Edge, load_edge
 from services.audit.log.tree import EMPTY_ROOT
-from shared.errors import TamperError
+from shared.errors import NotFoundError, TamperError
 from shared.notes.note import VaultSigner, verify_note
 
 
@@ -24,8 +24,16 @@ async def published(store: ShardStore, signer: VaultSigner) -> tuple[str | None,
 def furthest(store: ShardStore, head: HeadState, checkpoint: Checkpoint | None) -> Edge:
     """The edge of the largest tree that was promised. Reads tiles alone, so its cost does not grow with the log.
 
-    TamperError unless 1. what was published last and 2. what the head promised are both beginnings of it.
+    TamperError unless 1. what was published last and 2. what the head promised are both beginnings of it; and where a file of it is
+    gone, or the store is another one: what was durable once does not come back by waiting.
     """
+    try:
+        return _furthest(store, head, checkpoint)
+    except NotFoundError:
+        raise TamperError(f"{store.shard}: files of the tree that was promised are not in the store") from None
+
+
+def _furthest(store: ShardStore, head: HeadState, checkpoint: Checkpoint | None) -> Edge:
     size = max(head.size, checkpoint.size if checkpoint else 0)
     edge = load_edge(store.get, size)
     if checkpoint is not None:  # 1: what was signed last must be a beginning of what will be signed next

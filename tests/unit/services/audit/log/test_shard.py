@@ -151,3 +151,15 @@ async def test_what_witnesses_add_is_published_with_the_checkpoint() -> None:
     assert seen == [NAME, NAME]  # the empty tree, and the tree of three
     assert "witness.example" in blobs.files[f"{NAME}/checkpoint"].decode()
     assert size_of(blobs) == 3
+
+
+@pytest.mark.parametrize("lost", ["", "tile/0/001.p/44", "tile/entries/001.p/44"], ids=["another store", "a tile", "a bundle"])
+async def test_a_store_without_what_was_promised_is_no_place_to_go_on(lost: str) -> None:
+    blobs, heads = Memory(), MemoryHeads(START)
+    await (await opened(blobs, heads)).append(made(0, 300))
+    for name in [name for name in blobs.files if name.endswith(lost)]:
+        del blobs.files[name]
+    before = dict(blobs.files)
+    with pytest.raises(TamperError):
+        await opened(blobs, heads)
+    assert blobs.files == before, "nothing was signed, nothing was written"
