@@ -24,8 +24,8 @@ async def published(store: ShardStore, signer: VaultSigner) -> tuple[str | None,
 def furthest(store: ShardStore, head: HeadState, checkpoint: Checkpoint | None) -> Edge:
     """The edge of the largest tree that was promised. Reads tiles alone, so its cost does not grow with the log.
 
-    TamperError unless 1. what was published last and 2. what the head promised are both beginnings of it; and where a file of it is
-    gone, or the store is another one: what was durable once does not come back by waiting.
+    TamperError unless 1. what was published last and 2. what the head promised are both beginnings of it; and where
+    a file of it is gone, or the store is another one: what was durable once does not come back by waiting.
     """
     try:
         return _furthest(store, head, checkpoint)
