@@ -17,12 +17,12 @@ from services.audit.log.entry import parse as parse_entry
 from services.audit.log.run import Options
 from services.audit.log.seen import Seen
 from services.audit.log.sources import opened
-from services.audit.log.trust import Trust
+from services.audit.log.trust import Trust, keys_of
 from services.audit.receipts import receipt
 from services.audit.storage_cli import storage
 from shared.blobs import PosixStore
 from shared.errors import MalformedError, NotFoundError
-from shared.notes.tlogproof import verify_receipt
+from shared.notes.tlogproof import parse_receipt, verify_receipt
 
 app = typer.Typer(help="The log: verify it, prove one event, search it.", no_args_is_help=True)
 app.add_typer(index_cli.app)
@@ -101,7 +101,8 @@ def check(file: Path, keys: Keys = None, as_json: Json = False) -> None:
             text = file.read_text(encoding="utf-8")
         except UnicodeDecodeError:
             raise MalformedError("the receipt is not UTF-8") from None
-        proven = verify_receipt(text, _keys(keys, str(local_log())))
+        origin = parse_receipt(text).checkpoint.partition("\n")[0]
+        proven = verify_receipt(text, keys_of(origin, _keys(keys, str(local_log()))))
         entry = parse_entry(proven.entry)
     said = {"ok": True, "origin": proven.origin, "index": proven.index, "size": proven.size, "kind": entry.kind.name.lower(),
             "id": entry.header("ce_id"), "type": entry.header("ce_type"), "time": entry.header("ce_time")}  # fmt: skip

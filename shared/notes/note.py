@@ -24,7 +24,8 @@ from shared.keys.vault import Vault
 NOTE_BYTES_MAX = 16 * 1024 * 1024  # a certificate carries its receipts
 SIGNATURES_MAX = 64
 ED25519 = b"\x01"
-_NAME = re.compile(r"[^\s+]+")
+_NAME = re.compile(r"[^\s+\x00-\x1f\ud800-\udfff]+")
+_UNFIT = re.compile(r"[\x00-\x09\x0b-\x1f\ud800-\udfff]")  # control characters; half of a pair, which is no UTF-8
 _LINE = re.compile(r"— (?P<name>[^\s+]+) (?P<signature>[A-Za-z0-9+/]+={0,2})")
 
 
@@ -124,9 +125,9 @@ def _decode(text: str, what: str) -> bytes:
 
 
 def check_text(text: str) -> str:
-    """`text` if it may be signed: it ends in a newline and has no other control characters."""
-    if not text.endswith("\n") or any(ord(c) < 0x20 and c != "\n" for c in text):
-        raise MalformedError("note: the text does not end in a newline, or has control characters")
+    """`text` if it may be signed: it ends in a newline, has no other control characters, and can be written in UTF-8."""
+    if not text.endswith("\n") or _UNFIT.search(text):
+        raise MalformedError("note: the text does not end in a newline, or has characters that no note may have")
     return text
 
 
@@ -160,6 +161,7 @@ def split_note(note: str) -> tuple[str, list[tuple[str, bytes]]]:
     """(text, [(key name, key id ‖ signature)]). Raises MalformedError."""
     if len(note) > NOTE_BYTES_MAX:
         raise MalformedError("note: too large")
+    check_text(note)  # the lines of signatures too
     head, gap, tail = note.rpartition("\n\n")
     lines = tail.split("\n")
     if not gap or lines.pop() != "" or not lines or len(lines) > SIGNATURES_MAX:
@@ -173,15 +175,14 @@ def split_note(note: str) -> tuple[str, list[tuple[str, bytes]]]:
         if len(raw) < 5:
             raise MalformedError("note: a signature is too short")
         signatures.append((found["name"], raw))
-    return check_text(head + "\n"), signatures
+    return head + "\n", signatures
 
 
 def verify_note(note: str, vkeys: Sequence[str]) -> str:
     """The text of `note`, proven.
 
-    1. the note is well formed; 2. each line of a known key verifies (a wrong signature under a known key is never
-    passed
-    over); 3. at least one line was of a known key.
+    1. the note is well formed; 2. each line of a known key verifies (a wrong signature under a known key is never passed over);
+    3. at least one line was of a known key.
     """
     text, signatures = split_note(note)  # 1
     keys = {(key.name, key.id): key for key in map(parse_vkey, vkeys)}

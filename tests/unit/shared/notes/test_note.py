@@ -1,13 +1,14 @@
 """Signed notes: what is signed is what is read; every other spelling is refused."""
 
 import base64
+import contextlib
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.errors import MalformedError, TamperError
-from shared.notes.note import LocalSigner, parse_vkey, sign_note, verify_note, vkey
+from shared.notes.note import LocalSigner, parse_vkey, sign_note, split_note, verify_note, vkey
 
 SIGNER = LocalSigner("kept.local/customers", bytes(range(32)))
 KEY = vkey(SIGNER.name, SIGNER.public)
@@ -70,3 +71,68 @@ async def test_what_may_not_be_signed(text: str) -> None:
 def test_what_is_not_a_vkey(bad: str) -> None:
     with pytest.raises(MalformedError):
         parse_vkey(bad)
+
+
+PIECES = [
+    "\n",
+    "\n\n",
+    "— ",
+    "— kept.local/customers ",
+    "kept.local/customers",
+    "AAAAAAAA",
+    "Zm9v",
+    "=",
+    "+",
+    " ",
+    "\x00",
+    "\x1f",
+    "\ud800",
+    "\u2003",
+    "é",
+]
+ODD = st.lists(st.sampled_from(PIECES) | st.text(max_size=3), max_size=12).map("".join)
+
+
+def joined(text: str, signatures: list[tuple[str, bytes]]) -> str:
+    return text + "\n" + "".join(f"— {name} {base64.b64encode(raw).decode()}\n" for name, raw in signatures)
+
+
+@settings(max_examples=500)
+@given(ODD)
+def test_what_is_read_has_one_spelling_and_the_rest_is_refused(note: str) -> None:
+    with contextlib.suppress(MalformedError):
+        assert joined(*split_note(note)) == note
+    with contextlib.suppress(MalformedError, TamperError):
+        verify_note(note, [KEY])
+
+
+@given(ODD, st.integers(0, 200), st.integers(0, 3))
+async def test_a_good_note_with_something_put_in(piece: str, at: int, cut: int) -> None:
+    """Never another error than ours, and never another text under the same signature."""
+    good = await sign_note("a text\n\nof three lines\n", SIGNER)
+    note = good[:at] + piece + good[at + cut :]
+    with contextlib.suppress(MalformedError, TamperError):
+        assert verify_note(note, [KEY]) == "a text\n\nof three lines\n"
+        assert joined(*split_note(note)) == note
+
+
+@given(ODD)
+def test_a_vkey_has_one_spelling(text: str) -> None:
+    for one in (text, KEY + text, KEY[:20] + text + KEY[20:]):
+        with contextlib.suppress(MalformedError):
+            key = parse_vkey(one)
+            assert vkey(key.name, key.public) == one
+
+
+@pytest.mark.parametrize("name", ["a\x00b", "a\x1fb", "a b", "a\u2003b", "a+b", "\ud800", ""])
+async def test_names_that_no_key_may_have(name: str) -> None:
+    with pytest.raises(MalformedError):
+        split_note(f"text\n\n— {name} AAAAAAAA\n")
+
+
+async def test_sixteen_signatures_are_carried_and_sixty_five_are_not() -> None:
+    note = await sign_note("text\n", SIGNER)
+    line = "— witness.example " + base64.b64encode(b"\x04" * 76).decode() + "\n"
+    assert verify_note(note + line * 15, [KEY]) == "text\n"
+    with pytest.raises(MalformedError):
+        verify_note(note + line * 64, [KEY])

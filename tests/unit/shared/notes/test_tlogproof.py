@@ -1,8 +1,11 @@
 """Receipts against a naive tree: every leaf of every small tree proves itself, and nothing else."""
 
+import contextlib
 import hashlib
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from shared.errors import MalformedError, TamperError
 from shared.notes.note import LocalSigner, sign_note, vkey
@@ -99,3 +102,21 @@ async def test_sloppy_receipts_are_refused(change: tuple[str, str]) -> None:
 def test_the_hashes_are_those_of_rfc_6962() -> None:
     """The leaf of the empty entry, as certificate-transparency's own tests publish it."""
     assert leaf_hash(b"").hex() == "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d"
+
+
+ODD = st.lists(
+    st.sampled_from(
+        ["c2sp.org/tlog-proof@v1\n", "extra ", "index ", "0", "7", "\n", "\n\n", "AAAA", "A" * 43 + "=", "\ud800", " "]
+    ),
+    max_size=14,
+).map("".join)
+
+
+@settings(max_examples=500)
+@given(ODD)
+def test_what_is_read_has_one_spelling_and_the_rest_is_refused(text: str) -> None:
+    for one in (text, "c2sp.org/tlog-proof@v1\n" + text, "c2sp.org/tlog-proof@v1\nindex 0\n" + text):
+        with contextlib.suppress(MalformedError):
+            assert format_receipt(parse_receipt(one)) == one
+        with contextlib.suppress(MalformedError, TamperError):
+            verify_receipt(one, [KEY])

@@ -2,10 +2,12 @@
 
 import pytest
 
+from services.audit.log.checkpoint import Checkpoint
 from services.audit.log.entry import Entry, Kind, Place, encode
+from services.audit.log.tree import EMPTY_ROOT
 from services.audit.log.verify import Fault, verify_shard
 from shared.errors import TamperError
-from shared.notes.note import LocalSigner, vkey
+from shared.notes.note import LocalSigner, sign_note, vkey
 from tests.unit.services.audit.log.naive import Memory, MemoryHeads
 from tests.unit.services.audit.log.test_shard import KEYS, NAME, START, made, opened
 
@@ -145,3 +147,12 @@ def test_a_file_that_the_store_knows_to_be_hidden(blobs: Memory, monkeypatch: py
 
     monkeypatch.setattr(blobs, "get", hiding)
     assert [f[:2] for f in named(blobs)] == [(name, "missing")]
+
+
+async def test_another_shards_key_does_not_speak_for_this_one() -> None:
+    """The same secret key, as in Vault, under the name of another shard."""
+    store, other = Memory(), LocalSigner("kept.test/log/billing.events/1", bytes(32))
+    origin = f"kept.test/log/{NAME}"
+    store.files[f"{NAME}/checkpoint"] = (await sign_note(Checkpoint(origin, 0, EMPTY_ROOT).text(), other)).encode()
+    keys = [*KEYS, vkey(other.name, other.public)]
+    assert [f.kind for f in verify_shard(store, NAME, keys).faults] == ["checkpoint"]
