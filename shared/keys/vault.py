@@ -8,6 +8,7 @@ import asyncio
 import base64
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,6 +22,14 @@ BATCH_MAX = 450  # items per call: OpenBao refuses a JSON body with more than 10
 HEALTH_SECONDS = 1.0  # how old an answer about the seal may be before plaintext is served on it
 LOGIN_MARGIN = 0.5  # log in again when this share of the token's life is over
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class KeyVersion:
+    """One version of an Ed25519 signing key. `created`: RFC 3339, as Vault says it."""
+
+    public: bytes
+    created: str
 
 
 class Vault:
@@ -128,10 +137,15 @@ class Vault:
 
     async def public_keys(self, key: str) -> dict[int, bytes]:
         """version -> 32-byte Ed25519 public key, all versions Vault still has."""
+        return {version: one.public for version, one in (await self.key_versions(key)).items()}
+
+    async def key_versions(self, key: str) -> dict[int, KeyVersion]:
+        """Every version of a signing key that Vault still has."""
         answer = await self._call(lambda: self._client.read(f"transit/keys/{key}"))
         if answer is None:
             raise NotFoundError("no such signing key")
-        return {int(n): base64.b64decode(k["public_key"]) for n, k in answer["data"]["keys"].items()}
+        found: dict[str, dict[str, str]] = answer["data"]["keys"]
+        return {int(n): KeyVersion(base64.b64decode(k["public_key"]), k["creation_time"]) for n, k in found.items()}
 
     async def _batch(self, verb: str, key: str, items: list[dict[str, str]], field: str) -> list[str]:
         out: list[str] = []

@@ -13,7 +13,7 @@ import base64
 import binascii
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -40,13 +40,18 @@ class Signer(Protocol):
         ...
 
 
+OnVersion = Callable[[frozenset[int]], Awaitable[None]]  # the versions that the key has now
+
+
 class VaultSigner:
     """Signs in Vault: the private key never leaves it. The newest version of the key signs."""
 
-    def __init__(self, vault: Vault, key: str, name: str) -> None:
+    def __init__(self, vault: Vault, key: str, name: str, on_version: OnVersion | None = None) -> None:
+        """`on_version` is awaited before the first signature of a version is handed out: its public key is told first."""
         self.vault = vault
         self.key = key
         self._public: dict[int, bytes] = {}
+        self._on_version = on_version
         self.name = name
 
     async def sign(self, message: bytes) -> tuple[bytes, bytes]:
@@ -57,6 +62,8 @@ class VaultSigner:
         signed = await self.vault.sign_all(self.key, messages)
         if any(version not in self._public for version, _ in signed):
             self._public = await self.vault.public_keys(self.key)
+            if self._on_version is not None:
+                await self._on_version(frozenset(self._public))
         return [(self._public[version], signature) for version, signature in signed]
 
     async def vkeys(self) -> list[str]:

@@ -6,11 +6,12 @@ import logging
 from aiokafka import TopicPartition
 
 from services.audit.events import AlarmRaised
+from services.audit.log import validity
 from services.audit.log.checkpoint import Checkpoint
 from services.audit.log.head import Heads, HeadState
 from services.audit.log.recovery import published
 from services.audit.log.shard import Cosign, Shard
-from services.audit.log.store import KEYS, SHARDS, ShardStore
+from services.audit.log.store import KEYS, KEYS_JSON, SHARDS, ShardStore
 from shared.blobs import BlobStore
 from shared.keys.vault import Vault
 from shared.notes.note import VaultSigner
@@ -28,6 +29,7 @@ class Opener:
         self._blobs = blobs
         self._vault = vault
         self._cosign = cosign
+        self._told: frozenset[int] = frozenset()  # versions of the log's key that `keys` has
 
     async def open(self, partition: TopicPartition, start: int, end: int) -> Shard:
         """The shard of a partition in which the broker has the records [start, end). TamperError."""
@@ -63,14 +65,20 @@ class Opener:
         return await Shard.open(head, ShardStore(self._blobs, head.shard), self.heads, self._signer(head.shard), self._cosign)
 
     def _signer(self, shard: str) -> VaultSigner:
-        return VaultSigner(self._vault, LOG_KEY, f"{self._log_name}/{shard}")
+        return VaultSigner(self._vault, LOG_KEY, f"{self._log_name}/{shard}", self._tell)
+
+    async def _tell(self, versions: frozenset[int]) -> None:
+        """After a rotation: whoever reads a checkpoint of the new version finds its key published already."""
+        if not versions <= self._told:
+            await self.list()
 
     async def list(self) -> None:
         """Write the list of shards, and of the keys that verify them."""
         # Every shard there ever was: one that is stopped, or whose topic is gone, must not escape verification.
         shards = await self.heads.shards()
-        vkeys: list[str] = []
-        for shard in shards:
-            vkeys += await self._signer(shard).vkeys()
+        versions = await self._vault.key_versions(LOG_KEY)
+        keys = [one for shard in shards for one in validity.of(f"{self._log_name}/{shard}", versions)]
         await asyncio.to_thread(self._blobs.replace, SHARDS, "".join(f"{s}\n" for s in shards).encode())
-        await asyncio.to_thread(self._blobs.replace, KEYS, "".join(f"{k}\n" for k in vkeys).encode())
+        await asyncio.to_thread(self._blobs.replace, KEYS, "".join(f"{one.vkey}\n" for one in keys).encode())
+        await asyncio.to_thread(self._blobs.replace, KEYS_JSON, validity.encode(keys))
+        self._told = frozenset(versions)

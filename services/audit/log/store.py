@@ -10,6 +10,7 @@ from shared.errors import NotFoundError, TamperError
 
 SHARDS = "shards"
 KEYS = "keys"
+KEYS_JSON = "keys.json"  # the same, with the time from and until which each signs
 Files = list[tuple[str, bytes]]  # paths from the store's root, and what is to be written there
 
 

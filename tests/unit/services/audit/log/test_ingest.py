@@ -1,5 +1,6 @@
 """One stopped shard neither hides nor stops the others."""
 
+import json
 from typing import Any, cast
 
 from aiokafka import TopicPartition
@@ -9,12 +10,12 @@ from services.audit.log.opening import Opener
 from services.audit.log.partitions import Partitions
 from services.audit.log.shard import Shard
 from services.audit.log.slots import WHOLE
-from services.audit.log.store import SHARDS
+from services.audit.log.store import KEYS, KEYS_JSON, SHARDS
 from services.audit.log.stream import Stream
 from services.audit.log.tree import EMPTY_ROOT
 from shared.bus.event import Event
 from shared.errors import ConflictError, TamperError
-from shared.keys.vault import Vault
+from shared.keys.vault import KeyVersion, Vault
 from tests.unit.services.audit.log.naive import Memory
 
 
@@ -33,8 +34,8 @@ class _Heads:
 
 
 class _Vault:
-    async def public_keys(self, key: str) -> dict[int, bytes]:
-        return {1: bytes(32)}
+    async def key_versions(self, key: str) -> dict[int, KeyVersion]:
+        return {1: KeyVersion(bytes(32), "2026-01-01T00:00:00Z"), 2: KeyVersion(bytes(31) + b"\1", "2027-01-01T00:00:00Z")}
 
 
 class _Stream:
@@ -50,6 +51,16 @@ async def test_every_shard_ever_begun_is_listed() -> None:
     blobs = Memory()
     await _opener(blobs, _Heads()).list()
     assert blobs.get(SHARDS) == b"a/0\na~2/0\nb/0\n"
+
+
+async def test_each_key_says_from_and_until_when_it_signs() -> None:
+    blobs = Memory()
+    await _opener(blobs, _Heads()).list()
+    said = json.loads(blobs.get(KEYS_JSON))
+    assert [one["vkey"] for one in said] == blobs.get(KEYS).decode().split()
+    assert [(one["name"], one["valid_from"][:4], (one["valid_until"] or "")[:4]) for one in said] == [
+        (f"kept.test/log/{shard}", *years) for shard in ("a/0", "a~2/0", "b/0") for years in (("2026", "2027"), ("2027", ""))
+    ]
 
 
 async def test_tampering_stops_its_shard_alone_and_is_told_once() -> None:
