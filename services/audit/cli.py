@@ -5,22 +5,26 @@ Exit codes: 0 whole, 1 faults, 2 the log, the receipt or an argument can't be re
 
 import json
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from services.audit.index import cli as index_cli
+from services.audit.log import validity
 from services.audit.log import verify as checks
 from services.audit.log.cli import given_checkpoint, run, show, told
 from services.audit.log.entry import parse as parse_entry
 from services.audit.log.run import Options
 from services.audit.log.seen import Seen
 from services.audit.log.sources import opened
+from services.audit.log.store import KEYS_JSON
 from services.audit.log.trust import Trust, keys_of
 from services.audit.receipts import receipt
 from services.audit.storage_cli import storage
 from shared.blobs import PosixStore
+from shared.cli import show as table
 from shared.errors import MalformedError, NotFoundError
 from shared.notes.tlogproof import parse_receipt, verify_receipt
 
@@ -89,6 +93,23 @@ def verify(
         )
         report = run(where, trust, options, as_json)
     show(report, as_json, own_keys=keys is None)
+
+
+@app.command("keys")
+def list_keys(directory: Dir = None, url: Url = "", bucket: Bucket = "", as_json: Json = False) -> None:
+    """The keys that the log publishes, and from and until when each signs (--json: the vkeys too)."""
+    with told(as_json):
+        found = validity.parse(opened(_where(directory, url, bucket)).get(KEYS_JSON))
+        short = [
+            {
+                "key": one.vkey.split("+")[1],
+                "from": one.valid_from[:16],
+                "until": (one.valid_until or "")[:16],
+                "name": one.name,
+            }
+            for one in found
+        ]
+        table(as_json, [asdict(one) for one in found] if as_json else short, empty="No keys.")
 
 
 @app.command()

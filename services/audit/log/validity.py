@@ -8,8 +8,11 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
+from pydantic import TypeAdapter
+
+from shared.errors import MalformedError
 from shared.keys.vault import KeyVersion
-from shared.notes.note import vkey
+from shared.notes.note import parse_vkey, vkey
 
 
 @dataclass(frozen=True)
@@ -22,11 +25,25 @@ class Valid:
     valid_until: str | None
 
 
+_KEYS = TypeAdapter(list[Valid])
+
+
 def of(name: str, versions: Mapping[int, KeyVersion]) -> list[Valid]:
     """The versions of a key, oldest first, under `name`."""
     order = [versions[number] for number in sorted(versions)]
     ends = [one.created for one in order[1:]] + [None]
     return [Valid(name, vkey(name, one.public), one.created, end) for one, end in zip(order, ends, strict=True)]
+
+
+def parse(raw: bytes) -> list[Valid]:
+    """The keys of the file. MalformedError where it is another's: a vkey that is none, or of another name."""
+    try:
+        found = _KEYS.validate_json(raw)
+    except ValueError:
+        raise MalformedError("keys.json is not a list of keys with their times") from None
+    if any(parse_vkey(one.vkey).name != one.name for one in found):
+        raise MalformedError("keys.json has a key under another name")
+    return found
 
 
 def encode(keys: Sequence[Valid]) -> bytes:

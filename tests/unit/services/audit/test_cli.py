@@ -7,6 +7,8 @@ import pytest
 from typer.testing import CliRunner
 
 from services.audit.cli import app
+from services.audit.log.validity import encode, of, parse
+from shared.keys.vault import KeyVersion
 from tests.unit.services.audit.log.naive import Memory, MemoryHeads
 from tests.unit.services.audit.log.test_shard import KEYS, NAME, START, made, opened
 
@@ -49,3 +51,21 @@ def test_a_shard_struck_from_the_list_is_found_and_still_verified(root: Path) ->
 
 def test_no_log_there(tmp_path: Path) -> None:
     assert verified(tmp_path)[0] == 2
+
+
+def test_the_keys_with_their_times(root: Path) -> None:
+    versions = {n: KeyVersion(bytes([n]) * 32, f"202{n}-01-01T00:00:00Z") for n in (1, 2)}
+    (root / "keys.json").write_bytes(encode(of("kept.test/log/a/0", versions)))
+    done = CliRunner().invoke(app, ["keys", "--dir", str(root), "--json"])
+    said = json.loads(done.stdout)
+    assert [(one["valid_from"][:4], one["valid_until"]) for one in said] == [("2021", "2022-01-01T00:00:00Z"), ("2022", None)]
+    assert parse((root / "keys.json").read_bytes()) == of("kept.test/log/a/0", versions)
+
+
+@pytest.mark.parametrize(
+    "junk", ["", "{}", "[1]", '[{"name": "a"}]', '[{"name": "a", "vkey": 5, "valid_from": "", "valid_until": null}]']
+)
+def test_keys_that_cannot_be_read(root: Path, junk: str) -> None:
+    (root / "keys.json").write_text(junk)
+    done = CliRunner().invoke(app, ["keys", "--dir", str(root), "--json"])
+    assert (done.exit_code, json.loads(done.stdout)["code"]) == (2, "malformed")
