@@ -64,7 +64,8 @@ def _where_to_look(story: Story, seconds: float) -> None:
         ("/backups", "backups and drills (michael)"),
         ("/log/shards", "the log, for any C2SP client"),
     ):
-        story.console.print(f"  {origin}{path:<12} {what}")
+        story.console.print(f"  {origin}{path:<12} {what}", soft_wrap=True)
     story.console.print(
-        "\nSign in at /signin with what [bold]kept demo code jane[/] prints; stop everything with [bold]kept down[/]."
+        "\nSign in at /signin with what [bold]kept demo code jane[/] prints; stop everything with [bold]kept down[/].",
+        soft_wrap=True,
     )

@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -15,8 +16,6 @@ from typing import Any, TypeVar
 
 import httpx
 from rich.console import Console
-from rich.padding import Padding
-from rich.text import Text
 
 from deploy.local import environment
 from deploy.local import ports as port_file
@@ -124,6 +123,22 @@ def _why(answer: httpx.Response) -> str:
         return ""
 
 
+def indented(text: str, width: int | None) -> list[str]:
+    """Lines set in by three, wrapped between words to `width` columns; as they are where nobody said how wide (a pipe, a file).
+
+    What has no space in it, a path or an id, is never broken: it must be there to be copied.
+    """
+    found: list[str] = []
+    for line in text.splitlines():
+        margin = " " * (3 + len(line) - len(line.lstrip()))
+        whole = margin + line.strip()
+        found += [whole] if width is None else textwrap.wrap(
+            line.strip(), width, initial_indent=margin, subsequent_indent=margin + "  ", break_long_words=False,
+            break_on_hyphens=False,
+        )  # fmt: skip
+    return found
+
+
 @dataclass
 class Story:
     stage: Stage
@@ -133,4 +148,6 @@ class Story:
     luis_known: bool = True
 
     def say(self, text: str) -> None:
-        self.console.print(Padding(Text(text), (0, 0, 0, 3)))
+        width = self.console.width if self.console.is_terminal else None
+        for line in indented(text, width):
+            self.console.print(line, markup=False, soft_wrap=True)
