@@ -1,0 +1,155 @@
+"""Starting the local platform where things go wrong: one clear line, an exit code, and nothing lost."""
+
+import json
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from deploy.local import control
+from deploy.local.errors import Exit
+from deploy.local.state import REPOSITORY, State
+from tests.support.platform import Platform, free_port, seed
+from tests.support.staff import signed_in
+
+pytestmark = pytest.mark.platform
+KILLS = 4  # how often a first start is killed before it may finish
+SEED = int(os.environ.get("KEPT_CHAOS_SEED") or random.SystemRandom().randrange(10**6))
+
+
+@contextmanager
+def fresh() -> Iterator[State]:
+    """A state of its own, on a port of its own; stopped and removed at the end."""
+    root = Path(tempfile.mkdtemp(prefix="kept-local-"))
+    root.chmod(0o711)
+    try:
+        yield State(root)
+    finally:
+        control.stop(State(root))
+        shutil.rmtree(root, ignore_errors=True)
+
+
+def kept(state: State, *words: str, port: int, **environment: str) -> "subprocess.CompletedProcess[str]":
+    done = subprocess.run(
+        [sys.executable, "-m", "deploy.cli", *words], cwd=REPOSITORY, capture_output=True, text=True, timeout=300,
+        env={**os.environ, "KEPT_STATE": str(state.root), "KEPT_PORT": str(port), **environment},
+    )  # fmt: skip
+    assert "Traceback" not in done.stdout + done.stderr
+    return done
+
+
+def family(state: State) -> list[psutil.Process]:
+    """The supervisor and everything it started."""
+    found = []
+    for file in [state.pid, *state.run.glob("*.pid")]:
+        process = control.processes.alive(file)
+        if process is not None:
+            found += [process, *process.children(recursive=True)]
+    return list(dict.fromkeys(found))
+
+
+def kill_all(state: State) -> None:
+    for process in family(state):
+        try:
+            process.send_signal(signal.SIGKILL)
+        except psutil.NoSuchProcess:
+            continue
+    psutil.wait_procs(family(state), timeout=10)
+
+
+def customers_of(platform: Platform) -> set[str]:
+    """Everybody whom Nancy sees: all of them."""
+    with signed_in(platform, "nancy") as nancy:
+        page = nancy.get("/api/customers", params={"limit": 200}).raise_for_status().json()
+    return {one["id"] for one in page["items"]}
+
+
+def test_a_first_start_killed_at_any_instant_is_finished_by_the_next() -> None:
+    print(f"KEPT_CHAOS_SEED={SEED}")
+    chance, port = random.Random(SEED), free_port()
+    with fresh() as state:
+        for _ in range(KILLS):
+            starting = subprocess.Popen(
+                [sys.executable, "-m", "deploy.cli", "up"], cwd=REPOSITORY, stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL, env={**os.environ, "KEPT_STATE": str(state.root), "KEPT_PORT": str(port)},
+            )  # fmt: skip
+            with pytest.raises(subprocess.TimeoutExpired):
+                starting.wait(chance.uniform(1.0, 12.0))
+            starting.kill()
+            starting.wait(10)
+            kill_all(state)
+        done = kept(state, "up", port=port)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert kept(state, "status", port=port).returncode == 0
+
+
+def test_a_port_that_is_taken() -> None:
+    with fresh() as state, socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        done = kept(state, "up", port=port)
+        assert done.returncode == Exit.PORT_TAKEN
+        assert done.stderr.strip().splitlines()[-1].startswith(f"port {port} is taken by another program")
+        assert family(state) == []
+
+
+def test_a_second_start_and_then_everything_killed() -> None:
+    port = free_port()
+    with fresh() as state:
+        assert kept(state, "up", port=port).returncode == 0
+        platform = Platform(state)
+        seed(platform)
+        before = customers_of(platform)
+        assert len(before) == 59
+        second = kept(state, "up", port=port)
+        assert second.returncode == Exit.ALREADY_RUNNING and "already running" in second.stderr
+        assert kept(state, "status", port=port).returncode == 0, "the second start left the first alone"
+        kill_all(state)
+        assert kept(state, "status", port=port).returncode == Exit.NOT_RUNNING
+        assert kept(state, "up", port=port).returncode == 0
+        assert customers_of(platform) == before
+        assert kept(state, "audit", "verify", port=port).returncode == 0
+
+
+def test_without_a_jvm_the_small_broker_takes_its_place_and_says_so(tmp_path: Path) -> None:
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for directory in os.environ["PATH"].split(os.pathsep):  # everything but java and mvn
+        for program in Path(directory).glob("*") if Path(directory).is_dir() else ():
+            if program.name not in ("java", "mvn") and not (tools / program.name).exists():
+                (tools / program.name).symlink_to(program)
+    port = free_port()
+    with fresh() as state:
+        done = kept(state, "up", port=port, PATH=str(tools), JAVA_HOME="")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "Tansu" in done.stdout, "said in one line at the start"
+        platform = Platform(state)
+        seed(platform)
+        logged(platform, "kept.customers/")
+        platform.kill("kafka")  # it forgets everything: the outboxes have what they sent
+        logged(platform, "kept.customers~2/")
+
+
+def logged(platform: Platform, shards: str) -> None:
+    """Waits until the events of all customers are in `shards`, and the whole log verifies."""
+    until = time.monotonic() + 120
+    while time.monotonic() < until:
+        done = platform.kept("audit", "verify", "--json")
+        found = json.loads(done.stdout) if done.stdout.startswith("{") else {}
+        sizes = [one["size"] for one in found.get("shards", ()) if one["shard"].startswith(shards)]
+        if done.returncode == 0 and sum(sizes) >= 59:
+            return
+        time.sleep(1)
+    raise AssertionError(f"not in the log within 2 minutes: {done.stdout[:2000]}")
