@@ -32,14 +32,14 @@ def stop(process: psutil.Process, how: signal.Signals, seconds: float) -> bool:
         process.send_signal(how)
     except psutil.NoSuchProcess:
         return True
-    _, left = psutil.wait_procs([process], timeout=seconds)
-    asked = not left
-    for survivor in [*left, *(child for child in children if child.is_running())]:
+    asked = wait_gone(process, seconds)
+    for survivor in [*([] if asked else [process]), *(child for child in children if child.is_running())]:
         try:
             survivor.kill()
         except psutil.NoSuchProcess:
             continue
-    psutil.wait_procs([process, *children], timeout=5)
+    for member in [process, *children]:
+        wait_gone(member, 5)
     return asked
 
 
@@ -60,9 +60,17 @@ def memory_bytes(process: psutil.Process) -> int:
 
 
 def wait_gone(process: psutil.Process, seconds: float) -> bool:
+    """Whether it ended in time. One that ended and whose parent does not ask for its status (a zombie) has ended."""
     deadline = time.monotonic() + seconds
-    while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+    while _runs(process):
         if time.monotonic() > deadline:
             return False
-        time.sleep(0.1)
+        time.sleep(0.05)
     return True
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
