@@ -103,6 +103,11 @@ class Work:
         self._refuse(action, resource, None, ())
         return NotFoundError()
 
+    def forbidden(self, action: str, resource: Resource, detail: str) -> NotAllowedError:
+        """The answer where a rule beyond the policies says no; told like theirs."""
+        self._refuse(action, resource, None, ())
+        return NotAllowedError(detail)
+
     def _decision(self, action: str, resource: Resource, context: dict[str, object]) -> Decision:
         if self.purpose is not None:
             context.setdefault("purpose", self.purpose)

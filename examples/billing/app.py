@@ -69,7 +69,7 @@ class Billing:
 
     async def erase(self, subject: str) -> Forgotten:
         """The address goes from every invoice; the rest stays as long as tax law says."""
-        fields = sum(bool(one[name]) for one in self._of(subject) for name in ADDRESS) if subject not in self._erased else 0
+        fields = sum(bool(one[name]) for one in self._of(subject) for name in ADDRESS)  # asked again, the same answer again
         self._erased.add(subject)
         kept = [Kept(what="invoices without the address", reason=TAX_LAW)] if self._of(subject) else []
         return Forgotten(fields=fields, key_version=0, kept=kept)

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from shared.bus.event import Event
 
-How = Literal["search", "proof", "entry", "export", "tail", "status"]
+How = Literal["search", "proof", "tail"]
 LEDGER_SHARDS_MAX = 200  # in one event; more take several
 
 
@@ -54,15 +54,6 @@ class LedgerRecorded(Event, type="kept.audit.ledger.recorded.v1"):
 
     def key(self) -> str:
         return "ledger"
-
-
-class TrailRefused(Event, type="kept.audit.trail.refused.v1"):
-    """Somebody who may not read the audit trail tried to."""
-
-    how: How
-
-    def key(self) -> str:
-        return "trail"
 
 
 class TailEnded(Event, type="kept.audit.tail.ended.v1"):

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete
 
 from services.audit.index.actions import looks_at
 from services.audit.index.tables import Known
@@ -13,7 +13,7 @@ from shared.bus.consumer import Handlers
 from shared.bus.envelope import Envelope
 from shared.errors import NotFoundError, UnavailableError
 from shared.holder.contract import Attest, Attested, Category, Forgotten, Kept
-from shared.holder.sdk import Found, Holder
+from shared.holder.sdk import Found, Holder, found_by
 from shared.work import Work
 
 
@@ -22,11 +22,7 @@ class AuditHolder(Holder):
 
     async def locate(self, w: Work, locators: Sequence[str]) -> list[Found]:
         """By the locators that events carried."""
-        mine = select(Known.subject).where(Known.locator.in_(locators))
-        rows = await w.session.execute(
-            select(Known.subject, func.array_agg(Known.locator)).where(Known.subject.in_(mine)).group_by(Known.subject)
-        )
-        return [Found(subject, known) for subject, known in rows]
+        return await found_by(w, locators, Known.subject, Known.locator)
 
     async def collect(self, w: Work, subject: str) -> list[Category]:
         looks = [

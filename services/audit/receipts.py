@@ -7,16 +7,15 @@ from services.audit.log import paths, proof
 from services.audit.log.store import ShardStore
 from shared.blobs import BlobStore
 from shared.errors import NotFoundError
-from shared.notes.tlogproof import Receipt, checkpoint_head, format_receipt
+from shared.notes.tlogproof import Receipt, format_receipt
 from shared.work import Work
 
 
 def receipt(blobs: BlobStore, shard: str, index: int) -> str:
     """The receipt of leaf `index`. NotFoundError while no published checkpoint covers it."""
     store = ShardStore(blobs, shard)
-    note = store.checkpoint()
-    size = 0 if note is None else checkpoint_head(note.partition("\n\n")[0] + "\n")[1]
-    if note is None or index >= size:
+    note, size = store.published()
+    if index >= size:
         raise NotFoundError("no published checkpoint covers the event yet")
     entry = store.entries(index // paths.WIDTH, size)[index % paths.WIDTH]
     path = proof.inclusion(store.nodes(size), index)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 
 from services.customers.events import RecordsViewed
@@ -12,7 +12,7 @@ from services.customers.records.actions import FIELDS, opened
 from services.customers.records.tables import Customer, CustomerLocator, ForgottenNumber
 from shared.clock import rfc3339
 from shared.holder.contract import Category, Kept
-from shared.holder.sdk import Forgotten, Found, Holder
+from shared.holder.sdk import Forgotten, Found, Holder, found_by
 from shared.work import Work
 
 KEPT = [
@@ -34,13 +34,7 @@ class CustomersHolder(Holder):
 
     async def locate(self, w: Work, locators: Sequence[str]) -> list[Found]:
         """Every customer with one of these."""
-        mine = select(CustomerLocator.customer_id).where(CustomerLocator.locator.in_(locators))
-        rows = await w.session.execute(
-            select(CustomerLocator.customer_id, func.array_agg(CustomerLocator.locator))
-            .where(CustomerLocator.customer_id.in_(mine))
-            .group_by(CustomerLocator.customer_id)
-        )
-        return [Found(subject, known) for subject, known in rows]
+        return await found_by(w, locators, CustomerLocator.customer_id, CustomerLocator.locator)
 
     async def collect(self, w: Work, subject: str) -> list[Category]:
         """Everything held, with purpose, basis, retention and recipients. A reading like any other: it is told."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, select
 
 from services.identity.accounts.tables import User, UserLocator
 from services.identity.factors.tables import Factor
@@ -10,7 +10,7 @@ from services.identity.sessions.actions import end_all
 from services.identity.sessions.tables import Session
 from shared.clock import rfc3339
 from shared.holder.contract import Category, Kept
-from shared.holder.sdk import Forgotten, Found, Holder
+from shared.holder.sdk import Forgotten, Found, Holder, found_by
 from shared.work import Work
 
 
@@ -21,13 +21,7 @@ class IdentityHolder(Holder):
 
     async def locate(self, w: Work, locators: Sequence[str]) -> list[Found]:
         """Every user with one of these."""
-        mine = select(UserLocator.user_id).where(UserLocator.locator.in_(locators))
-        rows = await w.session.execute(
-            select(UserLocator.user_id, func.array_agg(UserLocator.locator))
-            .where(UserLocator.user_id.in_(mine))
-            .group_by(UserLocator.user_id)
-        )
-        return [Found(subject, known) for subject, known in rows]
+        return await found_by(w, locators, UserLocator.user_id, UserLocator.locator)
 
     async def collect(self, w: Work, subject: str) -> list[Category]:
         user = await w.session.get(User, subject)

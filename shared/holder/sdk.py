@@ -6,6 +6,9 @@ Every verb runs in one transaction with its answer, through the inbox: asked twi
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
+from sqlalchemy import func, select
+from sqlalchemy.orm import InstrumentedAttribute
+
 from shared.bus.consumer import Handlers
 from shared.bus.envelope import Envelope
 from shared.holder.answers import collected, erased, located
@@ -20,7 +23,7 @@ from shared.holder.contract import (
 from shared.notes.note import Signer
 from shared.work import Work
 
-__all__ = ["Forgotten", "Found", "Holder", "attach"]
+__all__ = ["Forgotten", "Found", "Holder", "attach", "found_by"]
 
 
 class Holder(ABC):
@@ -39,6 +42,15 @@ class Holder(ABC):
     @abstractmethod
     async def erase(self, w: Work, subject: str, request_id: str) -> Forgotten:
         """Forget `subject`: shred the key, delete index rows. Idempotent."""
+
+
+async def found_by(
+    w: Work, locators: Sequence[str], subject: InstrumentedAttribute[str], locator: InstrumentedAttribute[str]
+) -> list[Found]:
+    """Everybody whom one of `locators` leads to in a table of (`subject`, `locator`), each with all of theirs."""
+    mine = select(subject).where(locator.in_(locators))
+    rows = await w.session.execute(select(subject, func.array_agg(locator)).where(subject.in_(mine)).group_by(subject))
+    return [Found(one, known) for one, known in rows]
 
 
 def attach(handlers: Handlers, holder: Holder, signer: Signer) -> None:

@@ -27,7 +27,7 @@ def test_an_import_sent_again_is_answered_as_the_first_time(platform: Platform) 
 
 def test_an_approval_is_asked_for_once(platform: Platform) -> None:
     with signed_in(platform, "jane") as jane:
-        asked = {"action": "export", "resource": f"once-{uuid4().hex}"}
+        asked = {"action": "export", "resource": f"bak_{uuid4().hex}"}
         key = {"Idempotency-Key": str(uuid4())}
         first, again = (jane.post("/api/identity/approvals", json=asked, headers=key) for _ in range(2))
         assert first.status_code == again.status_code == 201 and first.json() == again.json()

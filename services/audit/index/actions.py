@@ -1,36 +1,21 @@
 """What can be asked of the trail. Reading it is itself an event, and so is being refused."""
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from datetime import UTC
 from typing import Any
 
 from sqlalchemy import Select, func, select, tuple_
 
-from services.audit.events import How, TrailRefused, TrailViewed
+from services.audit.events import How, TrailViewed
 from services.audit.index.model import Cursor, Filters, Row, cursor_of
 from services.audit.index.tables import About, Indexed
-from shared.access.actor import Actor
 from shared.access.decide import Resource
-from shared.errors import NotAllowedError
 from shared.http.paging import Page
-from shared.work import Door, Work
+from shared.work import Work
 
 PAGE, PAGE_MAX = 50, 500
 PURPOSE = "audit"
 TRAIL = Resource("AuditTrail", "trail", {})
-
-
-@asynccontextmanager
-async def reading(door: Door, actor: Actor, how: How) -> AsyncIterator[Work]:
-    """A transaction in which the trail is read; who may not do `how` is told of in an event of its own."""
-    try:
-        async with door.begin(actor, PURPOSE) as w:
-            yield w
-    except NotAllowedError:
-        async with door.begin(actor, PURPOSE) as w:
-            w.publish(TrailRefused(how=how))
-        raise
 
 
 async def search(w: Work, filters: Filters, cursor: str | None = None, limit: int = PAGE) -> Page[Row]:

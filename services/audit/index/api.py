@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, PlainTextResponse
 
 from services.audit.index import actions, opening
-from services.audit.index.actions import PAGE, PAGE_MAX, TRAIL, reading
+from services.audit.index.actions import PAGE, PAGE_MAX, PURPOSE, TRAIL
 from services.audit.index.model import Filters, Row, filters_of
 from services.audit.index.pages import link, shown, words
 from services.audit.receipts import receipt_of
@@ -50,33 +50,33 @@ def router(wired: Wired) -> APIRouter:
     async def events(http: Request, actor: CurrentActor, cursor: str = "", limit: Limit = PAGE) -> Page[Row]:
         """A page of events, newest first; `cursor` goes on from the last page."""
         filters = asked(http)
-        async with reading(wired.door, actor, "search") as w:
+        async with wired.door.begin(actor, PURPOSE) as w:
             return await actions.search(w, filters, cursor or None, limit)
 
     @routes.get("/api/audit/subjects/{subject}/looks", openapi_extra=ASKED)
     async def looks_at(http: Request, actor: CurrentActor, subject: str, cursor: str = "", limit: Limit = PAGE) -> Page[Row]:
         """Who looked at this person: every reading of their personal data, newest first."""
         filters = filters_of({**_given(http), "subject": subject, "looks": "true"})
-        async with reading(wired.door, actor, "search") as w:
+        async with wired.door.begin(actor, PURPOSE) as w:
             return await actions.search(w, filters, cursor or None, limit)
 
     @routes.get("/api/audit/actors/{who}/looks", openapi_extra=ASKED)
     async def looks_by(http: Request, actor: CurrentActor, who: str, cursor: str = "", limit: Limit = PAGE) -> Page[Row]:
         """What this actor saw: every reading of personal data by them, newest first."""
         filters = filters_of({**_given(http), "actor": who, "looks": "true"})
-        async with reading(wired.door, actor, "search") as w:
+        async with wired.door.begin(actor, PURPOSE) as w:
             return await actions.search(w, filters, cursor or None, limit)
 
     @routes.get("/api/audit/events/{event_id}")
     async def entry(actor: CurrentActor, event_id: str, opened: bool = False) -> dict[str, Any]:
         """The whole entry of an event, as the log has it; `opened`: what is sealed in it too, for the few who may."""
-        async with reading(wired.door, actor, "entry") as w:
+        async with wired.door.begin(actor, PURPOSE) as w:
             return await opening.entry_of(w, wired.blobs, event_id, opened=opened)
 
     @routes.get("/api/audit/events/{event_id}/proof", response_class=PlainTextResponse)
     async def proof(actor: CurrentActor, event_id: str) -> PlainTextResponse:
         """A c2sp.org/tlog-proof@v1 receipt. 404 until a published checkpoint covers the event."""
-        async with reading(wired.door, actor, "proof") as w:
+        async with wired.door.begin(actor, PURPOSE) as w:
             decision = w.decide("search", TRAIL)
             text = await receipt_of(w, wired.blobs, event_id)
             actions.seen(w, "proof", Filters(), 1, decision.policy_ids)
@@ -85,7 +85,7 @@ def router(wired: Wired) -> APIRouter:
     @routes.get("/api/audit/status")
     async def status(actor: CurrentActor) -> dict[str, Any]:
         """Whether every shard is being written and indexed, and what stopped one."""
-        async with reading(wired.door, actor, "status") as w:
+        async with wired.door.begin(actor, PURPOSE) as w:
             w.decide("status", TRAIL)
         return {
             "ready": wired.ingest.ready,
@@ -109,7 +109,7 @@ def page(wired: Wired) -> APIRouter:
             filters = filters_of(given)
         except InvalidInputError as error:
             wrong = error.field
-        async with reading(wired.door, actor, "search") as w:
+        async with wired.door.begin(actor, PURPOSE) as w:
             w.decide("search", TRAIL)
             alarms = await actions.newest(w, ALARM, ALARMS_SHOWN)
             ledger = await actions.newest(w, LEDGER, 1)

@@ -15,7 +15,6 @@ from services.audit.receipts import receipt
 from shared.access.actor import Actor
 from shared.access.grants import Grant
 from shared.blobs import BlobStore
-from shared.errors import NotAllowedError
 from shared.work import Door, Work
 
 ALONE_ROWS_MAX = 10_000
@@ -31,9 +30,10 @@ async def begin(w: Work, filters: Filters, form: Format, receipts: bool, grant: 
     if grant is not None:
         await w.spend(grant)
     elif rows > ALONE_ROWS_MAX:
-        raise NotAllowedError(
+        said = (
             f"more than {ALONE_ROWS_MAX} rows take two others who agree (an approval for export of {RESOURCE}); or ask for less"
         )
+        raise w.forbidden("export", TRAIL, said)
     w.publish(
         TrailExported(
             subject=filters.subject or None, filters=filters.shown(), format=form, receipts=receipts, rows=rows,

@@ -11,7 +11,6 @@ from services.audit.log.entry import Entry, Kind, parse
 from services.audit.log.store import ShardStore
 from shared.blobs import BlobStore
 from shared.errors import NotFoundError
-from shared.notes.tlogproof import checkpoint_head
 from shared.work import Work
 
 
@@ -38,8 +37,7 @@ async def entry_of(w: Work, blobs: BlobStore, ce_id: str, *, opened: bool) -> di
 
 
 def _entry(store: ShardStore, index: int) -> Entry:
-    note = store.checkpoint()
-    size = 0 if note is None else checkpoint_head(note.partition("\n\n")[0] + "\n")[1]
+    size = store.published()[1]
     if index >= size:
         raise NotFoundError("no published checkpoint covers the event yet")
     return parse(store.whole(store.entries(index // paths.WIDTH, size)[index % paths.WIDTH]))

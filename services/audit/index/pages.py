@@ -85,7 +85,6 @@ NAMES = {
     "audit.ledger.recorded": ("shards vouched for one another", "分片相互见证"),
     "audit.tail.ended": ("stopped watching the trail", "结束实时查看"),
     "audit.trail.exported": ("exported the audit trail", "导出审计记录"),
-    "audit.trail.refused": ("was refused the audit trail", "被拒绝查看审计记录"),
     "audit.trail.viewed": ("searched the audit trail", "查询审计记录"),
     "backup.drill.failed": ("backup drill failed", "备份演练失败"),
     "backup.drill.passed": ("backup drill passed", "备份演练通过"),
@@ -115,6 +114,8 @@ NAMES = {
     "identity.user.created": ("account created", "新建账户"),
 }
 
+REFUSED = ("was refused access", "访问被拒")  # by any service
+
 
 def words(lang: str) -> SimpleNamespace:
     return SimpleNamespace(**WORDS["zh" if lang == "zh" else "en"])
@@ -134,7 +135,7 @@ class Shown:
 
 def shown(row: Row, lang: str) -> Shown:
     name = row.type.removeprefix("kept.").rpartition(".v")[0]
-    known = NAMES.get(name)
+    known = REFUSED if name.endswith(".access.refused") else NAMES.get(name)
     what = known[lang == "zh"] if known else row.type
     people = len(row.subjects)
     whose = short(row.subject) if row.subject else f"{people} {words(lang).people}" if people else ""

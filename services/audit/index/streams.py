@@ -13,7 +13,7 @@ from starlette.types import Send
 
 from services.audit.events import TailEnded
 from services.audit.index import actions, export, tail
-from services.audit.index.actions import PURPOSE, TRAIL, reading
+from services.audit.index.actions import PURPOSE, TRAIL
 from services.audit.index.api import ASKED, asked
 from services.audit.index.formats import Format, media_type
 from services.audit.index.model import Filters
@@ -53,7 +53,7 @@ def router(wired: Wired) -> APIRouter:
         `receipts`, a proof beside each. `X-Rows` says how many. More than 10,000 take a grant."""
         filters = asked(http)
         granted = await wired.grants.verify(grant, "export", export.RESOURCE, actor) if grant else None
-        async with reading(wired.door, actor, "export") as w:
+        async with wired.door.begin(actor, PURPOSE) as w:
             rows = await export.begin(w, filters, format, receipts, granted)
         name = f"audit-trail.{'csv' if format == 'csv' else 'jsonl'}"
         headers = {"X-Rows": str(rows), "Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
@@ -66,7 +66,7 @@ def router(wired: Wired) -> APIRouter:
     ) -> Patient:
         """Events as they are published, as server-sent events, from now on or after `Last-Event-ID`."""
         filters = asked(http)
-        async with reading(wired.door, actor, "tail") as w:
+        async with wired.door.begin(actor, PURPOSE) as w:
             decision = w.decide("tail", TRAIL)
             wired.tail.admit()
             at = await wired.tail.start(last_event_id or since)

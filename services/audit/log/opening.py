@@ -10,7 +10,7 @@ from services.audit.log import validity
 from services.audit.log.checkpoint import Checkpoint
 from services.audit.log.head import Heads, HeadState
 from services.audit.log.recovery import published
-from services.audit.log.shard import Cosign, Shard
+from services.audit.log.shard import Shard
 from services.audit.log.store import KEYS, KEYS_JSON, SHARDS, ShardStore
 from shared.blobs import BlobStore
 from shared.keys.vault import Vault
@@ -23,12 +23,11 @@ LOG_KEY = "kept-log"
 class Opener:
     """Opens shards, and keeps the two lists that a reader of the log starts from."""
 
-    def __init__(self, log_name: str, blobs: BlobStore, heads: Heads, vault: Vault, cosign: Cosign | None = None) -> None:
+    def __init__(self, log_name: str, blobs: BlobStore, heads: Heads, vault: Vault) -> None:
         self.heads = heads
         self._log_name = log_name
         self._blobs = blobs
         self._vault = vault
-        self._cosign = cosign
         self._told: frozenset[int] = frozenset()  # versions of the log's key that `keys` has
 
     async def open(self, partition: TopicPartition, start: int, end: int) -> Shard:
@@ -62,7 +61,7 @@ class Opener:
             await self.heads.stopped(head.shard, alarm)
 
     async def _open(self, head: HeadState) -> Shard:
-        return await Shard.open(head, ShardStore(self._blobs, head.shard), self.heads, self._signer(head.shard), self._cosign)
+        return await Shard.open(head, ShardStore(self._blobs, head.shard), self.heads, self._signer(head.shard))
 
     def _signer(self, shard: str) -> VaultSigner:
         return VaultSigner(self._vault, LOG_KEY, f"{self._log_name}/{shard}", self._tell)

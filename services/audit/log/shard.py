@@ -4,14 +4,14 @@
    refers to, and that the next try writes again, the same.
 2. The heads, by compare-and-swap, in one transaction with the events that tell of what happened. A crash leaves heads ahead
    of their checkpoints: `open` publishes them.
-3. The signatures, from Vault in one call, and those of witnesses.
+3. The signatures, from Vault in one call.
 4. Each checkpoint is replaced, if it still is the one that this owner saw last: published. An owner that slept while another
    went on fails here, or in 2.
 """
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from services.audit.log.checkpoint import Checkpoint
@@ -24,7 +24,6 @@ from shared.errors import ConflictError, KeptError, TamperError
 from shared.notes.note import VaultSigner, sign_notes
 
 log = logging.getLogger("kept.audit.log")
-Cosign = Callable[[ShardStore, str], Awaitable[str]]  # a signed checkpoint -> the same with what witnesses add to it
 
 
 @dataclass(frozen=True)
@@ -45,14 +44,12 @@ class Shard:
         store: ShardStore,
         heads: Heads,
         signer: VaultSigner,
-        cosign: Cosign | None = None,
         note: str | None = None,
     ) -> None:
         self.head = head
         self.store = store
         self.heads = heads
         self.signer = signer
-        self.cosign = cosign
         self.note = note  # the checkpoint that was published last, as far as this owner knows
         self._edge = edge
 
@@ -62,9 +59,7 @@ class Shard:
         return self.head.base + self.head.size
 
     @classmethod
-    async def open(
-        cls, head: HeadState, store: ShardStore, heads: Heads, signer: VaultSigner, cosign: Cosign | None = None
-    ) -> "Shard":
+    async def open(cls, head: HeadState, store: ShardStore, heads: Heads, signer: VaultSigner) -> "Shard":
         """Go on from the furthest that was promised.
 
         TamperError where head, store and checkpoint contradict each other: then nothing is signed, and a person must look.
@@ -74,7 +69,7 @@ class Shard:
         if checkpoint is not None and checkpoint.size > head.size:  # the database was restored to an earlier moment
             log.warning("%s: the head was behind the published checkpoint", store.shard)
             head = await heads.move(head, checkpoint.size, checkpoint.root)
-        shard = cls(head, edge, store, heads, signer, cosign, note)
+        shard = cls(head, edge, store, heads, signer, note)
         if checkpoint is None or checkpoint.size < head.size:  # an empty shard too says, signed, that it is empty
             await _publish([shard])
         return shard
@@ -139,9 +134,6 @@ async def _publish(shards: Sequence[Shard]) -> dict[Shard, KeptError]:
     """Steps 3 and 4; the shards that another owner published meanwhile."""
     texts = [(Checkpoint(shard.signer.name, shard.head.size, shard.head.root).text(), shard.signer) for shard in shards]
     notes = dict(zip(shards, await sign_notes(texts), strict=True))
-    for shard in shards:
-        if shard.cosign is not None:
-            notes[shard] = await shard.cosign(shard.store, notes[shard])
     return await asyncio.to_thread(_replace, notes)
 
 

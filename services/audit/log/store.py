@@ -7,6 +7,7 @@ from services.audit.log.entry import ENTRY_BYTES_MAX, Kind, encode, large, parse
 from services.audit.log.tiles import Nodes
 from shared.blobs import BlobStore
 from shared.errors import NotFoundError, TamperError
+from shared.notes.tlogproof import checkpoint_head
 
 SHARDS = "shards"
 KEYS = "keys"
@@ -72,6 +73,11 @@ class ShardStore:
             return self.get(paths.CHECKPOINT).decode()
         except NotFoundError:
             return None
+
+    def published(self) -> tuple[str, int]:
+        """The published checkpoint and its size; NotFoundError while there is none. Its signature is not checked here."""
+        note = self.get(paths.CHECKPOINT).decode()
+        return note, checkpoint_head(note.partition("\n\n")[0] + "\n")[1]
 
     def entries(self, n: int, size: int) -> list[bytes]:
         """The entries of bundle `n` in a tree of `size` leaves."""

@@ -1,4 +1,4 @@
-"""Whom a verifier believes: the log's keys and how long each is valid, and the witnesses it asks for."""
+"""Whom a verifier believes: the log's keys."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

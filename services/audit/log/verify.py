@@ -1,10 +1,10 @@
 """Verify a log offline, with public keys alone; names every fault by file, index and kind, not only the first.
 
-For each shard: 1. the checkpoint is a note of one of the keys, of this origin, and enough witnesses signed it. 2. The tiles
-lead to its root (levels.py). 3. Every entry parses, says topic, partition and the offset that its index demands, and a large
-entry is what its hash says; the entries are what the tiles say (span.py). 4. What the ledger says of other shards is so
-(ledger.py). 5. It follows from the checkpoint that this machine saw last (seen.py). Here is what one process does with one
-shard; run.py verifies a whole log in several, and goes on where it was interrupted.
+For each shard: 1. the checkpoint is a note of one of the keys, of this origin. 2. The tiles lead to its root (levels.py).
+3. Every entry parses, says topic, partition and the offset that its index demands, and a large entry is what its hash says;
+the entries are what the tiles say (span.py). 4. What the ledger says of other shards is so (ledger.py). 5. It follows from
+the checkpoint that this machine saw last (seen.py). Here is what one process does with one shard; run.py verifies a whole
+log in several, and goes on where it was interrupted.
 """
 
 from collections import Counter

@@ -12,13 +12,14 @@ from ocsf_json_schema import OcsfJsonSchemaEmbedded, get_ocsf_schema
 
 from services.audit.index.model import Row
 from services.audit.index.ocsf import book, event_of
+from shared.access.refused import AccessRefused
 from shared.bus.event import REGISTRY
 from shared.holder.contract import Collected, Erased, Located, SubjectShredded
 
 ONE, TWO = "sub_" + "1" * 32, "sub_" + "2" * 32
 for service in ("identity", "customers", "audit", "backup", "dsar"):
     importlib.import_module(f"services.{service}.events")
-    for answer in (Located, Collected, Erased, SubjectShredded):
+    for answer in (AccessRefused, Located, Collected, Erased, SubjectShredded):
         answer.of(service)
 
 

@@ -139,20 +139,6 @@ async def test_a_database_of_another_history_is_never_signed_over() -> None:
         await opened(blobs, heads)
 
 
-async def test_what_witnesses_add_is_published_with_the_checkpoint() -> None:
-    blobs, seen = Memory(), list[str]()
-
-    async def cosign(store: ShardStore, note: str) -> str:
-        seen.append(store.shard)
-        return note + "— witness.example " + "BAAAAAAA" * 10 + "\n"
-
-    shard = await Shard.open(START, ShardStore(blobs, NAME), cast(Heads, MemoryHeads(START)), cast(VaultSigner, SIGNER), cosign)
-    await shard.append(made(0, 3))
-    assert seen == [NAME, NAME]  # the empty tree, and the tree of three
-    assert "witness.example" in blobs.files[f"{NAME}/checkpoint"].decode()
-    assert size_of(blobs) == 3
-
-
 @pytest.mark.parametrize("lost", ["", "tile/0/001.p/44", "tile/entries/001.p/44"], ids=["another store", "a tile", "a bundle"])
 async def test_a_store_without_what_was_promised_is_no_place_to_go_on(lost: str) -> None:
     blobs, heads = Memory(), MemoryHeads(START)

@@ -37,7 +37,10 @@ def test_who_may_not_decide() -> None:
             check_decider(approval(state=state), "a", NOW)
 
 
-@pytest.mark.parametrize(("action", "resource"), [("dance", "x"), ("erase", ""), ("erase", "a b"), ("erase", "x" * 201)])
+@pytest.mark.parametrize(
+    ("action", "resource"),
+    [("dance", "customers"), ("erase", ""), ("export", "luis.goncalves"), ("restore", f"bak_{'0' * 33}"), ("erase", "x" * 201)],
+)
 def test_what_cannot_be_asked(action: str, resource: str) -> None:
     with pytest.raises(InvalidInputError):
         check_request(action, resource)
