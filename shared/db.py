@@ -24,7 +24,6 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import URL, Connection
 from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker, create_async_engine
-from sqlalchemy.orm import DeclarativeBase
 
 from shared.settings import ServiceSettings
 
@@ -117,16 +116,6 @@ def create_kernel_tables(connection: Connection) -> None:
     metadata = MetaData()
     kernel_tables(metadata)
     metadata.create_all(connection)
-
-
-def make_base() -> type[DeclarativeBase]:
-    """A declarative base of a service's own, with the kernel's tables on its metadata."""
-
-    class Base(DeclarativeBase):
-        pass
-
-    kernel_tables(Base.metadata)
-    return Base
 
 
 def database_url(settings: ServiceSettings, password: str) -> URL:

@@ -51,7 +51,3 @@ class ServiceSettings(BaseSettings):
     def database_role(self) -> str:
         """The service's database role; named like the service unless told otherwise."""
         return self.database_user or self.service
-
-    def vault_secret_id(self) -> str:
-        """The AppRole secret id, read at the moment of use so that it can be rotated under a running service."""
-        return self.vault_secret_id_file.read_text(encoding="ascii").strip()

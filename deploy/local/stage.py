@@ -3,14 +3,13 @@
 Everything goes through the one public origin, as a browser would. What comes back is kept in memory only.
 """
 
-import json
 import os
 import re
 import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -108,11 +107,6 @@ class Stage:
         last = (done.stderr.strip() or done.stdout.strip() or "no message").splitlines()[-1]
         expect(done.returncode in good, f"kept {service} {words[0]} ended with status {done.returncode}: {last[:200]}")
         return done.returncode, done.stdout
-
-    def run_json(self, service: str, *words: str) -> Mapping[str, Any]:
-        _, text = self.run(service, *words, "--json")
-        found: Mapping[str, Any] = json.loads(text)
-        return found
 
 
 def _why(answer: httpx.Response) -> str:

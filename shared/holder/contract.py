@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from types import new_class
-from typing import Any, ClassVar, Self, TypeVar, cast
+from typing import Any, ClassVar, Self, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -123,9 +123,6 @@ class SubjectShredded(_OfRequest):
     @classmethod
     def of(cls, holder: str, topic: str = "") -> type["SubjectShredded"]:
         return _shredded(holder, topic or f"kept.{holder}")
-
-
-AnswerType = TypeVar("AnswerType", bound=_Answer)
 
 
 @cache

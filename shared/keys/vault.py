@@ -117,10 +117,6 @@ class Vault:
         found = await self._batch("decrypt", key, [{"ciphertext": v} for v in values], "plaintext")
         return [base64.b64decode(f) for f in found]
 
-    async def rewrap(self, key: str, values: Sequence[str]) -> list[str]:
-        """The same under the newest version of `key`, never seeing the plaintext."""
-        return await self._batch("rewrap", key, [{"ciphertext": v} for v in values], "ciphertext")
-
     async def hmac(self, key: str, values: Sequence[bytes]) -> list[str]:
         """`vault:v<N>:<base64 HMAC-SHA-256>` of each value under transit key `key`."""
         return await self._batch("hmac", key, [{"input": _b64(v)} for v in values], "hmac")

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from services.audit.index.model import Row
 
-OTHER, USER_UID, RESOURCE_UID = 99, 31, 10
+OTHER, USER_UID = 99, 31
 OBSERVABLES_MAX = 100
 ACTED = frozenset(
     ("account_change", "authentication", "entity_management", "api_activity", "datastore_activity")

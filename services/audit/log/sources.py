@@ -67,11 +67,6 @@ def _body(answer: httpx.Response) -> bytes:
     return b"".join(parts)
 
 
-def is_remote(where: str) -> bool:
-    """Whether reading from `where` waits for a network."""
-    return where.startswith(("http://", "https://", "s3://"))
-
-
 def opened(where: str) -> Files:
     """The log at a URL, a bucket or a directory. NotFoundError where the directory holds none."""
     if where.startswith(("http://", "https://")):

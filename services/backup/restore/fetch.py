@@ -39,13 +39,6 @@ class PartReader:
         return bytes(taken)
 
 
-def verify_parts(manifest: Manifest, get: Callable[[int], bytes]) -> None:
-    """Reads every part and compares it with the manifest. TamperError names the first that differs. Blocking."""
-    reader = PartReader(manifest, get)
-    while reader.read():
-        pass
-
-
 async def fetch(manifest: Manifest, identity: str, get: Callable[[int], bytes], into: Path) -> None:
     """Writes the cluster of `manifest` into `into`, which must be an empty directory.
 
