@@ -1,5 +1,6 @@
 """The trail's page: its words in English and Chinese, and what it shows of a row."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -7,6 +8,7 @@ from urllib.parse import urlencode
 
 from services.audit.index.model import Row
 
+_ID = re.compile(r"[a-z]{3}_[0-9a-f]{32}")
 WORDS = {
     "en": {
         "title": "Audit trail",
@@ -144,8 +146,8 @@ def shown(row: Row, lang: str) -> Shown:
 
 
 def short(pseudonym: str) -> str:
-    """Enough of a pseudonym to tell one from another."""
-    return f"…{pseudonym[-8:]}" if pseudonym.startswith("sub_") else pseudonym
+    """Enough of an id (`sub_…`, `req_…`) to tell one from another; the name of a service as it is."""
+    return f"…{pseudonym[-8:]}" if _ID.fullmatch(pseudonym) else pseudonym
 
 
 def _said(value: object) -> str:

@@ -14,13 +14,14 @@ LEDGER_TYPE = b"kept.audit.ledger.recorded.v1"
 
 @dataclass(frozen=True)
 class Fault:
-    """`kind`: checkpoint, entries, tile, large, missing, ledger, seen. `index`: of the first leaf concerned, or -1 for the
-    whole file."""
+    """`kind`: checkpoint, entries, tile, large, missing, ledger, seen, overlaid. `index`: of the first leaf concerned, or -1
+    for the whole file. `about`: the shard that a ledger entry speaks of."""
 
     file: str
     kind: str
     index: int
     detail: str
+    about: str = ""
 
 
 @dataclass(frozen=True)

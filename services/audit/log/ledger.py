@@ -23,7 +23,7 @@ class Ledger:
     def fault(self, claim: Claim) -> str | None:
         """What is wrong with a claim, or None."""
         if claim.shard not in self._checkpoints:
-            return f"the ledger knows {claim.shard}, and the log does not list it, or its checkpoint is not valid"
+            return f"the ledger knows {claim.shard}, and the log does not list it"
         size, root = self._checkpoints[claim.shard]
         if claim.size > size:
             return f"the ledger saw {claim.shard} with {claim.size} entries; now it has {size}"

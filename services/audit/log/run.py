@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from services.audit.log import span
@@ -28,6 +28,7 @@ from shared.errors import KeptError, UnavailableError
 
 FAULTS_MAX = 10_000  # told one by one; beyond them they are counted
 SMALL = 200_000  # entries: below, starting processes takes longer than the work
+INCOMPARABLE = frozenset(("checkpoint", "tile", "missing"))  # kinds of faults that leave a shard's earlier roots unknown
 Faults = tuple[Fault, ...]
 Work = Callable[[span.Span], Callable[[], Faults]]  # begins a span; its faults when called
 
@@ -117,7 +118,15 @@ class _Run:
         finally:
             self._resume.save()
         self._resume.done()
+        self._excuse()
         return self._report
+
+    def _excuse(self) -> None:
+        """A ledger entry is not to blame where the shard that it speaks of is damaged, and named: nothing could be compared."""
+        results = self._report.results
+        damaged = {one.shard for one in results if any(fault.kind in INCOMPARABLE for fault in one.faults)}
+        self._report.faults = [fault for fault in self._report.faults if fault.about not in damaged]
+        self._report.results = [replace(one, faults=tuple(f for f in one.faults if f.about not in damaged)) for one in results]
 
     def _open(self) -> list[Opened]:
         """Every checkpoint. The ledger's own come first: what a later ledger entry says, the other shards had already said."""
@@ -226,8 +235,8 @@ class _Worker:
 
     def check(self, part: span.Span) -> Faults:
         found = span.check(self._files, part)
-        said = ((file, index, self._ledger.fault(claim)) for file, index, claim in found.claims)
-        return (*found.faults, *(Fault(file, "ledger", index, wrong) for file, index, wrong in said if wrong is not None))
+        said = ((file, index, claim.shard, self._ledger.fault(claim)) for file, index, claim in found.claims)
+        return (*found.faults, *(Fault(file, "ledger", index, wrong, about) for file, index, about, wrong in said if wrong))
 
 
 def _begin(where: str, checkpoints: Mapping[str, tuple[int, bytes]]) -> None:

@@ -266,6 +266,25 @@ def test_what_the_ledger_says_of_a_shard(tmp_path: Path, size: int, of: int, wro
     assert not wrong or wrong in report.faults[0].detail
 
 
+@pytest.mark.parametrize(("name", "at", "kind"), [("checkpoint", 20, "checkpoint"), ("tile/0/000", 40, "tile")])
+def test_a_damaged_shard_is_named_and_the_ledger_that_speaks_of_it_is_not(
+    tmp_path: Path, name: str, at: int, kind: str
+) -> None:
+    root = grown(tmp_path, 900)
+    ledger(root, [{"shard": SHARD, "size": 100, "root": root_at(tmp_path, 100)}])
+    assert verified(root, tmp_path).whole
+    flip(root, name, at)
+    assert [(f.file, f.kind) for f in verified(root, tmp_path).faults] == [(f"{SHARD}/{name}", kind)]
+
+
+def test_a_damaged_entry_excuses_nothing(tmp_path: Path) -> None:
+    """The tiles are whole, so what the ledger says can be compared, and is."""
+    root = grown(tmp_path, 900)
+    ledger(root, [{"shard": SHARD, "size": 300, "root": root_at(tmp_path, 299)}])
+    flip(root, "tile/entries/000", 30)
+    assert sorted(f.kind for f in verified(root, tmp_path).faults) == ["entries", "ledger"]
+
+
 def test_a_shard_that_the_ledger_knows_and_the_log_hides(tmp_path: Path) -> None:
     root = grown(tmp_path, 900)
     ledger(root, [{"shard": "gone/0", "size": 1, "root": base64.b64encode(bytes(32)).decode()}])
