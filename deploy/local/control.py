@@ -75,6 +75,6 @@ def stop(state: State) -> bool:
         return False
     from deploy.local.supervisor import stop_leftovers  # imports every part: only where it is needed
 
-    left = any(processes.alive(path) for path in state.run.glob("*.pid"))
+    left = bool(processes.started_as(state.root)) or any(processes.alive(path) for path in state.run.glob("*.pid"))
     stop_leftovers(state)
     return process is not None or left

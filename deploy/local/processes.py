@@ -9,6 +9,8 @@ import psutil
 
 from deploy.local.state import write_private
 
+ROOT_TAG, PART_TAG = "KEPT_PART_OF", "KEPT_PART"
+
 
 def remember(path: Path, pid: int) -> None:
     write_private(path, json.dumps({"pid": pid, "created": psutil.Process(pid).create_time()}))
@@ -23,6 +25,24 @@ def alive(path: Path) -> psutil.Process | None:
         return process if same and process.status() != psutil.STATUS_ZOMBIE else None
     except (FileNotFoundError, ValueError, KeyError, TypeError, psutil.Error):
         return None
+
+
+def started_as(root: Path) -> dict[str, list[psutil.Process]]:
+    """Part -> the processes that were started as it for the state at `root`, also those whose pid nobody wrote down."""
+    found: dict[str, list[psutil.Process]] = {}
+    for process in psutil.process_iter():
+        try:
+            environment = process.environ()
+            if environment.get(ROOT_TAG) == str(root) and process.status() != psutil.STATUS_ZOMBIE:
+                found.setdefault(environment[PART_TAG], []).append(process)
+        except (psutil.Error, OSError, KeyError):  # another user's, or gone meanwhile
+            continue
+    return found
+
+
+def tags(root: Path, part: str) -> dict[str, str]:
+    """The environment that `started_as` recognises a part's processes by; its children inherit it."""
+    return {ROOT_TAG: str(root), PART_TAG: part}
 
 
 def stop(process: psutil.Process, how: signal.Signals, seconds: float) -> bool:

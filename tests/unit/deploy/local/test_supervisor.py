@@ -101,6 +101,21 @@ async def test_says_the_last_words_of_what_dies(state: State, monkeypatch: pytes
     assert await running is Exit.OK
 
 
+async def test_what_a_killed_supervisor_left_is_stopped_though_nobody_wrote_its_pid_down(state: State) -> None:
+    watch = Supervisor(state, [Sleeper("kafka")])
+    running = asyncio.create_task(watch.run())
+    await until(lambda: watch._conditions["kafka"].state == "ready")
+    process = processes.alive(state.pid_file("kafka"))
+    assert process is not None
+    state.pid_file("kafka").unlink()
+    supervisor.stop_leftovers(State(state.root / "elsewhere"))
+    assert process.is_running(), "another installation's"
+    supervisor.stop_leftovers(state)
+    assert not processes._runs(process)
+    watch.stop()
+    assert await running is Exit.OK
+
+
 def test_a_second_supervisor_is_refused(state: State) -> None:
     with supervisor.take_lock(state), pytest.raises(PlatformError) as refused:
         supervisor.take_lock(state)
