@@ -23,6 +23,7 @@ from services.audit.log.store import KEYS_JSON
 from services.audit.log.trust import Trust, keys_of
 from services.audit.receipts import receipt
 from services.audit.storage_cli import storage
+from services.audit.witness.cli import witness
 from shared.blobs import PosixStore
 from shared.cli import show as table
 from shared.errors import MalformedError, NotFoundError
@@ -31,6 +32,7 @@ from shared.notes.tlogproof import parse_receipt, verify_receipt
 app = typer.Typer(help="The log: verify it, prove one event, search it.", no_args_is_help=True)
 app.add_typer(index_cli.app)
 app.command()(storage)
+app.command()(witness)
 Json = Annotated[bool, typer.Option("--json", help="for machines")]
 Dir = Annotated[Path | None, typer.Option("--dir", help="the log's directory; default: the local platform's")]
 Url = Annotated[str, typer.Option(help="the log's address, ending in /log")]

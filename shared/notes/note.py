@@ -6,7 +6,8 @@
 
 The key id is SHA-256(name ‖ 0x0A ‖ 0x01 ‖ public key)[:4]; the signed bytes are the text with its last newline. A
 vkey is
-`name+hex(key id)+base64(0x01 ‖ public key)`. Other signature types (witnesses) are carried, and not judged here.
+`name+hex(key id)+base64(0x01 ‖ public key)`. Other signature types are carried, and not judged here: what witnesses sign is in
+shared/notes/cosignature.py.
 """
 
 import base64
@@ -96,32 +97,40 @@ class Key:
     public: bytes
 
 
-def key_id(name: str, public: bytes) -> bytes:
-    return hashlib.sha256(name.encode() + b"\n" + ED25519 + public).digest()[:4]
+def is_name(text: str) -> bool:
+    """Whether a key may have this name."""
+    return _NAME.fullmatch(text) is not None
 
 
-def vkey(name: str, public: bytes) -> str:
+def key_id(name: str, public: bytes, kind: bytes = ED25519) -> bytes:
+    """`kind`: the signature type that the key makes; the same key is another one there."""
+    return hashlib.sha256(name.encode() + b"\n" + kind + public).digest()[:4]
+
+
+def vkey(name: str, public: bytes, kind: bytes = ED25519) -> str:
     """The text form of a public key."""
-    if _NAME.fullmatch(name) is None or len(public) != 32:
+    if not is_name(name) or len(public) != 32:
         raise InvariantError("not a key name or not an Ed25519 key")
-    return f"{name}+{key_id(name, public).hex()}+{base64.b64encode(ED25519 + public).decode()}"
+    return f"{name}+{key_id(name, public, kind).hex()}+{base64.b64encode(kind + public).decode()}"
 
 
-def parse_vkey(text: str) -> Key:
-    """Read a vkey. Raises MalformedError where a part is missing, or the id is not that of name and key."""
+def parse_vkey(text: str, kind: bytes = ED25519) -> Key:
+    """Read a vkey of one signature type. Raises MalformedError where a part is missing, the type is another one, or the id is
+    not that of name and key."""
     parts = text.split("+", 2)
-    if len(parts) != 3 or _NAME.fullmatch(parts[0]) is None:
+    if len(parts) != 3 or not is_name(parts[0]):
         raise MalformedError("vkey: not name+id+key")
-    raw = _decode(parts[2], "vkey: the key")
-    if len(raw) != 33 or raw[:1] != ED25519:
-        raise MalformedError("vkey: not an Ed25519 key")
-    key = Key(parts[0], key_id(parts[0], raw[1:]), raw[1:])
+    raw = decoded(parts[2], "vkey: the key")
+    if len(raw) != 33 or raw[:1] != kind:
+        raise MalformedError(f"vkey: not an Ed25519 key of type 0x{kind.hex()}")
+    key = Key(parts[0], key_id(parts[0], raw[1:], kind), raw[1:])
     if key.id.hex() != parts[1]:
         raise MalformedError("vkey: the key id is not that of name and key")
     return key
 
 
-def _decode(text: str, what: str) -> bytes:
+def decoded(text: str, what: str) -> bytes:
+    """Standard base64, in its one spelling. MalformedError."""
     try:
         raw = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:
@@ -161,7 +170,12 @@ async def sign_notes(texts: Sequence[tuple[str, Signer]]) -> list[str]:
 
 
 def _signed(text: str, name: str, public: bytes, signature: bytes) -> str:
-    return f"{text}\n— {name} {base64.b64encode(key_id(name, public) + signature).decode()}\n"
+    return f"{text}\n{signature_line(name, key_id(name, public), signature)}"
+
+
+def signature_line(name: str, id_: bytes, signature: bytes) -> str:
+    """One line under a note."""
+    return f"— {name} {base64.b64encode(id_ + signature).decode()}\n"
 
 
 def split_note(note: str) -> tuple[str, list[tuple[str, bytes]]]:
@@ -178,7 +192,7 @@ def split_note(note: str) -> tuple[str, list[tuple[str, bytes]]]:
         found = _LINE.fullmatch(line)
         if found is None:
             raise MalformedError("note: a signature line is not of the form — name base64")
-        raw = _decode(found["signature"], "note: a signature")
+        raw = decoded(found["signature"], "note: a signature")
         if len(raw) < 5:
             raise MalformedError("note: a signature is too short")
         signatures.append((found["name"], raw))

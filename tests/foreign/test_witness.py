@@ -1,0 +1,78 @@
+"""Witnesses and cosignatures against code that we did not write: transparency-dev/formats, and a log of Tessera's that has its
+checkpoints signed by our witness before it publishes them."""
+
+import base64
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from services.audit.witness.key import opened
+from shared.keys import ed25519
+from shared.notes.cosignature import COSIGNATURE, Quorum, UnwitnessedError, cosign, cosigned, parse_witness
+from shared.notes.note import ED25519, LocalSigner, key_id, sign_note, split_note, verify_note, vkey
+from tests.support import witnesses as others
+from tests.support.fsck import MODULE
+from tests.support.tools import built_from
+
+TEXT = "kept.test/log/a/0\n7\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n"
+LOG = LocalSigner("kept.test/log/a/0", bytes(32))
+OURS, THEIRS = ("w.example/ours", b"\1" * 32), ("w.example/theirs", b"\2" * 32)
+KEYS = [vkey(name, ed25519.public_of(seed), COSIGNATURE) for name, seed in (OURS, THEIRS)]
+ONESHOT = "github.com/transparency-dev/tessera/cmd/examples/posix-oneshot"
+
+
+async def test_they_read_our_cosignatures_and_we_theirs() -> None:
+    ours = await sign_note(TEXT, LOG) + cosign(TEXT, *OURS, 1_790_000_000)
+    done = others.cosign(ours, KEYS[:1], THEIRS)
+    assert done.returncode == 0, done.stderr
+    assert len(cosigned(done.stdout, [parse_witness(one) for one in KEYS])) == 2
+    Quorum.of(KEYS, 2).check(done.stdout)
+    assert verify_note(done.stdout, [vkey(LOG.name, LOG.public)]) == TEXT
+
+
+async def test_both_refuse_what_was_changed() -> None:
+    note = await sign_note(TEXT, LOG)
+    later = cosign(TEXT, *OURS, 1_790_000_000).split(" ")
+    raw = bytearray(base64.b64decode(later[2]))
+    raw[11] ^= 1  # one second later than what was signed
+    forged = f"{note}— {later[1]} {base64.b64encode(raw).decode()}\n"
+    assert others.cosign(forged, KEYS[:1]).returncode == 1
+    assert others.cosign(note, KEYS[:1]).returncode == 1
+    with pytest.raises(UnwitnessedError):
+        Quorum.of(KEYS[:1]).check(note)
+
+
+def test_a_log_of_tesseras_is_witnessed_by_ours(tmp_path: Path) -> None:
+    """It publishes nothing unless its policy is met; grown, it asks from size 0 and learns from a 409 where the witness is."""
+    name, seed = "tessera.test/log", bytes(range(32))
+    public = ed25519.public_of(seed)
+    keys = tmp_path / "keys"
+    keys.write_text(vkey(name, public))
+    private = f"PRIVATE+KEY+{name}+{key_id(name, public).hex()}+{base64.b64encode(ED25519 + seed).decode()}"
+    with others.witnesses(tmp_path, keys, ["witness.test/one", "witness.test/two"]) as running:
+        policy = tmp_path / "policy"
+        lines = [f"witness w{n} {one.vkey} {one.address}" for n, one in enumerate(running)]
+        policy.write_text("\n".join([*lines, "group both all w0 w1", "quorum both"]) + "\n")
+        for count in (1, 40, 300):
+            entries = tmp_path / f"entries-{count}"
+            entries.mkdir()
+            for n in range(count):
+                (entries / str(n)).write_text(json.dumps([count, n]))
+            words = [built_from(MODULE, ONESHOT), f"--storage_dir={tmp_path / 'log'}", f"--entries={entries}/*"]
+            done = subprocess.run(
+                [*words, f"--witness_policy_file={policy}", "--witness_fail_open=false"], capture_output=True, text=True,
+                timeout=120, env={**os.environ, "LOG_PRIVATE_KEY": private}, check=False,
+            )  # fmt: skip
+            assert done.returncode == 0, done.stderr[-2000:]
+        note = (tmp_path / "log" / "checkpoint").read_text()
+        vkeys = [one.vkey for one in running]
+        running[0].kill()
+    Quorum.of(vkeys, 2).check(note)
+    assert others.cosign(note, vkeys).returncode == 0
+    assert split_note(note)[0].split("\n")[1] == "341"
+    _, memory = opened(tmp_path / "witness-0")  # after kill -9: what was answered is there
+    assert memory.counts() == {"signed": 1, "refused": 0}
+    memory.close()
