@@ -1,11 +1,8 @@
 """`kept`: start, stop and look at the platform; and, under each service's name, what that service offers.
 
-Every command takes --json. Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not running, 4 not ready, 5 port taken,
-6 program missing, 7 state broken, 8 already running.
+Every command takes --json. What was asked for goes to the standard output, errors to stderr.
 """
 
-import importlib
-import importlib.util
 import json
 import os
 import sys
@@ -14,33 +11,42 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
+from deploy.groups import attach, command, new
 from deploy.local import control, environment
 from deploy.local import ports as port_file
 from deploy.local.catalog import SERVICES
 from deploy.local.errors import Exit, PlatformError
 from deploy.local.state import State
-from deploy.local.status import Row, look
+from deploy.local.status import Look, Row, look
+from shared.cli import Json, columns, lay_out, say, say_error
 
-app = typer.Typer(
-    name="kept", no_args_is_help=True, add_completion=False, rich_markup_mode="rich",
+EXITS = (
+    "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not running, 4 not ready, 5 port taken, 6 program missing, 7 state broken, "
+    "8 already running."
+)
+app = new(
+    name="kept", no_args_is_help=True, epilog=EXITS,
     help="Customer records, with the promises made to the people in them kept and provable.",
 )  # fmt: skip
-demo_app = typer.Typer(help="Tell the whole story on the Chinook data, and leave the platform running.")
+demo_app = new(help="Tell the whole story on the Chinook data; leave it running.", subcommand_metavar="[COMMAND]")
 app.add_typer(demo_app, name="demo", invoke_without_command=True)
-Json = Annotated[bool, typer.Option("--json", help="for machines")]
-out, err = Console(highlight=False), Console(stderr=True, highlight=False)
 MARKS = {"ready": "[green]●[/]", "starting": "[yellow]●[/]", "waiting": "[yellow]○[/]", "stopped": "[dim]○[/]"}
 
 
-def say_ports(state: State, as_json: bool) -> None:
+def said(text: str) -> None:
+    """A line in rich's markup, of whatever width."""
+    from rich.console import Console  # a tenth of a second, which errors and --json do not pay
+
+    Console(highlight=False, soft_wrap=True).print(text)
+
+
+def say_ready(state: State, as_json: bool) -> None:
     origin = f"http://localhost:{port_file.load(state).get('gateway', 0)}"
     if as_json:
         typer.echo(json.dumps({"ready": True, "origin": origin, "state": str(state.root)}))
     else:
-        out.print(f"Kept is ready at [bold]{origin}[/]  (stop it: kept down)")
+        said(f"Kept is ready at [bold]{origin}[/]. Next: `kept status` shows every part, `kept down` stops it.")
 
 
 class Progress:
@@ -54,59 +60,68 @@ class Progress:
         if self._quiet or self._said.get(name) == state or state not in ("ready", "restarting"):
             return
         self._said[name] = state
-        what = "ready" if state == "ready" else f"restarting: {part['waits_for']}"
-        note = f"  [yellow]{part['note']}[/]" if part.get("note") else ""
-        mark = MARKS.get(state, "[red]●[/]")
-        out.print(f"  {mark} {name:<10} {what} [dim]{time.monotonic() - self._began:.1f} s[/]{note}", soft_wrap=True)
+        what = "ready" if state == "ready" else f"restarting: {_plain(str(part['waits_for']))}"
+        note = f"  [yellow]{_plain(str(part['note']))}[/]" if part.get("note") else ""
+        said(f"  {MARKS.get(state, '[red]●[/]')} {name:<10} {what} [dim]{time.monotonic() - self._began:.1f} s[/]{note}")
+
+
+def _plain(text: str) -> str:
+    return text.replace("[", r"\[")  # brackets are rich's own
 
 
 @app.command()
 def up(as_json: Json = False) -> None:
-    """Start the whole platform on this machine and wait until it is ready."""
+    """Start the whole platform here, and wait until it is ready."""
     state = State.find()
     control.start(state, only_servers=False, progress=Progress(as_json))
-    say_ports(state, as_json)
+    say_ready(state, as_json)
 
 
 @app.command()
 def down(as_json: Json = False) -> None:
-    """Stop it. State stays where it is, and the next start finds it as it was left."""
-    stopped = control.stop(State.find())
-    if as_json:
-        typer.echo(json.dumps({"stopped": stopped}))
-    else:
-        out.print("Stopped; the state stays." if stopped else "Nothing was running.")
-
-
-@app.command()
-def status(as_json: Json = False) -> None:
-    """Every part: its health, port, process, memory, and what it waits for. Exit 0 only when all are ready."""
+    """Stop it; the next start finds all as it was left."""
     state = State.find()
-    rows = look(state)
-    ready = bool(rows) and all(row.state == "ready" for row in rows)
+    stopped = control.stop(state)
+    say(as_json, {"stopped": stopped}, f"Stopped; the state stays in {state.root}." if stopped else "Nothing was running.")
+
+
+@app.command(epilog="Exit codes: 0 every part is ready, 3 nothing runs, 4 some part is not ready.")
+def status(as_json: Json = False) -> None:
+    """Every part: health, port, memory, and what it waits for."""
+    state = State.find()
+    found = look(state)
     if as_json:
-        total = sum(row.memory_mb for row in rows)
-        record = {"ready": ready, "state": str(state.root), "memory_mb": total, "parts": [vars(row) for row in rows]}
-        typer.echo(json.dumps(record, indent=1))
-    elif rows:
-        out.print(_table(rows))
-    if not rows:
+        parts = [vars(row) for row in found.rows]
+        record = {"ready": found.ready, "supervisor": found.supervisor, "state": str(state.root)}
+        typer.echo(json.dumps(record | {"memory_mb": found.memory_mb, "parts": parts}, indent=1))
+    elif found.rows:
+        _show(found)
+    if not found.rows:
+        if as_json:
+            raise typer.Exit(Exit.NOT_RUNNING)
         raise PlatformError("not running; `kept up` starts it", Exit.NOT_RUNNING)
-    if not ready:
+    if not found.ready:
         raise typer.Exit(Exit.NOT_READY)
 
 
-def _table(rows: list[Row]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for title in ("part", "", "port", "pid", "memory", "up", "starts", ""):
-        table.add_column(title, justify="right" if title in ("port", "pid", "memory", "up", "starts") else "left")
-    for row in rows:
-        said = row.note if row.state == "ready" else row.waits_for
-        mark = f"{MARKS.get(row.state, '[red]●[/]')} {row.state}"
-        cells = (row.port, row.pid, f"{row.memory_mb} MB" if row.memory_mb else "", _since(row.up_seconds), row.starts)
-        table.add_row(row.name, mark, *(str(cell) if cell else "" for cell in cells), said)
-    table.add_row("", "", "", "", f"[bold]{sum(row.memory_mb for row in rows)} MB[/]", "", "", "")
-    return table
+def _show(found: Look) -> None:
+    numbers = ("port", "pid", "memory", "up", "starts")
+    table = columns("part", "", *numbers, "", right=numbers)
+    for row in found.rows:
+        table.add_row(*_cells(row))
+    table.add_row("", "", "", "", f"[bold]{found.memory_mb} MB[/]", "", "", "")
+    lay_out(table)
+    if found.supervisor == "paused":
+        typer.echo("The supervisor is paused: nothing that ends is started again until it goes on (kill -CONT).", err=True)
+    elif found.supervisor == "gone":
+        typer.echo("The supervisor is gone, and nobody watches what still runs. `kept up` starts all of it anew, "
+                   "`kept down` stops it; nothing is lost either way.", err=True)  # fmt: skip
+
+
+def _cells(row: Row) -> list[str]:
+    mark = f"{MARKS.get(row.state, '[red]●[/]')} {row.state}"
+    numbers = (row.port, row.pid, f"{row.memory_mb} MB" if row.memory_mb else "", _since(row.up_seconds), row.starts)
+    return [row.name, mark, *(str(one) if one else "" for one in numbers), _plain(row.waits_for or row.note)]
 
 
 def _since(seconds: int) -> str:
@@ -117,7 +132,7 @@ def _since(seconds: int) -> str:
 
 @demo_app.callback()
 def demo(context: typer.Context, as_json: Json = False) -> None:
-    """Tell the whole story on the Chinook data, and leave the platform running."""
+    """Tell the whole story on the Chinook data; leave it running."""
     if context.invoked_subcommand is not None:
         return
     from deploy.local.demo import tell  # the story needs much that the other commands do not
@@ -125,42 +140,29 @@ def demo(context: typer.Context, as_json: Json = False) -> None:
     state = State.find()
     if not control.running(state):
         if not as_json:
-            out.print("Starting the platform (the first time fetches Apache Kafka).")
+            said("Starting the platform (the first time fetches Apache Kafka).")
         control.start(state, only_servers=False, progress=Progress(as_json))
     raise typer.Exit(tell(state, as_json))
 
 
 @demo_app.command()
 def code(name: Annotated[str, typer.Argument(help="first name, e.g. jane")], as_json: Json = False) -> None:
-    """How one of the made-up staff signs in now: address, password, one-time code."""
+    """How one of the made-up staff signs in at this moment.
+
+    E-mail address, password and one-time code: all made up, and shown because you asked."""
     from deploy.local.staff import credentials
 
     found = credentials(State.find(), name.lower())
     if as_json:
         typer.echo(json.dumps(found))
     else:
-        out.print(f"e-mail    {found['email']}\npassword  {found['password']}", markup=False)
-        out.print(f"code      [bold]{found['code']}[/]  [dim](for {found['seconds_left']} s more)[/]")
+        typer.echo(f"e-mail    {found['email']}\npassword  {found['password']}")
+        said(f"code      [bold]{found['code']}[/]  [dim](for {found['seconds_left']} s more; each code signs in once)[/]")
 
 
 # -- the services' own parts ------------------------------------------------------------------------------------------
 
-
-def attach() -> None:
-    """Each service's commands, and the kernel's, where they are there."""
-    for name in SERVICES:
-        _attach(f"services.{name}.cli", {"app": name})
-    _attach("shared.cli", {"keys": "keys", "dlq": "dlq", "keys_app": "keys", "dlq_app": "dlq"})
-
-
-def _attach(module_name: str, names: Mapping[str, str]) -> None:
-    if importlib.util.find_spec(module_name) is None:
-        return
-    module = importlib.import_module(module_name)
-    for attribute, command in names.items():
-        found = getattr(module, attribute, None)
-        if isinstance(found, typer.Typer):
-            app.add_typer(found, name=command)
+attach(app)
 
 
 def _environment(state: State, words: list[str]) -> None:
@@ -178,13 +180,12 @@ def main() -> None:
     words = sys.argv[1:]
     try:
         _environment(State.find(), words)
-        attach()
-        app()
+        command(app).main(prog_name="kept")
     except PlatformError as error:
         if "--json" in words:
-            typer.echo(json.dumps({"error": error.line, "exit_code": int(error.exit_code)}))
+            say_error(True, error.exit_code.name.lower().replace("_", "-"), error.line)
         else:
-            err.print(error.line, style="red", markup=False, soft_wrap=True)
+            typer.secho(error.line, fg="red", err=True)
         sys.exit(int(error.exit_code))
 
 

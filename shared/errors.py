@@ -70,7 +70,9 @@ class UnauthenticatedError(RefusedError):
 
 
 class NotAllowedError(RefusedError):
-    """This actor may not do this. Says nothing about whether the thing exists."""
+    """This actor may not do this.
+
+    Says nothing about whether the thing exists."""
 
     code = "not-allowed"
     status = 403

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 SERVICES = ("identity", "customers", "audit", "backup", "dsar")
 FOREIGN = ("billing",)  # another team's service, as an example
 HOLDERS = (*SERVICES, *FOREIGN)
+# Every part, in the order of starting; stopping goes backwards.
+PARTS = ("vault", "postgres", "kafka", "mail", *HOLDERS, "gateway")
 
 # -- Vault ------------------------------------------------------------------------------------------------------
 KEKS = tuple(f"kept-{service}" for service in SERVICES)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
-from deploy.local import processes
+from deploy.local import leftovers, processes
 from deploy.local.errors import Exit, PlatformError
 from deploy.local.state import REPOSITORY, State
 
@@ -71,10 +71,5 @@ def stop(state: State) -> bool:
     process = processes.alive(state.pid)
     if process is not None:
         processes.stop(process, signal.SIGTERM, 90.0)
-    if not state.run.is_dir():
-        return False
-    from deploy.local.supervisor import stop_leftovers  # imports every part: only where it is needed
-
-    left = bool(processes.started_as(state.root)) or any(processes.alive(path) for path in state.run.glob("*.pid"))
-    stop_leftovers(state)
+    left = leftovers.stop(state) if state.run.is_dir() else False
     return process is not None or left

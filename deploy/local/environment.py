@@ -4,7 +4,7 @@ from deploy.local import kafka_jars
 from deploy.local import ports as port_file
 from deploy.local.catalog import HOLDERS
 from deploy.local.errors import NotYetError
-from deploy.local.postgres import programs
+from deploy.local.postgres_programs import programs
 from deploy.local.state import State, write_private
 
 

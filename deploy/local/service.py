@@ -7,15 +7,12 @@ import time
 from collections.abc import Callable, Mapping
 
 import httpx
-from sqlalchemy.engine import URL
-from sqlalchemy.exc import OperationalError
 
 from deploy.local import environment
 from deploy.local.errors import NotYetError, PlatformError
 from deploy.local.part import Launch
 from deploy.local.state import REPOSITORY, State
 from deploy.local.vault import Secrets
-from shared.migrations import migrate
 
 ALIVE_SECONDS = 1.5  # a process without HTTP counts as ready when it lived this long
 _migrating = asyncio.Lock()  # Alembic keeps its context in a global
@@ -72,6 +69,12 @@ class Service(Program):
         self._port, self._secrets = ports["postgres"], secrets
 
     async def prepare(self) -> Launch:
+        # Half a second of imports, which `kept status`, asking each part how it is, does without.
+        from sqlalchemy.engine import URL
+        from sqlalchemy.exc import OperationalError
+
+        from shared.migrations import migrate
+
         password = await self._secrets.password(f"{self.name}/database")
         url = URL.create(
             "postgresql+psycopg", username=self.name, password=password, host="127.0.0.1", port=self._port,

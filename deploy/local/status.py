@@ -2,14 +2,14 @@
 
 import asyncio
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal
 
 import psutil
 
-from deploy.local import control, processes
+from deploy.local import control, leftovers, processes
 from deploy.local import ports as port_file
 from deploy.local.errors import NotYetError, PlatformError
-from deploy.local.parts import everything
 from deploy.local.state import State
 
 PROBE_SECONDS_MAX = 4.0
@@ -22,29 +22,47 @@ class Row:
     waits_for: str
     note: str
     port: int
-    pid: int
-    memory_mb: int
-    up_seconds: int
-    starts: int
+    pid: int = 0
+    memory_mb: int = 0
+    up_seconds: int = 0
+    starts: int = 0
 
 
-def look(state: State) -> list[Row]:
-    """One row per part; none when nothing runs."""
-    if not control.running(state):
-        return []
+@dataclass
+class Look:
+    """What was found; no rows when nothing runs."""
+
+    supervisor: Literal["watching", "paused", "gone", "none"]
+    rows: list[Row] = field(default_factory=list)
+
+    @property
+    def ready(self) -> bool:
+        return self.supervisor == "watching" and bool(self.rows) and all(row.state == "ready" for row in self.rows)
+
+    @property
+    def memory_mb(self) -> int:
+        return sum(row.memory_mb for row in self.rows)
+
+
+def look(state: State) -> Look:
+    """One row per part, each asked for a sign of life."""
+    supervisor = processes.alive(state.pid)
+    left = {} if supervisor else leftovers.find(state)
+    if supervisor is None and not left:
+        return Look("none")
     ports = port_file.load(state)
-    rows = [_row(state, ports, part) for part in control.parts(state)]
+    rows = [_row(ports, part, _process(state, str(part["name"]), left)) for part in control.parts(state)]
     asyncio.run(_ask(state, ports, [row for row in rows if row.state == "ready"]))
-    return rows
+    return Look("gone" if supervisor is None else "paused" if _paused(supervisor) else "watching", rows)
 
 
-def _row(state: State, ports: dict[str, int], part: dict[str, object]) -> Row:
-    name = str(part["name"])
-    row = Row(
-        name, str(part["state"]), str(part["waits_for"]), str(part["note"]), ports.get(name, 0), 0, 0, 0,
-        int(str(part["starts"])),
-    )  # fmt: skip
-    process = processes.alive(state.pid_file(name))
+def _process(state: State, name: str, left: dict[str, list[psutil.Process]]) -> psutil.Process | None:
+    return processes.alive(state.pid_file(name)) or next(iter(left.get(name, ())), None)
+
+
+def _row(ports: dict[str, int], part: dict[str, object], process: psutil.Process | None) -> Row:
+    name, state, waits_for = (str(part[key]) for key in ("name", "state", "waits_for"))
+    row = Row(name, state, waits_for, str(part["note"]), ports.get(name, 0), starts=int(str(part["starts"])))
     if process is not None:
         row.pid = process.pid
         row.memory_mb = round(processes.memory_bytes(process) / 2**20)
@@ -52,12 +70,23 @@ def _row(state: State, ports: dict[str, int], part: dict[str, object]) -> Row:
             row.up_seconds = max(1, int(time.time() - process.create_time()))
         except psutil.Error:
             row.up_seconds = 0
+        if _paused(process):
+            row.state, row.waits_for = "paused", f"somebody stopped it with a signal: kill -CONT {process.pid}"
     elif row.state == "ready":
         row.state, row.waits_for = "restarting", "its process is gone"
     return row
 
 
+def _paused(process: psutil.Process) -> bool:
+    try:
+        return process.status() == psutil.STATUS_STOPPED
+    except psutil.Error:
+        return False
+
+
 async def _ask(state: State, ports: dict[str, int], rows: list[Row]) -> None:
+    from deploy.local.parts import everything  # every client of every server: only where there is something to ask
+
     probes = {part.name: part for part in everything(state, ports)}
 
     async def ask(row: Row) -> None:
@@ -67,6 +96,6 @@ async def _ask(state: State, ports: dict[str, int], rows: list[Row]) -> None:
         try:
             await asyncio.wait_for(part.probe(), PROBE_SECONDS_MAX)
         except (NotYetError, PlatformError, TimeoutError) as error:
-            row.state, row.waits_for = "waiting", str(error) or "for an answer"
+            row.state, row.waits_for = "waiting", str(error) or f"for an answer, not there within {PROBE_SECONDS_MAX:.0f} s"
 
     await asyncio.gather(*(ask(row) for row in rows))

@@ -19,11 +19,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import IO
 
+from deploy.local import leftovers, processes
 from deploy.local import ports as port_file
-from deploy.local import processes
 from deploy.local.errors import Exit, NotYetError, PlatformError
 from deploy.local.part import Part
-from deploy.local.parts import ORDER, everything, servers
+from deploy.local.parts import everything, servers
 from deploy.local.state import State, write_private
 
 READY_SECONDS_MAX = 120.0  # then the process is taken for stuck and restarted
@@ -204,18 +204,6 @@ def take_lock(state: State) -> IO[str]:
     return file
 
 
-def stop_leftovers(state: State) -> None:
-    """What outlived a killed supervisor is stopped before anything starts: two servers never share one directory."""
-    started = processes.started_as(state.root)
-    for name in reversed(ORDER):
-        # PostgreSQL overwrites what its children's environment was, so the pid file counts as well.
-        known = processes.alive(state.pid_file(name))
-        for process in dict.fromkeys([*([known] if known else []), *started.get(name, ())]):
-            if process.is_running():
-                processes.stop(process, signal.SIGINT if name == "postgres" else signal.SIGTERM, 20.0)
-        state.pid_file(name).unlink(missing_ok=True)
-
-
 async def supervise(state: State, only_servers: bool) -> Exit:
     ports = port_file.choose(state)
     supervisor = Supervisor(state, (servers if only_servers else everything)(state, ports))
@@ -231,7 +219,7 @@ def main(only_servers: bool) -> int:
         state.prepare()
         with take_lock(state):
             processes.remember(state.pid, os.getpid())
-            stop_leftovers(state)
+            leftovers.stop(state)
             try:
                 return int(asyncio.run(supervise(state, only_servers)))
             finally:

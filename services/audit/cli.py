@@ -1,7 +1,4 @@
-"""`kept audit`: verify the log offline, check a receipt, make one, rebuild the index.
-
-Exit codes: 0 whole, 1 faults, 2 the log, the receipt or an argument can't be read or is not true, 3 a part is away (try again).
-"""
+"""`kept audit`: verify the log offline, check a receipt, make one, rebuild the index."""
 
 import json
 import os
@@ -29,7 +26,8 @@ from shared.cli import show as table
 from shared.errors import MalformedError, NotFoundError
 from shared.notes.tlogproof import parse_receipt, verify_receipt
 
-app = typer.Typer(help="The log: verify it, prove one event, search it.", no_args_is_help=True)
+EXITS = "Exit codes: 0 whole, 1 faults, 2 the log, the receipt or a word can't be read or is not true, 3 a part is away."
+app = typer.Typer(help="The log: verify it, prove one event, search it.", no_args_is_help=True, epilog=EXITS)
 app.add_typer(index_cli.app)
 app.command()(storage)
 app.command()(witness)
@@ -99,7 +97,9 @@ def verify(
 
 @app.command("keys")
 def list_keys(directory: Dir = None, url: Url = "", bucket: Bucket = "", as_json: Json = False) -> None:
-    """The keys that the log publishes, and from and until when each signs (--json: the vkeys too)."""
+    """The log's public keys, and from and until when each signs.
+
+    With --json the vkeys too."""
     with told(as_json):
         found = validity.parse(opened(_where(directory, url, bucket)).get(KEYS_JSON))
         short = [
@@ -115,8 +115,10 @@ def list_keys(directory: Dir = None, url: Url = "", bucket: Bucket = "", as_json
 
 
 @app.command()
-def check(file: Path, keys: Keys = None, as_json: Json = False) -> None:
-    """Check a receipt offline, with nothing but public keys (--keys, else those of the local log)."""
+def check(file: Annotated[Path, typer.Argument(help="the receipt")], keys: Keys = None, as_json: Json = False) -> None:
+    """Check a receipt offline, with nothing but public keys.
+
+    Those of --keys, else those of the local log."""
     with told(as_json):
         if not file.is_file():
             raise NotFoundError(f"no file {file}")
@@ -137,9 +139,17 @@ def check(file: Path, keys: Keys = None, as_json: Json = False) -> None:
 
 
 @app.command()
-def proof(shard: str, index: int, directory: Dir = None) -> None:
-    """Print the receipt of entry INDEX of SHARD (`kept.customers/0`), from the log's files alone."""
-    with told(False):
+def proof(
+    shard: Annotated[str, typer.Argument(help="as in `kept.customers/0`")],
+    index: Annotated[int, typer.Argument(help="of the entry, from 0")],
+    directory: Dir = None,
+    as_json: Json = False,
+) -> None:
+    """Print the receipt of one entry, from the log's files alone.
+
+    Whoever has it proves with `kept audit check`, and no server, that the entry is in the log."""
+    with told(as_json):
         if index < 0:
             raise MalformedError("an index is not negative")
-        typer.echo(receipt(PosixStore(directory or local_log()), shard, index), nl=False)
+        text = receipt(PosixStore(directory or local_log()), shard, index)
+    typer.echo(json.dumps({"receipt": text}) if as_json else text, nl=as_json)

@@ -1,6 +1,6 @@
 """`kept dsar`: check a certificate of erasure offline, read the law's clocks."""
 
-import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -8,10 +8,13 @@ import httpx
 import typer
 
 from services.dsar import law
-from services.dsar.certificates.verify import log_keys, verify
-from shared.errors import KeptError, UnavailableError
+from services.dsar.certificates.verify import Checked, log_keys, verify
+from services.dsar.requests.model import Law
+from shared.cli import EXITS, REFUSED, Json, say, say_error, told
+from shared.errors import KeptError, MalformedError, UnavailableError
 
-app = typer.Typer(no_args_is_help=True, help="Rights of people: certificates and the law's clocks.")
+app = typer.Typer(no_args_is_help=True, help="Rights of people: certificates and the law's clocks.", epilog=EXITS)
+UNUSABLE = 2
 FETCH_SECONDS_MAX = 10
 FILE_BYTES_MAX = 8 * 1024 * 1024
 
@@ -36,55 +39,62 @@ def _keys(log_url: str | None, vkey: list[str], vkey_file: Path | None) -> list[
     return [line.strip() for line in found if line.strip()]
 
 
-@app.command()
+@app.command(epilog="Exit codes: 0 proven, 1 not proven, 2 wrong usage or no keys, 3 the keys can't be fetched.")
 def check(
     file: Annotated[Path, typer.Argument(help="the certificate", exists=True, dir_okay=False, readable=True)],
     log_url: Annotated[str | None, typer.Option(help="take public keys from this log, e.g. http://localhost:8080/log")] = None,
     vkey: Annotated[list[str] | None, typer.Option(help="a public key (vkey) you trust; may be given several times")] = None,
-    vkey_file: Annotated[Path | None, typer.Option(help="a file of vkeys, one per line", exists=True)] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="for machines")] = False,
+    vkey_file: Annotated[Path | None, typer.Option(help="a file of vkeys, one per line", exists=True, dir_okay=False)] = None,
+    as_json: Json = False,
 ) -> None:
-    """Verify a certificate: its signature, every holder's note, every receipt. Exit 0 proven, 1 not proven, 2 no
-    keys."""
+    """Prove a certificate of erasure offline, with public keys alone.
+
+    Its signature, every holder's note, and the receipt of each: that the log has it. With keys from --log-url you trust the
+    installation not to lie about its keys."""
+    with told(as_json):
+        keys = _keys(log_url, vkey or [], vkey_file)
+    if not keys:
+        say_error(as_json, "no-keys", "give the public keys: --log-url, --vkey or --vkey-file")
+        raise typer.Exit(UNUSABLE)
     try:
         if file.stat().st_size > FILE_BYTES_MAX:
-            raise UnavailableError("the file is too large to be a certificate")
-        keys = _keys(log_url, vkey or [], vkey_file)
-        if not keys:
-            typer.echo("Give the public keys: --log-url, --vkey or --vkey-file.", err=True)
-            raise typer.Exit(2)
+            raise MalformedError("the file is too large to be a certificate")
         checked = verify(file.read_text(encoding="utf-8"), keys, log_keys(keys))
     except (KeptError, UnicodeDecodeError) as error:
-        detail = error.detail if isinstance(error, KeptError) else "not a text file"
-        typer.echo(json.dumps({"proven": False, "reason": detail}) if as_json else f"NOT PROVEN: {detail}", err=not as_json)
-        raise typer.Exit(1) from error
+        reason = error.detail if isinstance(error, KeptError) else "not a text file"
+        say(as_json, {"proven": False, "reason": reason}, f"NOT PROVEN: {reason}")
+        raise typer.Exit(REFUSED) from error
+    say(as_json, _record(checked), "\n".join(_lines(checked)))
+
+
+def _record(checked: Checked) -> dict[str, object]:
     one = checked.certificate
-    if as_json:
-        typer.echo(
-            json.dumps(
-                {
-                    "proven": True,
-                    **one.model_dump(exclude={"answers"}),
-                    "holders": [
-                        {"holder": a.holder, "fields": a.fields, "log": p.origin, "index": p.index, "size": p.size}
-                        for a, p in zip(one.answers, checked.proofs, strict=True)
-                    ],
-                }
-            )
-        )
-        return
-    typer.echo(f"PROVEN: request {one.request}, {one.law} {one.article}, approved by {len(one.approvers)} people, {one.issued}")
+    holders = [
+        {"holder": a.holder, "fields": a.fields, "log": p.origin, "index": p.index, "size": p.size}
+        for a, p in zip(one.answers, checked.proofs, strict=True)
+    ]
+    return {"proven": True, **one.model_dump(exclude={"answers"}), "holders": holders}
+
+
+def _lines(checked: Checked) -> Iterator[str]:
+    one = checked.certificate
+    yield f"PROVEN: request {one.request}, {one.law} {one.article}, approved by {len(one.approvers)} people, {one.issued}"
     for answer, proof in zip(one.answers, checked.proofs, strict=True):
-        typer.echo(f"  {answer.holder}: {answer.fields} fields erased; entry {proof.index} of {proof.origin} ({proof.size})")
+        yield f"  {answer.holder}: {answer.fields} fields erased; entry {proof.index} of {proof.origin} ({proof.size})"
         for kept in answer.kept:
-            typer.echo(f"    kept: {kept.what} ({kept.reason})")
+            yield f"    kept: {kept.what} ({kept.reason})"
 
 
 @app.command()
-def laws() -> None:
+def laws(as_json: Json = False) -> None:
     """The law's clocks, with article, source and date of review."""
-    for one in law.load().values():
-        typer.echo(f"{one.id}: {one.name}; reviewed {one.reviewed_on} by {one.reviewer}; {one.source}")
+    found = list(law.load().values())
+    say(as_json, [one.model_dump(mode="json") for one in found] if as_json else [], "\n".join(_clocks(found)))
+
+
+def _clocks(found: list[Law]) -> Iterator[str]:
+    for one in found:
+        yield f"{one.id}: {one.name}; reviewed {one.reviewed_on} by {one.reviewer}; {one.source}"
         for duty in one.duty:
             extension = f", + {duty.extension.text}" if duty.extension else ""
-            typer.echo(f"  {duty.right}: {duty.within.text}{extension} ({duty.article}; {duty.clock})")
+            yield f"  {duty.right}: {duty.within.text}{extension} ({duty.article}; {duty.clock})"

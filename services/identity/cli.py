@@ -1,76 +1,46 @@
-"""`kept identity`: import the staff. Run by the platform with identity's own environment; there is no such HTTP route."""
+"""`kept identity`: sign in for the other commands; import the staff, with identity's own settings."""
 
 import asyncio
-import json
-import secrets
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from services.identity.accounts import actions
-from services.identity.accounts.actions import Hiring
-from services.identity.accounts.model import parse_employees
-from services.identity.accounts.passwords import Passwords
-from services.identity.app import SERVICE
-from services.identity.base import TABLES
-from services.identity.settings import IdentitySettings
-from shared.access.actor import Actor
-from shared.errors import InvalidInputError, KeptError
-from shared.keys.blind import BlindIndex
-from shared.keys.locators import locators
-from shared.service import ground
+from shared.cli import EXITS, Json, say, told
 
-app = typer.Typer(no_args_is_help=True, help="Staff accounts.")
-file_bytes_max = 10 * 1024 * 1024  # of an employee file
-password_bytes = 18  # 144 bits, 24 characters
+app = typer.Typer(no_args_is_help=True, help="Staff accounts: sign in, import.", epilog=EXITS)
+COLUMNS = "EmployeeId, LastName, FirstName, Title, ReportsTo, Phone, Email"
+File = Annotated[Path, typer.Argument(help=f"CSV with {COLUMNS}", exists=True, dir_okay=False, readable=True)]
+Origin = Annotated[str, typer.Option(help="where Kept is", envvar="KEPT_ORIGIN")]
 
 
-@app.callback()
-def _commands() -> None:
-    """Staff accounts."""
+@app.command("sign-in")
+def sign_in(origin: Origin = "http://localhost:8080", as_json: Json = False) -> None:
+    """Print a token, with which the other commands do not ask.
+
+    `export KEPT_TOKEN=$(kept identity sign-in)`. Asks for e-mail address, password and one-time code, which works once. The
+    token is as good as all three: keep it out of files and of the history of your shell."""
+    from shared.http.client import token  # httpx, which the help does without
+
+    with told(as_json):
+        found = token(origin)
+        say(as_json, found, str(found["token"]))
 
 
-async def import_file(path: Path, settings: IdentitySettings) -> tuple[int, int]:
-    """How many accounts were made, how many were there already."""
-    if (await asyncio.to_thread(path.stat)).st_size > file_bytes_max:
-        raise InvalidInputError(f"the file is over {file_bytes_max} bytes")
-    try:
-        employees = parse_employees((await asyncio.to_thread(path.read_bytes)).decode("utf-8-sig"))
-    except UnicodeDecodeError:
-        raise InvalidInputError("the file is not UTF-8") from None
-    base = await ground(settings, TABLES)
-    try:
-        hiring = Hiring(
-            passwords=Passwords(),
-            blind=BlindIndex(SERVICE, base.vault),
-            locate=lambda pairs: locators(base.vault, pairs),
-            keep=lambda handle, values: base.vault.kv_put(f"demo/{handle}", dict(values)),
-            new_password=lambda: secrets.token_urlsafe(password_bytes),
-        )
-        async with base.door.begin(Actor.system(SERVICE)) as w:
-            return await actions.import_employees(w, employees, hiring)
-    finally:
-        await base.engine.dispose()
-
-
-@app.command("seed", hidden=True)
 @app.command("import-employees")
-def import_employees(
-    file: Annotated[Path, typer.Argument(help="CSV with EmployeeId, LastName, FirstName, Title, ReportsTo, Phone, Email")],
-    as_json: Annotated[bool, typer.Option("--json", help="for machines")] = False,
-) -> None:
-    """Accounts, roles and reporting lines from an employee file. Run twice, it changes nothing. Exit 1: refused."""
-    try:
+def import_employees(file: File, as_json: Json = False) -> None:
+    """Accounts, roles, reporting lines from a file.
+
+    Run twice, it changes nothing. Each new account's first credentials are left in Vault, under kept/demo/<first name>."""
+    from services.identity.operate import import_file  # the whole service, which takes seconds
+    from services.identity.settings import IdentitySettings
+
+    with told(as_json):
         made, there = asyncio.run(import_file(file, IdentitySettings()))
-    except (KeptError, OSError) as error:
-        detail = error.detail if isinstance(error, KeptError) else f"can't read the file: {error.strerror}"
-        typer.echo(json.dumps({"error": detail}) if as_json else detail, err=True)
-        raise typer.Exit(1) from None
-    if as_json:
-        typer.echo(json.dumps({"created": made, "already_there": there}))
-    else:
-        typer.echo(f"{made} accounts created, {there} were there already. First credentials are in Vault, kept/demo/<name>.")
+        line = f"{made} accounts created, {there} were there already."
+        if made:
+            line += " First credentials are in Vault, kept/demo/<first name>."
+        say(as_json, {"created": made, "already_there": there}, line)
 
 
 if __name__ == "__main__":

@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import text
 
 from services.identity.base import TABLES
-from services.identity.cli import import_file
 from services.identity.holder import IdentityHolder
+from services.identity.operate import import_file
 from services.identity.settings import IdentitySettings
 from shared.access.actor import Actor
 from shared.errors import ShreddedError

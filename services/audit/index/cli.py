@@ -192,9 +192,10 @@ def reindex(
     fresh: Annotated[bool, typer.Option("--fresh", help="begin anew, not where an earlier try stopped")] = False,
     as_json: Json = False,
 ) -> None:
-    """Build the search index again from the log alone, beside the live one, and swap it in. Search goes on meanwhile.
+    """Build the search index again, from the log alone.
 
-    Runs with the audit service's own settings. Stopped in the middle, it goes on where it was."""
+    Beside the live one, and swapped in at the end; search goes on meanwhile. Runs with the audit service's own settings.
+    Stopped in the middle, it goes on where it was."""
     from services.audit.operate import rebuild
     from services.audit.settings import AuditSettings
 
@@ -215,13 +216,13 @@ def reindex(
 IN_STEP, DIFFERS, UNKNOWN = 0, 1, 2
 
 
-@app.command()
+@app.command(epilog="Exit codes: 0 in step, 1 differs, 2 wrong usage, or it can't be told.")
 def reconcile(
     wait: Annotated[float, typer.Option(min=0, help="seconds that the log may take to catch up")] = 10.0, as_json: Json = False
 ) -> None:
-    """Compare the broker's offsets with the log's leaves and the index. Exit 0: in step, 1: differs, 2: cannot tell.
+    """Compare what the broker has with the log and its index.
 
-    What the broker has when it begins must be published and indexed at the end."""
+    The broker's offsets with the log's leaves: what the broker has when it begins must be published and indexed at the end."""
     from services.audit.operate import reconcile as compared
     from services.audit.settings import AuditSettings
 

@@ -8,8 +8,10 @@ import typer
 from typer.testing import CliRunner
 
 from shared import cli
+from shared.bus import cli as dlq
 from shared.bus.dlq import Letter
 from shared.errors import ConflictError, NotFoundError, UnavailableError
+from shared.installed import services, settings_of
 
 
 def run(error: Exception, as_json: bool) -> tuple[int, str]:
@@ -45,17 +47,17 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_settings_are_those_of_the_platform(installed: Path) -> None:
-    found = cli.settings_of("demo")
+    found = settings_of("demo")
     assert (found.service, found.kafka_bootstrap, found.http_port) == ("demo", "h:1", 8)
-    assert cli.services("") == ["demo"] and cli.services("other") == ["other"]
+    assert services("") == ["demo"] and services("other") == ["other"]
     with pytest.raises(NotFoundError):
-        cli.settings_of("other")
+        settings_of("other")
 
 
 def test_settings_in_the_environment_come_first(installed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KEPT_VAULT_ROLE_ID", "r")
     monkeypatch.setenv("KEPT_KAFKA_BOOTSTRAP", "cluster:9")
-    assert cli.settings_of("demo").kafka_bootstrap == "cluster:9"
+    assert settings_of("demo").kafka_bootstrap == "cluster:9"
 
 
 def test_a_letter_is_shown_without_its_value(installed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,10 +70,10 @@ def test_a_letter_is_shown_without_its_value(installed: Path, monkeypatch: pytes
     async def broker(*_: object) -> None:
         return None
 
-    monkeypatch.setattr(cli.letters, "letters", letters)
-    monkeypatch.setattr(cli, "_broker", broker)
+    monkeypatch.setattr(dlq.letters, "letters", letters)
+    monkeypatch.setattr(dlq, "_broker", broker)
     for words in (["list"], ["list", "demo", "--json"], ["show", "demo", "0-1"], ["show", "demo", "0-1", "--json"]):
-        done = CliRunner().invoke(cli.dlq, words)
+        done = CliRunner().invoke(dlq.app, words)
         assert done.exit_code == 0 and "malformed" in done.stdout and "luisg" not in done.stdout
-    assert CliRunner().invoke(cli.dlq, ["show", "demo", "9-9"]).exit_code == 1
-    assert CliRunner().invoke(cli.dlq, ["show", "demo"]).exit_code == 2
+    assert CliRunner().invoke(dlq.app, ["show", "demo", "9-9"]).exit_code == 1
+    assert CliRunner().invoke(dlq.app, ["show", "demo"]).exit_code == 2

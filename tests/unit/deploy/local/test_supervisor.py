@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local import processes, supervisor
+from deploy.local import leftovers, processes, supervisor
 from deploy.local.errors import Exit, NotYetError, PlatformError
 from deploy.local.part import Launch
 from deploy.local.state import State
@@ -108,9 +108,9 @@ async def test_what_a_killed_supervisor_left_is_stopped_though_nobody_wrote_its_
     process = processes.alive(state.pid_file("kafka"))
     assert process is not None
     state.pid_file("kafka").unlink()
-    supervisor.stop_leftovers(State(state.root / "elsewhere"))
+    leftovers.stop(State(state.root / "elsewhere"))
     assert process.is_running(), "another installation's"
-    supervisor.stop_leftovers(state)
+    leftovers.stop(state)
     assert not processes._runs(process)
     watch.stop()
     assert await running is Exit.OK
