@@ -29,8 +29,8 @@ from shared.notes.tlogproof import parse_receipt, verify_receipt
 EXITS = "Exit codes: 0 whole, 1 faults, 2 the log, the receipt or a word can't be read or is not true, 3 a part is away."
 app = typer.Typer(help="The log: verify it, prove one event, search it.", no_args_is_help=True, epilog=EXITS)
 app.add_typer(index_cli.app)
-app.command()(storage)
-app.command()(witness)
+app.command(epilog="Exit codes: 0 none, 1 some, 2 the store is not fit, 3 it is away.")(storage)
+app.command(epilog="Exit codes: 0 stopped, 2 it refused to start, 3 the directory or the port can't be had.")(witness)
 Json = Annotated[bool, typer.Option("--json", help="for machines")]
 Dir = Annotated[Path | None, typer.Option("--dir", help="the log's directory; default: the local platform's")]
 Url = Annotated[str, typer.Option(help="the log's address, ending in /log")]

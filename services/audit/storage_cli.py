@@ -25,9 +25,7 @@ def storage(
 ) -> None:
     """Name every file of the log's store that was laid over.
 
-    A file of a bucket that has more on it than what was locked. Keys come from the environment, as for every S3 program.
-
-    Exit codes: 0 none, 1 some, 2 the store is not fit, 3 it is away."""
+    A file of a bucket that has more on it than what was locked. Keys come from the environment, as for every S3 program."""
     address = store or os.environ.get("KEPT_LOG_STORE", "") or str(_local())
     try:
         opened = open_store(address, years=years)

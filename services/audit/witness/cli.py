@@ -30,13 +30,12 @@ def witness(
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free")] = 8100,
     as_json: Json = False,
 ) -> None:  # fmt: skip
-    """Run a witness (c2sp.org/tlog-witness): sign other people's checkpoints, each only if it follows from those signed before.
+    """Run a witness: sign the checkpoints of other people's logs.
 
-    It needs nothing but its directory, so that another team can run it on another machine. Never bring back an older copy of
-    that directory: a key whose memory is gone must not sign again. It begins by saying its vkey, for those who verify
-    (kept audit verify --witness), and its address, for those who run the log.
-
-    Exit codes: 0 stopped, 2 it refused to start, 3 the directory or the port cannot be had.
+    As c2sp.org/tlog-witness has it, each only if it follows from those signed before. It needs nothing but its directory, so
+    that another team can run it on another machine. Never bring back an older copy of that directory: a key whose memory is
+    gone must not sign again. It begins by saying its vkey, for those who verify (kept audit verify --witness), and its
+    address, for those who run the log.
     """
     with told(as_json):
         trusted = Trusted(keys, logs or [])
