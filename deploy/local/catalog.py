@@ -18,6 +18,13 @@ LOCATOR_KEY = "kept-locator"
 BLIND_FIELDS = ("email", "phone")
 BLIND_SERVICES = ("identity", "customers", "dsar")
 OPERATORS = ("platform", "demo")
+PUBLIC_KEYS = "public-keys"  # the policy of whoever verifies what others signed
+
+
+def policies(role: str) -> tuple[str, ...]:
+    """What a role's AppRole may: the files of deploy/vault by these names."""
+    return (role, PUBLIC_KEYS) if role in HOLDERS else (role,)
+
 
 # -- Kafka ------------------------------------------------------------------------------------------------------
 COMMANDS, ANSWERS = "kept.dsar.commands", "kept.dsar.answers"

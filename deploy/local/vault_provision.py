@@ -77,7 +77,7 @@ def _keys(client: hvac.Client) -> None:
 def _role(client: hvac.Client, role: str, need_secret: bool) -> tuple[str, str]:
     client.write_data(
         f"auth/approle/role/{role}",
-        data={"token_policies": [role], "token_ttl": TOKEN_SECONDS, "token_max_ttl": TOKEN_SECONDS_MAX},
+        data={"token_policies": [*catalog.policies(role)], "token_ttl": TOKEN_SECONDS, "token_max_ttl": TOKEN_SECONDS_MAX},
     )
     role_id = str(client.read(f"auth/approle/role/{role}/role-id")["data"]["role_id"])
     if not need_secret:

@@ -14,13 +14,3 @@ path "transit/hmac/kept-locator" { capabilities = ["update"] }
 
 # Its own secrets: database and broker passwords, blind index keys.
 path "kept/data/dsar/*" { capabilities = ["read"] }
-
-# Public keys of everything that is signed (a read of an Ed25519 key gives its public half only).
-path "transit/keys/kept-tokens" { capabilities = ["read"] }
-path "transit/keys/kept-log" { capabilities = ["read"] }
-path "transit/keys/kept-identity-notes" { capabilities = ["read"] }
-path "transit/keys/kept-customers-notes" { capabilities = ["read"] }
-path "transit/keys/kept-audit-notes" { capabilities = ["read"] }
-path "transit/keys/kept-backup-notes" { capabilities = ["read"] }
-path "transit/keys/kept-dsar-notes" { capabilities = ["read"] }
-path "transit/keys/kept-billing-notes" { capabilities = ["read"] }

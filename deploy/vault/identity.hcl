@@ -16,16 +16,5 @@ path "transit/hmac/kept-locator" { capabilities = ["update"] }
 # Its own secrets: database and broker passwords, blind index keys.
 path "kept/data/identity/*" { capabilities = ["read"] }
 
-# Public keys of everything that is signed (a read of an Ed25519 key gives its public half only).
-path "transit/keys/kept-tokens" { capabilities = ["read"] }
-path "transit/keys/kept-log" { capabilities = ["read"] }
-path "transit/keys/kept-identity-notes" { capabilities = ["read"] }
-path "transit/keys/kept-customers-notes" { capabilities = ["read"] }
-path "transit/keys/kept-audit-notes" { capabilities = ["read"] }
-path "transit/keys/kept-backup-notes" { capabilities = ["read"] }
-path "transit/keys/kept-dsar-notes" { capabilities = ["read"] }
-path "transit/keys/kept-billing-notes" { capabilities = ["read"] }
-
 # Where a new member of staff's first credentials are left (and only left: identity can't read them back).
 path "kept/data/demo/*" { capabilities = ["create", "update"] }
-

@@ -53,6 +53,17 @@ def test_nobody_signs_in_anothers_name(insiders: dict[str, Insider]) -> None:
                 insiders[thief].vault.write_data(f"transit/sign/{key}", data={"input": "AAAA"})
 
 
+def test_everybody_reads_the_public_half_of_what_signs_and_no_key_that_wraps(insiders: dict[str, Insider]) -> None:
+    for name, one in insiders.items():
+        for key in SIGNERS:
+            read = one.vault.read(f"transit/keys/{key}")["data"]
+            assert read["type"] == "ed25519" and not read["exportable"]
+            assert all(version["public_key"] for version in read["keys"].values())
+        for owner in set(SERVICES) - {name}:
+            with pytest.raises(hvac.exceptions.Forbidden):
+                one.vault.read(f"transit/keys/kept-{owner}")
+
+
 def test_a_service_cannot_change_keys_policies_or_seal(insiders: dict[str, Insider]) -> None:
     for name, one in insiders.items():
         for path, data in (

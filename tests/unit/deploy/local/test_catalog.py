@@ -35,10 +35,18 @@ def test_groups_are_its_own() -> None:
             assert operation is Operation.READ
 
 
+def _policy(name: str) -> dict[str, list[str]]:
+    lines = [line for line in (POLICIES / f"{name}.hcl").read_text().splitlines() if line and not line.startswith("#")]
+    found = [re.fullmatch(r'path "([^"]+)" \{ capabilities = \[([^\]]*)\] \}', line) for line in lines]
+    assert all(found), f"{name}: a line that this test cannot judge"
+    return {one[1]: re.findall(r'"(\w+)"', one[2]) for one in found if one}
+
+
 def _paths(role: str) -> dict[str, list[str]]:
-    text = (POLICIES / f"{role}.hcl").read_text()
-    found = re.findall(r'^path "([^"]+)" \{ capabilities = \[([^\]]*)\] \}$', text, re.MULTILINE)
-    return {path: re.findall(r'"(\w+)"', capabilities) for path, capabilities in found}
+    """All that a role may; nothing is said twice."""
+    every = [item for name in catalog.policies(role) for item in _policy(name).items()]
+    assert len(dict(every)) == len(every)
+    return dict(every)
 
 
 @pytest.mark.parametrize("role", catalog.HOLDERS)
@@ -58,5 +66,17 @@ def test_who_provisions_can_neither_decrypt_nor_sign() -> None:
         assert not [path for path in _paths(role) if path.startswith(("transit/", "sys/"))]
 
 
-def test_every_role_has_a_policy() -> None:
-    assert {path.stem for path in POLICIES.glob("*.hcl")} == {*catalog.HOLDERS, *catalog.OPERATORS}
+def test_public_keys_are_those_of_what_is_signed_and_can_only_be_read() -> None:
+    assert _policy(catalog.PUBLIC_KEYS) == {f"transit/keys/{key}": ["read"] for key in catalog.SIGNING_KEYS}
+
+
+def test_nobody_reads_anothers_wrapping_key() -> None:
+    for role in catalog.HOLDERS:
+        read = {path.removeprefix("transit/keys/") for path in _paths(role) if path.startswith("transit/keys/")}
+        assert read <= {*catalog.SIGNING_KEYS, f"kept-{role}"}, role
+
+
+def test_every_role_has_its_policies_and_every_policy_a_role() -> None:
+    roles = (*catalog.HOLDERS, *catalog.OPERATORS)
+    assert {path.stem for path in POLICIES.glob("*.hcl")} == {name for role in roles for name in catalog.policies(role)}
+    assert all(role in catalog.policies(role) for role in roles)
