@@ -17,6 +17,7 @@ from services.audit.index.reconcile import Reconciler
 from services.audit.index.tail import Tail
 from services.audit.ingesting import Ingesting, OwnProcess, opener_of, threads_take_turns
 from services.audit.log import api as log_api
+from services.audit.log import witnesses
 from services.audit.log.slots import WHOLE
 from services.audit.log.vouch import Vouching
 from services.audit.settings import AuditSettings
@@ -29,6 +30,7 @@ from shared.bus.relay import Relay
 from shared.holder import sdk
 from shared.holder.contract import COMMANDS
 from shared.http.app import create_app
+from shared.http.gauges import Gauge
 from shared.http.pages import pages
 from shared.service import at_work, ground, run
 
@@ -73,14 +75,21 @@ async def build(settings: AuditSettings) -> FastAPI:
     async def ingesting() -> bool:
         return ingest.ready and not ingest.faults
 
+    async def witnessed() -> bool:
+        return not ingest.unwitnessed
+
+    async def witness_gauges() -> list[Gauge]:
+        return witnesses.gauges(ingest.witnesses, ingest.unwitnessed)
+
+    waits = {"witnesses": witnessed} if settings.witness_policy and settings.witness_policy.closed else {}
     return create_app(
         service=SERVICE,
         settings=settings,
         verifier=base.verifier,
         routers=[index_api.router(wired), index_api.page(wired), streams.router(wired), log_api.router(wired)],
         lifespan=lifespan,
-        readiness={**base.readiness(relay, handlers), "log": ingesting},
-        gauges=base.gauges(relay, handlers, reconciler.gauges),
+        readiness={**base.readiness(relay, handlers), "log": ingesting, **waits},
+        gauges=base.gauges(relay, handlers, reconciler.gauges, witness_gauges),
     )
 
 

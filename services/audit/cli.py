@@ -20,22 +20,29 @@ from services.audit.log.store import KEYS_JSON
 from services.audit.log.trust import Trust, keys_of
 from services.audit.receipts import receipt
 from services.audit.storage_cli import storage
-from services.audit.witness.cli import witness
+from services.audit.witness.cli import witness as run_witness
 from shared.blobs import PosixStore
 from shared.cli import show as table
 from shared.errors import MalformedError, NotFoundError
+from shared.notes.cosignature import Quorum
 from shared.notes.tlogproof import parse_receipt, verify_receipt
 
 EXITS = "Exit codes: 0 whole, 1 faults, 2 the log, the receipt or a word can't be read or is not true, 3 a part is away."
 app = typer.Typer(help="The log: verify it, prove one event, search it.", no_args_is_help=True, epilog=EXITS)
 app.add_typer(index_cli.app)
 app.command(epilog="Exit codes: 0 none, 1 some, 2 the store is not fit, 3 it is away.")(storage)
-app.command(epilog="Exit codes: 0 stopped, 2 it refused to start, 3 the directory or the port can't be had.")(witness)
+app.command("witness", epilog="Exit codes: 0 stopped, 2 it refused to start, 3 the directory or the port can't be had.")(
+    run_witness
+)
 Json = Annotated[bool, typer.Option("--json", help="for machines")]
 Dir = Annotated[Path | None, typer.Option("--dir", help="the log's directory; default: the local platform's")]
 Url = Annotated[str, typer.Option(help="the log's address, ending in /log")]
 Bucket = Annotated[str, typer.Option(help="s3://bucket/prefix")]
 Keys = Annotated[Path | None, typer.Option("--keys", help="a file with one vkey per line, which you have from elsewhere")]
+Witness = Annotated[
+    list[str] | None, typer.Option("--witness", help="a witness's vkey, which you have from it; as many as there are")
+]
+Needed = Annotated[int, typer.Option("--quorum", min=0, help="how many of the witnesses must have signed; 0: more than half")]
 
 
 def local_log() -> Path:
@@ -75,10 +82,11 @@ def verify(
     seen: Annotated[Path | None, typer.Option(help="a checkpoint or receipt from elsewhere; or where to remember")] = None,
     workers: Annotated[int, typer.Option(min=0, help="processes; 0: one per processor")] = 0,
     afresh: Annotated[bool, typer.Option("--afresh", help="do not go on from an interrupted run")] = False,
-    as_json: Json = False,
+    witness: Witness = None, needed: Needed = 0, as_json: Json = False,
 ) -> None:  # fmt: skip
     """Verify every entry, tile, root and signature; name every fault. Interrupted, the next run goes on."""
     with told(as_json):
+        quorum = Quorum.of(witness or [], needed)
         where = _where(directory, url, bucket)
         trust = Trust.of(_keys(keys, where))
         if seen is not None and not seen.exists():
@@ -90,9 +98,10 @@ def verify(
             pinned=keys is not None,
             afresh=afresh,
             unlisted=[] if url or bucket else _unlisted(Path(where), checks.shards(opened(where))),
+            quorum=quorum,
         )
         report = run(where, trust, options, as_json)
-    show(report, as_json, own_keys=keys is None)
+    show(report, as_json, own_keys=keys is None, quorum=quorum)
 
 
 @app.command("keys")
@@ -115,11 +124,15 @@ def list_keys(directory: Dir = None, url: Url = "", bucket: Bucket = "", as_json
 
 
 @app.command()
-def check(file: Annotated[Path, typer.Argument(help="the receipt")], keys: Keys = None, as_json: Json = False) -> None:
+def check(
+    file: Annotated[Path, typer.Argument(help="the receipt")], keys: Keys = None,
+    witness: Witness = None, needed: Needed = 0, as_json: Json = False,
+) -> None:  # fmt: skip
     """Check a receipt offline, with nothing but public keys.
 
     Those of --keys, else those of the local log."""
     with told(as_json):
+        quorum = Quorum.of(witness or [], needed)
         if not file.is_file():
             raise NotFoundError(f"no file {file}")
         try:
@@ -128,14 +141,16 @@ def check(file: Annotated[Path, typer.Argument(help="the receipt")], keys: Keys 
             raise MalformedError("the receipt is not UTF-8") from None
         origin = parse_receipt(text).checkpoint.partition("\n")[0]
         proven = verify_receipt(text, keys_of(origin, _keys(keys, str(local_log()))))
+        signed_by = quorum.check(parse_receipt(text).checkpoint)
         entry = parse_entry(proven.entry)
     said = {"ok": True, "origin": proven.origin, "index": proven.index, "size": proven.size, "kind": entry.kind.name.lower(),
-            "id": entry.header("ce_id"), "type": entry.header("ce_type"), "time": entry.header("ce_time")}  # fmt: skip
+            "id": entry.header("ce_id"), "type": entry.header("ce_type"), "time": entry.header("ce_time"),
+            "witnesses": signed_by}  # fmt: skip
     if as_json:
         typer.echo(json.dumps(said))
     else:
-        what = f"{said['type'] or said['kind']} {said['id']}"
-        typer.echo(f"{what} is entry {proven.index} of {proven.origin}, signed at size {proven.size}")
+        what, by = f"{said['type'] or said['kind']} {said['id']}", f" and by {', '.join(signed_by)}" if signed_by else ""
+        typer.echo(f"{what} is entry {proven.index} of {proven.origin}, signed at size {proven.size}{by}")
 
 
 @app.command()

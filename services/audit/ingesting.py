@@ -9,6 +9,7 @@ from services.audit.log.ingest import Ingest
 from services.audit.log.opening import Opener
 from services.audit.log.sealer import Sealer
 from services.audit.log.slots import Owner, Slot
+from services.audit.log.witnesses import Witnesses
 from services.audit.settings import AuditSettings
 from shared.blobs import BlobStore
 from shared.bus.broker import BrokerSettings
@@ -40,6 +41,16 @@ class Ingesting(Protocol):
         """Shard -> records that the broker has and the published log has not."""
         ...
 
+    @property
+    def unwitnessed(self) -> dict[str, int]:
+        """Shard -> leaves without their quorum of witnesses, where that is missing."""
+        ...
+
+    @property
+    def witnesses(self) -> dict[str, str]:
+        """Name -> what this witness does."""
+        ...
+
     async def run(self) -> None:
         """For ever."""
         ...
@@ -57,6 +68,7 @@ class OwnProcess:
         published: Callable[[], None],
         slot: Slot,
     ) -> None:
+        policy = settings.witness_policy
         self._ingest = Ingest(
             pattern=settings.topics,
             opener=opener_of(settings, base, blobs),
@@ -64,6 +76,7 @@ class OwnProcess:
             broker=broker,
             published=published,
             slot=slot,
+            witnesses=None if policy is None else Witnesses(policy),
         )
         self._owner = Owner(base.engine, slot, self._ingest.run)
 
@@ -79,10 +92,18 @@ class OwnProcess:
     def behind(self) -> dict[str, int]:
         return self._ingest.behind
 
+    @property
+    def unwitnessed(self) -> dict[str, int]:
+        return self._ingest.unwitnessed
+
+    @property
+    def witnesses(self) -> dict[str, str]:
+        return self._ingest.witnesses
+
     async def run(self) -> None:
         await self._owner.run()
 
 
 def opener_of(settings: AuditSettings, base: Ground, blobs: BlobStore) -> Opener:
     """How shards are opened."""
-    return Opener(settings.log_name, blobs, Heads(base.door), base.vault)
+    return Opener(settings.log_name, blobs, Heads(base.door), base.vault, deferred=settings.witness_policy is not None)

@@ -32,7 +32,14 @@ async def main(slot: Slot) -> None:
 async def _say(ingest: OwnProcess, news: asyncio.Event) -> None:
     """The state, whenever something was published, and every now and then."""
     while True:
-        said = {"ready": ingest.ready, "faults": ingest.faults, "behind": ingest.behind, "published": news.is_set()}
+        said = {
+            "ready": ingest.ready,
+            "faults": ingest.faults,
+            "behind": ingest.behind,
+            "unwitnessed": ingest.unwitnessed,
+            "witnesses": ingest.witnesses,
+            "published": news.is_set(),
+        }
         news.clear()
         print(json.dumps(said), flush=True)
         await asyncio.sleep(SAY_SECONDS)

@@ -11,6 +11,7 @@ import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Callable
 
+from services.audit.log.witnesses import NOT_ASKED, SIGNS
 from shared.errors import UnavailableError
 
 log = logging.getLogger("kept.audit.ingest")
@@ -28,6 +29,8 @@ class Workers:
         self._ready = [False] * count
         self._faults: list[dict[str, str]] = [{} for _ in range(count)]
         self._behind: list[dict[str, int]] = [{} for _ in range(count)]
+        self._unwitnessed: list[dict[str, int]] = [{} for _ in range(count)]
+        self._witnesses: list[dict[str, str]] = [{} for _ in range(count)]
 
     @property
     def ready(self) -> bool:
@@ -40,6 +43,16 @@ class Workers:
     @property
     def behind(self) -> dict[str, int]:
         return {shard: records for one in self._behind for shard, records in one.items()}
+
+    @property
+    def unwitnessed(self) -> dict[str, int]:
+        return {shard: leaves for one in self._unwitnessed for shard, leaves in one.items()}
+
+    @property
+    def witnesses(self) -> dict[str, str]:
+        """What the worker says that has the most to say: one that has no shard has asked nobody."""
+        told = [pair for one in self._witnesses for pair in one.items()]
+        return dict(sorted(told, key=lambda pair: (pair[1] != NOT_ASKED) + (pair[1] not in (NOT_ASKED, SIGNS))))
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as group:
@@ -64,6 +77,7 @@ class Workers:
         async for line in process.stdout:
             said = json.loads(line)
             self._ready[number], self._faults[number], self._behind[number] = said["ready"], said["faults"], said["behind"]
+            self._unwitnessed[number], self._witnesses[number] = said["unwitnessed"], said["witnesses"]
             if said["published"]:
                 self._published()
 

@@ -90,9 +90,10 @@ class Quorum:
         """Whether enough signed. MalformedError, TamperError as `cosigned`."""
         return len(cosigned(note, self.witnesses)) >= self.needed
 
-    def check(self, note: str) -> None:
-        """Nothing, or UnwitnessedError: 1. every line of a known witness verifies; 2. enough of them are there."""
+    def check(self, note: str) -> list[str]:
+        """Who signed, or UnwitnessedError: 1. every line of a known witness verifies; 2. enough of them are there."""
         there = cosigned(note, self.witnesses)  # 1
         if len(there) < self.needed:  # 2
             missing = ", ".join(key.name for key in self.witnesses if key not in there)
             raise UnwitnessedError(f"{len(there)} of the {self.needed} witnesses that it takes signed; not there: {missing}")
+        return [key.name for key in there]

@@ -90,6 +90,8 @@ def router(wired: Wired) -> APIRouter:
         return {
             "ready": wired.ingest.ready,
             "faults": wired.ingest.faults,
+            "witnesses": wired.ingest.witnesses,
+            "unwitnessed": wired.ingest.unwitnessed,
             "index": {"behind": {s: n for s, n in wired.follower.behind.items() if n}, "faults": wired.follower.faults},
         }
 

@@ -17,6 +17,7 @@ from services.audit.log.run import Options, Report, verify_log
 from services.audit.log.trust import Trust
 from services.audit.log.verify import Progress as Moved
 from shared.errors import KeptError, MalformedError, UnavailableError
+from shared.notes.cosignature import Quorum
 from shared.notes.tlogproof import HEADER, parse_receipt
 
 FAULTY, UNREADABLE, AWAY, INTERRUPTED = 1, 2, 3, 130
@@ -69,27 +70,27 @@ def run(where: str, trust: Trust, options: Options, as_json: bool) -> Report:
         raise typer.Exit(INTERRUPTED) from None
 
 
-def show(report: Report, as_json: bool, *, own_keys: bool) -> None:
-    """The result, and its exit code. `own_keys`: the keys were the log's own word."""
+def show(report: Report, as_json: bool, *, own_keys: bool, quorum: Quorum) -> None:
+    """The result, and its exit code. `own_keys`: the keys were the log's own word. `quorum`: what was asked of witnesses."""
     if as_json:
-        _show_json(report, own_keys)
+        _show_json(report, own_keys, quorum)
     else:
-        _show_lines(report, own_keys)
+        _show_lines(report, own_keys, quorum)
     if not report.whole:
         raise typer.Exit(FAULTY)
 
 
-def _show_json(report: Report, own_keys: bool) -> None:
+def _show_json(report: Report, own_keys: bool, quorum: Quorum) -> None:
     shards = [{"shard": r.shard, "size": r.size, "root": r.root.hex(), "faults": len(r.faults)} for r in report.results]
     said = {
         "ok": report.whole, "entries": report.entries, "passed": report.passed, "shards": shards,
         "faults": [vars(f) for f in report.faults], "uncounted": report.uncounted, "notices": report.notices,
-        "keys_from_elsewhere": not own_keys,
+        "keys_from_elsewhere": not own_keys, "witnesses": len(quorum.witnesses), "quorum": quorum.needed,
     }  # fmt: skip
     typer.echo(json.dumps(said))
 
 
-def _show_lines(report: Report, own_keys: bool) -> None:
+def _show_lines(report: Report, own_keys: bool, quorum: Quorum) -> None:
     out = Console(highlight=False, soft_wrap=True)
     for fault in report.faults:
         at = f" entry {fault.index}" if fault.index >= 0 else ""
@@ -107,7 +108,10 @@ def _show_lines(report: Report, own_keys: bool) -> None:
     count = len(report.faults) + report.uncounted
     faults = f"[red]{count:,} {'fault' if count == 1 else 'faults'}[/]"
     shards = len({result.shard for result in report.results})
-    verdict = "[green]all of it is as it was signed[/]" if report.whole else faults
+    whole = "all of it is as it was signed"
+    if quorum.needed:
+        whole += f", every checkpoint also by {quorum.needed} of {len(quorum.witnesses)} witnesses or more"
+    verdict = f"[green]{whole}[/]" if report.whole else faults
     out.print(f"{report.entries:,} entries in {shards} {'shard' if shards == 1 else 'shards'}: {verdict}")
 
 

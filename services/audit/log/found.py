@@ -14,8 +14,8 @@ LEDGER_TYPE = b"kept.audit.ledger.recorded.v1"
 
 @dataclass(frozen=True)
 class Fault:
-    """`kind`: checkpoint, entries, tile, large, missing, ledger, seen, overlaid. `index`: of the first leaf concerned, or -1
-    for the whole file. `about`: the shard that a ledger entry speaks of."""
+    """`kind`: checkpoint, entries, tile, large, missing, ledger, seen, witness, overlaid. `index`: of the first leaf concerned,
+    or -1 for the whole file. `about`: the shard that a ledger entry speaks of."""
 
     file: str
     kind: str

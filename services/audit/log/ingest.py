@@ -7,7 +7,7 @@ log. While one batch is written and published, the next one is received and sequ
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
@@ -16,11 +16,13 @@ from aiokafka.errors import KafkaError
 from services.audit.events import AlarmRaised
 from services.audit.log.opening import Opener
 from services.audit.log.partitions import LEAVES_MAX, Partitions
+from services.audit.log.publishing import Publisher
 from services.audit.log.sealer import Sealer
 from services.audit.log.sequence import Ciphers, Part, sequenced
 from services.audit.log.shard import Batch, Shard, append_all
 from services.audit.log.slots import WHOLE, Slot
 from services.audit.log.watch import Watch
+from services.audit.log.witnesses import Witnesses
 from shared.bus.broker import BrokerSettings
 from shared.bus.patience import ended, within
 from shared.errors import KeptError, UnavailableError
@@ -50,12 +52,16 @@ class Ingest:
         broker: BrokerSettings,
         published: Callable[[], None],
         slot: Slot = WHOLE,
+        witnesses: Witnesses | None = None,
     ) -> None:
+        """With `witnesses`, `opener` defers publication, and it happens in rounds beside the writing (publishing.py)."""
         self._watch = Watch(STALL_SECONDS_MAX)
         self._partitions = Partitions(pattern, slot, opener, self._watch.beat)
         self._sealer = sealer
         self._broker = broker
         self._published = published
+        self._witnesses = witnesses
+        self._publisher = witnesses and Publisher(witnesses, self._partitions.shards, self._dropped, published)
         self.behind: dict[str, int] = {}  # shard -> records that the broker has and the published log has not
         self.ready = False
 
@@ -63,6 +69,16 @@ class Ingest:
     def faults(self) -> dict[str, str]:
         """Partition -> code of what stopped it."""
         return self._partitions.faults
+
+    @property
+    def unwitnessed(self) -> dict[str, int]:
+        """Shard -> leaves that no published checkpoint with its quorum of witnesses has, where that is missing."""
+        return self._publisher.unwitnessed if self._publisher else {}
+
+    @property
+    def witnesses(self) -> dict[str, str]:
+        """Name -> what this witness does."""
+        return self._witnesses.states if self._witnesses else {}
 
     async def run(self) -> None:
         while True:
@@ -90,6 +106,7 @@ class Ingest:
         """Discover, receive, sequence; meanwhile the former batch is written."""
         self._partitions.streams.clear()
         looked, writing = float("-inf"), None
+        publishing = asyncio.ensure_future(self._publisher.run()) if self._publisher else None
         try:
             while True:
                 self._watch.beat()
@@ -111,8 +128,9 @@ class Ingest:
                     writing = asyncio.ensure_future(append_all(work)) if work else None
                 self._measure(consumer)
         finally:
-            if writing is not None:
-                writing.cancel()
+            for task in (writing, publishing):
+                if task is not None:
+                    task.cancel()
 
     async def _sequence(self, consumer: AIOKafkaConsumer, received: Received) -> AsyncIterator[dict[Shard, Batch]]:
         """What each shard takes next, at least once; more often where a hole is wide."""
@@ -132,16 +150,20 @@ class Ingest:
             first = False
 
     async def _integrated(self, failed: dict[Shard, KeptError]) -> None:
-        """A batch is published, but for the shards that failed."""
+        """A batch is in the log, but for the shards that failed; and published, where no witnesses are waited for."""
+        await self._dropped(failed)
+        if self._publisher is None:
+            self._published()
+
+    async def _dropped(self, failed: Mapping[Shard, KeptError]) -> None:
         for shard, error in failed.items():
             await self._partitions.drop(shard, error)
-        self._published()
 
     def _measure(self, consumer: AIOKafkaConsumer) -> None:
         for partition, stream in self._partitions.streams.items():
             highwater = consumer.highwater(partition)
             if highwater is not None:
-                self.behind[stream.shard.store.shard] = max(0, highwater - stream.shard.next_offset)
+                self.behind[stream.shard.store.shard] = max(0, highwater - stream.shard.published_offset)
 
 
 async def _receive(consumer: AIOKafkaConsumer) -> Received:

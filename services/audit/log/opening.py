@@ -23,8 +23,10 @@ LOG_KEY = "kept-log"
 class Opener:
     """Opens shards, and keeps the two lists that a reader of the log starts from."""
 
-    def __init__(self, log_name: str, blobs: BlobStore, heads: Heads, vault: Vault) -> None:
+    def __init__(self, log_name: str, blobs: BlobStore, heads: Heads, vault: Vault, *, deferred: bool = False) -> None:
+        """`deferred`: what it opens is published in rounds, with witnesses (publishing.py)."""
         self.heads = heads
+        self._deferred = deferred
         self._log_name = log_name
         self._blobs = blobs
         self._vault = vault
@@ -61,7 +63,9 @@ class Opener:
             await self.heads.stopped(head.shard, alarm)
 
     async def _open(self, head: HeadState) -> Shard:
-        return await Shard.open(head, ShardStore(self._blobs, head.shard), self.heads, self._signer(head.shard))
+        return await Shard.open(
+            head, ShardStore(self._blobs, head.shard), self.heads, self._signer(head.shard), deferred=self._deferred
+        )
 
     def _signer(self, shard: str) -> VaultSigner:
         return VaultSigner(self._vault, LOG_KEY, f"{self._log_name}/{shard}", self._tell)

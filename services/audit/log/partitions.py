@@ -36,6 +36,10 @@ class Partitions:
         """Whether this very shard is still written here."""
         return any(stream.shard is shard for stream in self.streams.values())
 
+    def shards(self) -> list[Shard]:
+        """Those that are written here."""
+        return [stream.shard for stream in self.streams.values()]
+
     async def discover(self, consumer: AIOKafkaConsumer, admin: AIOKafkaAdminClient) -> None:
         """Find new topics and partitions, open their shards, and read on where each shard ends."""
         topics = sorted(t for t in await admin.list_topics() if self._pattern.fullmatch(t))

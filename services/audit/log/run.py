@@ -25,6 +25,7 @@ from services.audit.log.trust import Trust
 from services.audit.log.verify import Opened, Progress, Result, base_of, open_shard, shards, spans
 from shared.blobs import open_store
 from shared.errors import KeptError, UnavailableError
+from shared.notes.cosignature import Quorum
 
 FAULTS_MAX = 10_000  # told one by one; beyond them they are counted
 SMALL = 200_000  # entries: below, starting processes takes longer than the work
@@ -76,7 +77,7 @@ class _Shard:
 @dataclass(frozen=True)
 class Options:
     """`unlisted`: shards that lie there and that the list hides. `given`: checkpoints from elsewhere. `pinned`: the keys are
-    from elsewhere too, so that a memory under other keys is a fault."""
+    from elsewhere too, so that a memory under other keys is a fault. `quorum`: of witnesses, that each checkpoint must have."""
 
     workers: int = 0  # 0: one per processor
     seen: Seen | None = None
@@ -85,6 +86,7 @@ class Options:
     resume_dir: Path | None = None
     afresh: bool = False
     unlisted: Sequence[str] = ()
+    quorum: Quorum = field(default_factory=Quorum)
 
 
 def verify_log(where: str, trust: Trust, options: Options | None = None, progress: Progress | None = None) -> Report:
@@ -168,6 +170,7 @@ class _Run:
         one, checkpoint = shard.opened, shard.opened.checkpoint
         shard.add(shard.top.faults)
         shard.add(self._compared(one, whole=not shard.faults))
+        shard.add(self._unwitnessed(one))
         self._report.add(shard.faults, shard.uncounted)
         self._report.results.append(Result(one.shard, checkpoint.size, checkpoint.root, tuple(shard.faults)))
         if self._options.seen is not None and not shard.faults:
@@ -192,6 +195,14 @@ class _Run:
             if old is not None and (found := against(old, new, nodes)) is not None:
                 (wrong if whole or not found.startswith(OTHER) else self._report.notices).append(found)
         return [Fault(f"{one.shard}/checkpoint", "seen", -1, said) for said in wrong]
+
+    def _unwitnessed(self, one: Opened) -> list[Fault]:
+        """The quorum is not there, or a line of a witness that was named does not verify."""
+        try:
+            self._options.quorum.check(one.note.decode())
+        except KeptError as error:
+            return [Fault(f"{one.shard}/checkpoint", "witness", -1, error.detail)]
+        return []
 
     def _last(self, origin: str) -> bytes | None:
         if self._options.seen is None:

@@ -7,6 +7,8 @@
 3. The signatures, from Vault in one call.
 4. Each checkpoint is replaced, if it still is the one that this owner saw last: published. An owner that slept while another
    went on fails here, or in 2.
+
+Where checkpoints are to be witnessed, 3 and 4 are done in rounds of their own, of several batches at once (publishing.py).
 """
 
 import asyncio
@@ -45,12 +47,15 @@ class Shard:
         heads: Heads,
         signer: VaultSigner,
         note: str | None = None,
+        *,
+        deferred: bool = False,
     ) -> None:
         self.head = head
         self.store = store
         self.heads = heads
         self.signer = signer
         self.note = note  # the checkpoint that was published last, as far as this owner knows
+        self.deferred = deferred  # it is published in rounds, with witnesses
         self._edge = edge
 
     @property
@@ -58,8 +63,20 @@ class Shard:
         """The broker's offset of the next leaf."""
         return self.head.base + self.head.size
 
+    @property
+    def published_offset(self) -> int:
+        """The broker's offset of the first leaf that is not published."""
+        return self.head.base + max(0, self.published)
+
+    @property
+    def published(self) -> int:
+        """The size that the published checkpoint says; -1 while there is none."""
+        return -1 if self.note is None else int(self.note.split("\n", 2)[1])
+
     @classmethod
-    async def open(cls, head: HeadState, store: ShardStore, heads: Heads, signer: VaultSigner) -> "Shard":
+    async def open(
+        cls, head: HeadState, store: ShardStore, heads: Heads, signer: VaultSigner, *, deferred: bool = False
+    ) -> "Shard":
         """Go on from the furthest that was promised.
 
         TamperError where head, store and checkpoint contradict each other: then nothing is signed, and a person must look.
@@ -69,7 +86,7 @@ class Shard:
         if checkpoint is not None and checkpoint.size > head.size:  # the database was restored to an earlier moment
             log.warning("%s: the head was behind the published checkpoint", store.shard)
             head = await heads.move(head, checkpoint.size, checkpoint.root)
-        shard = cls(head, edge, store, heads, signer, note)
+        shard = cls(head, edge, store, heads, signer, note, deferred=deferred)
         if checkpoint is None or checkpoint.size < head.size:  # an empty shard too says, signed, that it is empty
             await _publish([shard])
         return shard
@@ -132,12 +149,18 @@ def _write(work: Mapping[Shard, Batch]) -> tuple[dict[Shard, Growth], dict[Shard
 
 async def _publish(shards: Sequence[Shard]) -> dict[Shard, KeptError]:
     """Steps 3 and 4; the shards that another owner published meanwhile."""
+    now = [shard for shard in shards if not shard.deferred]
+    return await asyncio.to_thread(replace_all, await signed(now)) if now else {}
+
+
+async def signed(shards: Sequence[Shard]) -> dict[Shard, str]:
+    """Step 3: the checkpoint of each shard's head, as a note."""
     texts = [(Checkpoint(shard.signer.name, shard.head.size, shard.head.root).text(), shard.signer) for shard in shards]
-    notes = dict(zip(shards, await sign_notes(texts), strict=True))
-    return await asyncio.to_thread(_replace, notes)
+    return dict(zip(shards, await sign_notes(texts), strict=True))
 
 
-def _replace(notes: Mapping[Shard, str]) -> dict[Shard, KeptError]:
+def replace_all(notes: Mapping[Shard, str]) -> dict[Shard, KeptError]:
+    """Step 4; the shards that another owner published meanwhile."""
     failed: dict[Shard, KeptError] = {}
     for shard, note in notes.items():
         try:

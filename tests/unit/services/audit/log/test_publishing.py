@@ -1,0 +1,303 @@
+"""Publishing with witnesses that are away, hang, lie, or know another history. The witnesses are ours, and real; only the way
+to them is made up."""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import cast
+
+import httpx
+import pytest
+
+import services.audit.log.witnesses as asking
+from services.audit.log.checkpoint import Checkpoint
+from services.audit.log.head import Heads
+from services.audit.log.publishing import Publisher
+from services.audit.log.shard import Shard
+from services.audit.log.store import ShardStore
+from services.audit.log.verify import verify_shard
+from services.audit.log.witnesses import Policy, Witnesses
+from services.audit.witness.app import Witness, app
+from services.audit.witness.key import opened
+from services.audit.witness.trust import Trusted
+from shared.clock import FixedClock
+from shared.errors import ConflictError, KeptError, MalformedError, TamperError
+from shared.notes.cosignature import Quorum, cosigned
+from shared.notes.note import LocalSigner, VaultSigner, sign_note
+from tests.unit.services.audit.log.naive import Memory, MemoryHeads
+from tests.unit.services.audit.log.test_shard import KEYS, NAME, SIGNER, START, made
+from tests.unit.services.audit.witness.conftest import NOW
+
+LIMIT = 0.3
+
+
+class Net(httpx.AsyncBaseTransport):
+    """The way to the witnesses, by host: `faults` says what happens there instead."""
+
+    def __init__(self, hosts: dict[str, Witness]) -> None:
+        self._hosts = {host: httpx.ASGITransport(app(witness)) for host, witness in hosts.items()}
+        self.faults: dict[str, Callable[[httpx.Request], httpx.Response] | str] = {}
+        self.asked: list[str] = []
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        fault = self.faults.get(request.url.host)
+        self.asked.append(request.url.host)
+        if fault == "hangs":
+            await asyncio.sleep(3600)
+        if fault == "down":
+            raise httpx.ConnectError("refused")
+        if callable(fault):
+            return fault(request)
+        return await self._hosts[request.url.host].handle_async_request(request)
+
+
+@dataclass
+class World:
+    """One shard, its owner, and two witnesses."""
+
+    net: Net
+    vkeys: list[str]
+    signing: list[Witness]
+    blobs: Memory = field(default_factory=Memory)
+    heads: MemoryHeads = field(default_factory=lambda: MemoryHeads(START))
+    shards: list[Shard] = field(default_factory=list)
+    failed: dict[Shard, KeptError] = field(default_factory=dict)
+
+    def publisher(self, needed: int = 0, *, closed: bool = False) -> Publisher:
+        text = " ".join(f"{one} http://{host}/" for one, host in zip(self.vkeys, ("one", "two"), strict=True))
+        policy = Policy.of(text, needed, closed=closed, seconds=LIMIT)
+        assert policy is not None
+        return Publisher(Witnesses(policy, self.net), lambda: self.shards, self._failed, lambda: None)
+
+    async def _failed(self, failed: object) -> None:
+        self.failed |= cast(dict[Shard, KeptError], failed)
+
+    async def open(self) -> Shard:
+        shard = await Shard.open(
+            self.heads.state, ShardStore(self.blobs, NAME), cast(Heads, self.heads), cast(VaultSigner, SIGNER), deferred=True
+        )
+        self.shards = [shard]
+        return shard
+
+    @property
+    def published(self) -> tuple[int, int]:
+        """(size, how many witnesses) of the published checkpoint, verified; -1 where there is none."""
+        note = ShardStore(self.blobs, NAME).checkpoint()
+        if note is None:
+            return -1, 0
+        assert verify_shard(self.blobs, NAME, KEYS).faults == ()
+        return int(note.split("\n")[1]), len(cosigned(note, Quorum.of(self.vkeys).witnesses))
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    monkeypatch.setattr(asking._Pause, "again", lambda _: None)
+    (tmp_path / "keys").write_text(KEYS[0])
+    signing = []
+    for name in ("w.test/one", "w.test/two"):
+        key, memory = opened(tmp_path / name, name)
+        signing.append(Witness(key, memory, Trusted(tmp_path / "keys", []), FixedClock(NOW)))
+    yield World(Net(dict(zip(("one", "two"), signing, strict=True))), [one.key.vkey for one in signing], signing)
+    for one in signing:
+        one.memory.close()
+
+
+async def test_what_is_published_has_its_quorum(world: World) -> None:
+    publisher, shard = world.publisher(), await world.open()
+    await publisher.round()
+    assert world.published == (0, 2)
+    for first, count in ((0, 300), (300, 1), (301, 700)):
+        await shard.append(made(first, count))
+        assert world.published[0] == first, "it is published in rounds alone"
+        await publisher.round()
+        assert world.published == (first + count, 2)
+    asked = len(world.net.asked)
+    await publisher.round()
+    assert len(world.net.asked) == asked, "nothing is owed, and somebody was asked"
+    assert (publisher.unwitnessed, publisher._witnesses.states) == ({}, {"w.test/one": "signs", "w.test/two": "signs"})
+
+
+@pytest.mark.parametrize("fault", ["down", "hangs"])
+async def test_open_it_publishes_without_and_again_with(world: World, fault: str) -> None:
+    publisher, shard = world.publisher(), await world.open()
+    await publisher.round()
+    world.net.faults["two"] = fault
+    await shard.append(made(0, 5))
+    await publisher.round()
+    assert world.published == (5, 1)
+    assert publisher.unwitnessed == {NAME: 5}
+    assert publisher._witnesses.states["w.test/two"] == "away"
+    world.net.faults.clear()
+    await publisher.round()
+    assert world.published == (5, 2)
+    assert publisher.unwitnessed == {}
+
+
+async def test_closed_it_waits_and_then_publishes_the_newest(world: World) -> None:
+    publisher, shard = world.publisher(closed=True), await world.open()
+    await publisher.round()
+    world.net.faults["one"] = "down"
+    for first in (0, 5):
+        await shard.append(made(first, 5))
+        await publisher.round()
+        assert world.published == (0, 2)
+    assert publisher.unwitnessed == {NAME: 10}
+    assert shard.published_offset == START.base, "what waits for witnesses is behind"
+    world.net.faults.clear()
+    await publisher.round()
+    assert (world.published, publisher.unwitnessed) == ((10, 2), {})
+
+
+async def test_one_that_hangs_costs_its_limit_and_nothing_where_it_is_not_needed(world: World) -> None:
+    world.net.faults["two"] = "hangs"
+    for needed, least, most in ((2, LIMIT, LIMIT + 2), (1, 0.0, LIMIT)):
+        shard = await world.open()
+        await shard.append(made(shard.head.size, 5))
+        began = time.monotonic()
+        await world.publisher(needed).round()
+        assert least <= time.monotonic() - began < most
+        assert world.published == (shard.head.size, 1)
+
+
+async def test_killed_between_the_cosignatures_and_the_checkpoint(world: World) -> None:
+    publisher, shard = world.publisher(closed=True), await world.open()
+    await publisher.round()
+    await shard.append(made(0, 300))
+    world.blobs.fail_at = world.blobs.writes + 1
+    with pytest.raises(OSError, match="disk"):
+        await publisher.round()
+    assert world.published == (0, 2)
+    again, shard = world.publisher(closed=True), await world.open()
+    await shard.append(made(300, 7))
+    await again.round()
+    assert world.published == (307, 2)
+
+
+async def test_a_writer_that_is_behind_its_witness_waits_for_its_records(world: World) -> None:
+    """Killed before it published, and the database restored to an earlier moment: the same records come again."""
+    publisher, shard = world.publisher(closed=True), await world.open()
+    await shard.append(made(0, 20))
+    await publisher.round()
+    earlier = world.heads.state
+    await shard.append(made(20, 30))
+    world.blobs.fail_at = world.blobs.writes + 1
+    with pytest.raises(OSError, match="disk"):
+        await publisher.round()
+    world.heads.state = earlier
+    again, shard = world.publisher(closed=True), await world.open()
+    await shard.append(made(20, 10))
+    await again.round()
+    assert (world.published, world.failed, again.unwitnessed) == ((20, 2), {}, {NAME: 30})
+    assert again._witnesses.states["w.test/one"] == "is ahead of the log"
+    await shard.append(made(30, 30))
+    await again.round()
+    assert world.published == (60, 2)
+
+
+async def rewritten(world: World) -> Shard:
+    """Another history of 9 leaves, signed by the log's own key, in the place of the one that the witnesses saw."""
+    publisher, shard = world.publisher(), await world.open()
+    await shard.append(made(0, 9))
+    await publisher.round()
+    world.blobs, world.heads = Memory(), MemoryHeads(START)
+    other = await Shard.open(START, ShardStore(world.blobs, NAME), cast(Heads, world.heads), cast(VaultSigner, SIGNER))
+    await other.append(made(0, 9, b"other"))
+    return await world.open()
+
+
+@pytest.mark.parametrize("more", [0, 4], ids=["as large", "grown"])
+async def test_a_rewritten_log_is_found_by_its_own_signature(world: World, more: int) -> None:
+    shard = await rewritten(world)
+    await shard.append(made(9, more, b"other"))
+    await world.publisher().round()
+    assert [type(error) for error in world.failed.values()] == [TamperError]
+    assert "two histories" in world.failed[shard].detail
+    assert all(one.memory.counts()["refused"] == 1 for one in world.signing)
+
+
+async def test_a_witness_that_shows_no_proof_stops_nothing(world: World) -> None:
+    publisher, shard = world.publisher(1), await world.open()
+    for status, headers in ((422, {}), (409, {}), (409, {"Content-Type": "text/x.tlog.size"})):
+        world.net.faults["two"] = lambda _, status=status, headers=headers: httpx.Response(status, headers=headers, text="0\n")
+        await shard.append(made(shard.head.size, 3))
+        await publisher.round()
+        assert (world.published, world.failed) == ((shard.head.size, 1), {})
+
+
+async def test_nor_does_one_that_makes_up_a_history(world: World) -> None:
+    """It shows a checkpoint under the log's name that the log's key did not sign."""
+    stranger = LocalSigner(SIGNER.name, b"\7" * 32)
+    forged = await sign_note(Checkpoint(SIGNER.name, 1, bytes(32)).text(), stranger)
+    world.net.faults["two"] = lambda asked: httpx.Response(422 if asked.method == "POST" else 200, text=forged)
+    publisher, shard = world.publisher(1), await world.open()
+    await shard.append(made(0, 3))
+    await publisher.round()
+    assert (world.published, world.failed) == ((3, 1), {})
+
+
+LIES = [
+    (200, ""), (200, "hello\n"), (200, "— w.test/two AAAA\n"), (200, "— w.test/one " + "A" * 104 + "\n"), (200, "x" * 300_000),
+    (200, "\n\n— w.test/two AAAAAAAA\n"), (404, ""), (403, ""), (400, ""), (500, ""), (503, ""), (429, ""), (301, ""),
+    (204, ""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("status", "said"), LIES)
+async def test_whatever_a_witness_answers_the_log_stays_a_log(world: World, status: int, said: str) -> None:
+    world.net.faults["two"] = lambda _: httpx.Response(status, text=said)
+    publisher, shard = world.publisher(), await world.open()
+    await shard.append(made(0, 3))
+    await publisher.round()
+    assert (world.published, world.failed) == ((3, 1), {})
+    assert publisher._witnesses.states["w.test/two"] not in ("signs", "not asked yet")
+    world.net.faults.clear()
+    await publisher.round()
+    assert world.published == (3, 2)
+
+
+async def test_a_published_cosignature_that_was_changed_is_told(world: World) -> None:
+    publisher, shard = world.publisher(), await world.open()
+    await publisher.round()
+    path = f"{NAME}/checkpoint"
+    note = world.blobs.files[path].decode()
+    world.blobs.files[path] = (note[:-8] + ("A" if note[-8] != "A" else "B") + note[-7:]).encode()
+    shard = await world.open()
+    await world.publisher().round()
+    assert [type(error) for error in world.failed.values()] == [TamperError]
+    assert shard in world.failed
+
+
+async def test_another_owner_was_faster(world: World) -> None:
+    publisher, zombie = world.publisher(), await world.open()
+    await publisher.round()
+    await zombie.append(made(0, 3))
+    owner = await world.open()
+    await owner.append(made(3, 3))
+    await world.publisher().round()
+    world.shards = [zombie]
+    await publisher.round()
+    assert [type(error) for error in world.failed.values()] == [ConflictError]
+    assert world.published == (6, 2)
+
+
+def test_a_witness_is_left_alone_longer_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    pause, waits = asking._Pause(), []
+    for _ in range(8):
+        pause.again()
+        pause.again()  # of several at once the first counts
+        waits.append(pause.until - now)
+        now = pause.until
+    assert waits == [1, 2, 4, 8, 16, 30, 30, 30]
+
+
+@pytest.mark.parametrize("text", ["x", "a b", "{key}", "{key} ftp://x", "{key} http://a {key} http://b", "http://a {key}"])
+def test_settings_that_name_no_witness(world: World, text: str) -> None:
+    with pytest.raises(MalformedError):
+        Policy.of(text.replace("{key}", world.vkeys[0]), 0, closed=False, seconds=1)
+    with pytest.raises(MalformedError):
+        Policy.of(f"{world.vkeys[0]} http://a", 2, closed=False, seconds=1)
+    assert Policy.of(" \n", 0, closed=False, seconds=1) is None
