@@ -7,7 +7,9 @@ import json
 import os
 import sys
 import time
+import traceback
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -187,6 +189,13 @@ def main() -> None:
         else:
             typer.secho(error.line, fg="red", err=True)
         sys.exit(int(error.exit_code))
+    except Exception as error:  # our own bug; its text or its frames may hold a person's values
+        if "KEPT_TRACEBACK" in os.environ:
+            raise
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        where = f"{type(error).__name__} at {Path(last.filename).name}:{last.lineno}"
+        say_error("--json" in words, "invariant", f"a defect in Kept: {where}; KEPT_TRACEBACK=1 shows all of it")
+        sys.exit(int(Exit.FAILED))
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ if TYPE_CHECKING:  # a worker serves nothing: it needs the ground alone, and not
 
     from shared.bus.consumer import Handlers
     from shared.bus.relay import Relay
-    from shared.http.app import Ready
+    from shared.http.readiness import Ready
 
 VAULT_WAIT_SECONDS = 1.0
 SHUTDOWN_SECONDS = 10  # for requests under way; whoever stops us waits a little longer before it kills

@@ -126,7 +126,7 @@ class Supervisor:
                 self._tell(condition, "ready", "")
                 self._ready[part.name].set()
             code = await ended
-            self._tell(condition, "restarting", f"it ended with status {code}{self._last_words(part.name)}")
+            self._tell(condition, "restarting", f"{_ending(code)}{self._last_words(part.name)}")
         finally:
             ready.cancel()
             ended.cancel()
@@ -189,6 +189,10 @@ class Supervisor:
             "parts": [asdict(condition) for condition in self._conditions.values()],
         }
         write_private(self._state.status, json.dumps(record))
+
+
+def _ending(code: int) -> str:
+    return f"it was killed ({signal.Signals(-code).name})" if code < 0 else f"it ended with status {code}"
 
 
 # -- the process ------------------------------------------------------------------------------------------------------

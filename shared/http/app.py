@@ -4,7 +4,7 @@ What every request passes stands in shared/http/edge.py; errors become RFC 9457 
 """
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Annotated, Any
 
@@ -20,6 +20,7 @@ from shared.http import problem
 from shared.http.edge import Edge, Metrics
 from shared.http.gauges import Gauge, Gauges, text_of
 from shared.http.pages import STYLE
+from shared.http.readiness import Readiness, Ready
 from shared.settings import ServiceSettings
 
 log = logging.getLogger("kept.http")
@@ -27,7 +28,6 @@ COOKIE = "kept_session"
 # FastAPI's own spans and log records carry paths, queries and the texts of exceptions: values of people (P1). Ours are
 # made in shared/http/edge.py.
 NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
-Ready = Callable[[], Awaitable[bool]]
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
@@ -67,11 +67,11 @@ def create_app(
     app.add_middleware(Edge, service=service, origin=settings.public_origin, body_limits=body_limits or {}, metrics=metrics)
     for router in routers:
         app.include_router(router)
-    app.include_router(_house(readiness, metrics, gauges))
+    app.include_router(_house(Readiness(readiness), metrics, gauges))
     return app
 
 
-def _house(readiness: Mapping[str, Ready], metrics: Metrics, gauges: Gauges | None) -> APIRouter:
+def _house(readiness: Readiness, metrics: Metrics, gauges: Gauges | None) -> APIRouter:
     routes = APIRouter(include_in_schema=False)
 
     @routes.get("/livez")
@@ -80,7 +80,7 @@ def _house(readiness: Mapping[str, Ready], metrics: Metrics, gauges: Gauges | No
 
     @routes.get("/readyz")
     async def readyz() -> JSONResponse:
-        waits = [name for name, ready in readiness.items() if not await _asked(ready)]
+        waits = await readiness.waits_for()
         body: dict[str, Any] = {"ready": not waits, "waits_for": waits}
         return JSONResponse(body, status_code=503 if waits else 200)
 
@@ -105,13 +105,6 @@ async def _measured(gauges: Gauges | None) -> str:
         log.warning("the gauges cannot be measured: %s", type(error).__name__)
         found = [Gauge("kept_gauges_up", {}, 0)]
     return text_of(found)
-
-
-async def _asked(ready: Ready) -> bool:
-    try:
-        return await ready()
-    except Exception:  # a part that cannot even be asked is not ready
-        return False
 
 
 _BEARER = HTTPBearer(auto_error=False, scheme_name="token", description="of `POST /api/identity/sessions`")

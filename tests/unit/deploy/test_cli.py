@@ -1,5 +1,6 @@
 """`kept` as a stranger meets it: every screen of help is whole and plain, and nobody pays for what was not asked for."""
 
+import json
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import typer
 from typer.core import TyperGroup
 from typer.testing import CliRunner
 
+from deploy import cli
 from deploy.cli import app
 from deploy.groups import GROUPS, command
 from deploy.local.catalog import SERVICES
@@ -80,3 +82,18 @@ def test_a_group_that_is_named_is_imported_alone(tmp_path: Path) -> None:
 def test_a_wrong_word_is_told_with_the_nearest_right_one() -> None:
     done = CliRunner().invoke(app, ["custmers"])
     assert done.exit_code == 2 and "Did you mean 'customers'?" in done.stderr
+
+
+def test_a_defect_of_ours_is_one_line_without_a_value(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(state: object) -> None:
+        raise ValueError("luisg@embraer.com.br")
+
+    monkeypatch.setattr(cli, "look", broken)
+    monkeypatch.setattr(sys, "argv", ["kept", "status", "--json"])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    said = capsys.readouterr()
+    assert ended.value.code == 1 and said.out == "" and "luisg" not in said.err
+    assert json.loads(said.err)["error"].startswith("a defect in Kept: ValueError at test_cli.py:")
