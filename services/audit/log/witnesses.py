@@ -34,7 +34,7 @@ from shared.notes.note import Key, signature_line, split_note, verify_note
 
 ANSWER_BYTES_MAX = 256 * 1024
 TRIES = 3  # about one checkpoint: from what we know, from what it says, and where another owner was faster meanwhile
-AGAIN_SECONDS, AGAIN_SECONDS_MAX = 1.0, 30.0
+AGAIN_SECONDS, AGAIN_SECONDS_MAX = 1.0, 10.0
 CONNECTIONS_MAX = 16  # to all witnesses; kept open from one round to the next
 SIZE = "text/x.tlog.size"
 NOT_ASKED, SIGNS = "not asked yet", "signs"
