@@ -208,6 +208,29 @@ async def test_a_topic_made_anew_is_another_generation(log: AuditLog, broker: Br
     assert await alarms(log) == ["topic-made-anew"]
 
 
+@pytest.mark.parametrize("more", [0, 500], ids=["shorter", "longer"])
+async def test_a_broker_that_lost_its_last_records_has_none_of_the_others_twice(
+    log: AuditLog, broker: Broker, more: int
+) -> None:
+    """As after a power cut. What is lost stays in the first generation; the next begins where the histories part."""
+    await broker.create()
+    await broker.send(*(b"v" for _ in range(300)), timestamp_ms=1_000)
+    async with ingesting(log, broker):
+        await until(lambda: size(log, f"{broker.topic}/0") == 300)
+    await broker.admin.delete_topics([broker.topic])
+    await until_gone(broker)
+    await broker.create()
+    await broker.send(*(b"v" for _ in range(100)), timestamp_ms=1_000)
+    await broker.send(*(b"new" for _ in range(more)))
+    async with ingesting(log, broker):
+        await until(lambda: size(log, f"{broker.topic}~2/0") == more)
+        await broker.send(b"after")
+        await until(lambda: size(log, f"{broker.topic}~2/0") == more + 1)
+    assert len(await entries(log, f"{broker.topic}/0")) == 300
+    assert (await entries(log, f"{broker.topic}~2/0"))[0].place.offset == 100
+    assert await alarms(log) == ["topic-made-anew"]
+
+
 async def until_gone(broker: Broker) -> None:
     async with asyncio.timeout(30):
         while broker.topic in await broker.admin.list_topics():

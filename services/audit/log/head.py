@@ -26,6 +26,11 @@ class HeadState:
     root: bytes
 
     @property
+    def next_offset(self) -> int:
+        """The broker's offset of the next leaf."""
+        return self.base + self.size
+
+    @property
     def topic(self) -> str:
         """The broker's topic; its names have no `~`."""
         return self.shard.rpartition("/")[0].partition("~")[0]

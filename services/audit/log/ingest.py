@@ -56,7 +56,7 @@ class Ingest:
     ) -> None:
         """With `witnesses`, `opener` defers publication, and it happens in rounds beside the writing (publishing.py)."""
         self._watch = Watch(STALL_SECONDS_MAX)
-        self._partitions = Partitions(pattern, slot, opener, self._watch.beat)
+        self._partitions = Partitions(pattern, slot, opener, broker, self._watch.beat)
         self._sealer = sealer
         self._broker = broker
         self._published = published

@@ -9,10 +9,12 @@ from services.audit.events import AlarmRaised
 from services.audit.log import validity
 from services.audit.log.checkpoint import Checkpoint
 from services.audit.log.head import Heads, HeadState
+from services.audit.log.parting import leaves, parted, probing
 from services.audit.log.recovery import published
 from services.audit.log.shard import Shard
 from services.audit.log.store import KEYS, KEYS_JSON, SHARDS, ShardStore
 from shared.blobs import BlobStore
+from shared.bus.broker import BrokerSettings
 from shared.keys.vault import Vault
 from shared.notes.note import VaultSigner
 
@@ -32,23 +34,24 @@ class Opener:
         self._vault = vault
         self._told: frozenset[int] = frozenset()  # versions of the log's key that `keys` has
 
-    async def open(self, partition: TopicPartition, start: int, end: int) -> Shard:
-        """The shard of a partition in which the broker has the records [start, end). TamperError."""
-        head = await self.heads.newest(partition.topic, partition.partition)
-        if head is None:
-            head = await self.heads.start(partition.topic, partition.partition, 1, start)
-        elif end < head.base + head.size:  # the broker has less than the log
-            return await self.anew(head, start)
-        return await self._open(head)
+    async def head(self, partition: TopicPartition) -> HeadState | None:
+        """How far the log is; None where it has nothing of this partition."""
+        return await self.heads.newest(partition.topic, partition.partition)
 
-    async def anew(self, old: HeadState, start: int) -> Shard:
-        """The next generation: the topic was deleted and made again, or its broker lost what the log has."""
-        topic, partition = old.topic, old.partition
-        log.error("%s: the topic was made anew", old.shard)
-        alarm = AlarmRaised(
-            kind="topic-made-anew", shard=old.shard, first=old.base, last=max(old.base, old.base + old.size - 1)
-        )
-        return await self._open(await self.heads.start(topic, partition, old.generation + 1, start, alarm))
+    async def open(self, partition: TopicPartition, start: int) -> Shard:
+        """The shard of a partition, gone on with, or begun at the broker's first record, `start`. TamperError."""
+        head = await self.head(partition)
+        return await self._open(head or await self.heads.start(partition.topic, partition.partition, 1, start))
+
+    async def anew(self, broker: BrokerSettings, old: HeadState, start: int, end: int) -> Shard:
+        """The next generation: the topic was deleted and made again, or its broker, which has [start, end), lost what the log
+        has. It begins where the two histories part, so that no record stands in the log twice."""
+        partition = TopicPartition(old.topic, old.partition)
+        async with probing(broker, partition) as probe:
+            base = await parted(probe, leaves(ShardStore(self._blobs, old.shard), old), old, start, end)
+        log.error("%s: the broker has another history from offset %d on", old.shard, base)
+        alarm = AlarmRaised(kind="topic-made-anew", shard=old.shard, first=old.base, last=max(old.base, old.next_offset - 1))
+        return await self._open(await self.heads.start(old.topic, old.partition, old.generation + 1, base, alarm))
 
     async def published(self, shard: str) -> Checkpoint | None:
         """What a shard's published checkpoint says; None where there is none yet. TamperError where it does not verify."""
@@ -56,10 +59,9 @@ class Opener:
 
     async def stopped(self, partition: TopicPartition) -> None:
         """Tell that a shard cannot go on: what was written once reads differently now."""
-        head = await self.heads.newest(partition.topic, partition.partition)
+        head = await self.head(partition)
         if head is not None:
-            offset = head.base + head.size
-            alarm = AlarmRaised(kind="tampered", shard=head.shard, first=offset, last=offset)
+            alarm = AlarmRaised(kind="tampered", shard=head.shard, first=head.next_offset, last=head.next_offset)
             await self.heads.stopped(head.shard, alarm)
 
     async def _open(self, head: HeadState) -> Shard:

@@ -3,34 +3,40 @@
 import asyncio
 import logging
 import re
+import time
 from collections.abc import Callable
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from services.audit.events import AlarmRaised
+from services.audit.log.head import HeadState
 from services.audit.log.opening import Opener
 from services.audit.log.sequence import gaps
 from services.audit.log.shard import Batch, Shard, append_all
 from services.audit.log.slots import Slot
 from services.audit.log.stream import Stream
+from shared.bus.broker import BrokerSettings
 from shared.errors import KeptError, TamperError
 
 log = logging.getLogger("kept.audit.ingest")
 LEAVES_MAX = 50_000  # at once: a hole of millions is filled in steps
+DOUBT_SECONDS = 10.0  # so long must a broker go on saying that it has less than the log: one that starts may be behind
 
 
 class Partitions:
     """`streams`: those that are read. `faults`: those that are stopped, and the code of what stopped them."""
 
-    def __init__(self, pattern: str, slot: Slot, opener: Opener, beat: Callable[[], None]) -> None:
+    def __init__(self, pattern: str, slot: Slot, opener: Opener, broker: BrokerSettings, beat: Callable[[], None]) -> None:
         self.streams: dict[TopicPartition, Stream] = {}
         self.faults: dict[str, str] = {}
         self._pattern = re.compile(pattern)
         self.known = 0  # partitions that the broker has, of all slots
         self._slot = slot
         self._opener = opener
+        self._broker = broker
         self._beat = beat
+        self._doubted: dict[TopicPartition, float] = {}  # since when the broker has less than the log
 
     def has(self, shard: Shard) -> bool:
         """Whether this very shard is still written here."""
@@ -47,30 +53,53 @@ class Partitions:
         there = {TopicPartition(t["topic"], p["partition"]) for t in described for p in t["partitions"]}
         self.known = len(there)
         new = sorted(p for p in there - set(self.streams) if self._slot.has(p) and named(p) not in self.faults)
+        opened = False
         if new:
+            # First of all: what another owner adds meanwhile, the broker has as well when it is asked for its ends.
+            heads = {partition: await self._opener.head(partition) for partition in new}
             starts, ends = await consumer.beginning_offsets(new), await consumer.end_offsets(new)
             for partition in new:
                 self._beat()
-                start, end = starts[partition], ends[partition]
                 try:
-                    await self._begin(partition, await self._opener.open(partition, start, end), start)
+                    opened |= await self._open(partition, heads[partition], starts[partition], ends[partition])
                 except TamperError as error:
                     await self._stop(partition, error)
             await self._opener.list()
         # A shard that was opened again goes on where its log ends: what the client has received beyond that is received anew.
         # Without it the records between would be taken for offsets at which the broker has nothing.
-        if new or set(self.streams) != consumer.assignment():
+        if opened or set(self.streams) != consumer.assignment():
             consumer.assign(list(self.streams))
             for partition, stream in self.streams.items():
                 consumer.seek(partition, stream.position)
 
+    async def _open(self, partition: TopicPartition, head: HeadState | None, start: int, end: int) -> bool:
+        """Begin to read a partition in which the broker has [start, end); whether it could be. TamperError."""
+        if head is None or end >= head.next_offset:
+            self._doubted.pop(partition, None)
+            await self._begin(partition, await self._opener.open(partition, start), start)
+            return True
+        if self._doubtful(partition):
+            return False
+        await self._begin(partition, await self._opener.anew(self._broker, head, start, end), start)
+        return True
+
     async def anew(self, consumer: AIOKafkaConsumer, partition: TopicPartition) -> None:
-        """The topic was made anew: its next generation, from the first record that the broker has."""
+        """The broker has another record than the log: the next generation."""
         old = self.streams.pop(partition).shard
         start = (await consumer.beginning_offsets([partition]))[partition]
-        await self._begin(partition, await self._opener.anew(old.head, start), start)
+        end = (await consumer.end_offsets([partition]))[partition]
+        await self._begin(partition, await self._opener.anew(self._broker, old.head, start, end), start)
         await self._opener.list()
         consumer.seek(partition, self.streams[partition].position)
+
+    def _doubtful(self, partition: TopicPartition) -> bool:
+        """Whether the broker's word that it has less than the log is too fresh to be acted upon: a generation is for ever."""
+        since = self._doubted.setdefault(partition, time.monotonic())
+        if time.monotonic() - since < DOUBT_SECONDS:
+            log.warning("%s: the broker has less than the log: asked again", named(partition))
+            return True
+        del self._doubted[partition]
+        return False
 
     async def drop(self, shard: Shard, error: KeptError) -> None:
         """A shard that could not be written: it is opened again, or, after tampering, stopped."""

@@ -61,7 +61,7 @@ class Shard:
     @property
     def next_offset(self) -> int:
         """The broker's offset of the next leaf."""
-        return self.head.base + self.head.size
+        return self.head.next_offset
 
     @property
     def published_offset(self) -> int:

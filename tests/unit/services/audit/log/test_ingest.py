@@ -1,10 +1,14 @@
 """One stopped shard neither hides nor stops the others."""
 
 import json
+from types import SimpleNamespace
 from typing import Any, cast
 
-from aiokafka import TopicPartition
+import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 
+from services.audit.log import partitions
 from services.audit.log.head import Heads, HeadState
 from services.audit.log.opening import Opener
 from services.audit.log.partitions import Partitions
@@ -13,10 +17,13 @@ from services.audit.log.slots import WHOLE
 from services.audit.log.store import KEYS, KEYS_JSON, SHARDS
 from services.audit.log.stream import Stream
 from services.audit.log.tree import EMPTY_ROOT
+from shared.bus.broker import BrokerSettings
 from shared.bus.event import Event
 from shared.errors import ConflictError, TamperError
 from shared.keys.vault import KeyVersion, Vault
 from tests.unit.services.audit.log.naive import Memory
+
+BROKER = BrokerSettings("127.0.0.1:1", "PLAINTEXT")
 
 
 class _Heads:
@@ -65,7 +72,7 @@ async def test_each_key_says_from_and_until_when_it_signs() -> None:
 
 async def test_tampering_stops_its_shard_alone_and_is_told_once() -> None:
     heads = _Heads()
-    found = Partitions(".*", WHOLE, _opener(Memory(), heads), lambda: None)
+    found = Partitions(".*", WHOLE, _opener(Memory(), heads), BROKER, lambda: None)
     bad, good, raced = TopicPartition("a", 0), TopicPartition("b", 0), TopicPartition("c", 0)
     found.streams = {one: cast(Stream, _Stream()) for one in (bad, good, raced)}
     await found.drop(found.streams[bad].shard, TamperError("a/0/tile/entries/000 holds other bytes"))
@@ -73,3 +80,68 @@ async def test_tampering_stops_its_shard_alone_and_is_told_once() -> None:
     assert set(found.streams) == {good}
     assert found.faults == {"a/0": "tampered"}
     assert [(e.kind, e.shard, e.first) for e in heads.told] == [("tampered", "a/0", 7)]
+
+
+class _Broker:
+    """An administrator and a consumer of one partition; `end` is what it says it has."""
+
+    def __init__(self, end: int) -> None:
+        self.end = end
+        self.sought: list[int] = []
+
+    async def list_topics(self) -> list[str]:
+        return ["a"]
+
+    async def describe_topics(self, topics: list[str]) -> list[dict[str, Any]]:
+        return [{"topic": topic, "partitions": [{"partition": 0}]} for topic in topics]
+
+    async def beginning_offsets(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
+        return dict.fromkeys(partitions, 0)
+
+    async def end_offsets(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
+        return dict.fromkeys(partitions, self.end)
+
+    def assignment(self) -> set[TopicPartition]:
+        return set()
+
+    def assign(self, partitions: list[TopicPartition]) -> None: ...
+
+    def seek(self, partition: TopicPartition, offset: int) -> None:
+        self.sought.append(offset)
+
+
+async def test_a_broker_that_shows_less_for_a_moment_begins_no_generation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It starts, or its log was read before another owner went on: only one that goes on saying so is believed."""
+    now, begun = [100.0], []
+
+    async def anew(_: Opener, broker: BrokerSettings, old: HeadState, start: int, end: int) -> Shard:
+        begun.append(end)
+        return cast(Shard, SimpleNamespace(next_offset=end, store=SimpleNamespace(shard="a~2/0")))
+
+    async def opened(_: Opener, partition: TopicPartition, start: int) -> Shard:
+        return cast(Shard, SimpleNamespace(next_offset=7, store=SimpleNamespace(shard="a/0")))
+
+    monkeypatch.setattr(Opener, "anew", anew)
+    monkeypatch.setattr(Opener, "open", opened)
+    monkeypatch.setattr(partitions, "Stream", lambda shard, start: SimpleNamespace(shard=shard, position=shard.next_offset))
+    monkeypatch.setattr(partitions.time, "monotonic", lambda: now[0])
+
+    async def look(found: Partitions, broker: _Broker) -> None:
+        await found.discover(cast(AIOKafkaConsumer, broker), cast(AIOKafkaAdminClient, broker))
+
+    starts = Partitions("a", WHOLE, _opener(Memory(), _Heads()), BROKER, lambda: None)
+    broker = _Broker(end=5)
+    await look(starts, broker)
+    now[0] += partitions.DOUBT_SECONDS - 1
+    await look(starts, broker)
+    assert not starts.streams and not begun and not broker.sought
+    broker.end = 7
+    await look(starts, broker)
+    assert broker.sought == [7] and not begun
+
+    lost = Partitions("a", WHOLE, _opener(Memory(), _Heads()), BROKER, lambda: None)
+    broker = _Broker(end=5)
+    await look(lost, broker)
+    now[0] += partitions.DOUBT_SECONDS + 1
+    await look(lost, broker)
+    assert begun == [5] and broker.sought == [5]

@@ -1,0 +1,75 @@
+"""Where a broker's history parts from the log's: a topic that was made anew shares nothing with it, one whose broker lost its
+last records shares all that is left."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+from aiokafka import TopicPartition
+
+from services.audit.log import paths
+from services.audit.log.head import HeadState
+from services.audit.log.sequence import Received, is_of
+from services.audit.log.store import ShardStore
+from shared.bus.broker import BrokerSettings
+from shared.bus.patience import ended, within
+from shared.errors import KeptError
+
+ANSWER_SECONDS_MAX = 15.0
+RECORD_SECONDS_MAX = 5.0  # a record that the broker has comes at once; where it has none, nothing comes
+Probe = Callable[[int], Awaitable[Received | None]]  # offset -> the broker's first record from there on
+Leaf = Callable[[int], bytes]  # offset -> the whole entry that the log has there
+
+
+async def parted(probe: Probe, leaf: Leaf, head: HeadState, start: int, end: int) -> int:
+    """The first offset at which the broker, which has the records [start, end), may have another one than the log.
+
+    Only what was compared and found the same is passed over, so that no record can be left out; records before it are the
+    same, since a broker appends. About log2(end - start) probes.
+    """
+    low = max(start, head.base)
+    same, high = low, min(end, head.next_offset)  # [low, same) is the same, from `high` on it is not
+    while same < high:
+        middle = (same + high) // 2
+        record = await probe(middle)
+        if record is not None and record.offset < high and await _is_leaf(record, leaf, head):
+            same = record.offset + 1
+        else:
+            high = middle
+    return start if same == low else same
+
+
+async def _is_leaf(record: Received, leaf: Leaf, head: HeadState) -> bool:
+    try:
+        raw = await asyncio.to_thread(leaf, record.offset)
+    except KeptError:  # a file of the old generation is gone or damaged: no reason for the next one not to begin
+        return False
+    return is_of(raw, head.topic, head.partition, record)
+
+
+def leaves(store: ShardStore, head: HeadState) -> Leaf:
+    """The log's own entries."""
+
+    def leaf(offset: int) -> bytes:
+        n, i = divmod(offset - head.base, paths.WIDTH)
+        return store.whole(store.entries(n, head.size)[i])
+
+    return leaf
+
+
+@asynccontextmanager
+async def probing(broker: BrokerSettings, partition: TopicPartition) -> AsyncIterator[Probe]:
+    """Asks the broker, through a client of its own: the one that reads must not lose its place."""
+    consumer = broker.consumer(auto_offset_reset="none")
+
+    async def probe(offset: int) -> Received | None:
+        consumer.seek(partition, offset)
+        found = await consumer.getmany(partition, timeout_ms=int(RECORD_SECONDS_MAX * 1000), max_records=1)
+        return next((record for records in found.values() for record in records), None)
+
+    try:
+        await within(ANSWER_SECONDS_MAX, consumer.start())
+        consumer.assign([partition])
+        yield probe
+    finally:
+        await ended(consumer.stop())

@@ -1,0 +1,80 @@
+"""Where two histories part: no record is left out, and none that both have stands twice."""
+
+from dataclasses import dataclass
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.audit.log.entry import Headers, Kind, Place, encode_gap
+from services.audit.log.head import HeadState
+from services.audit.log.parting import parted
+from services.audit.log.seal import encode_in_clear, sealing_name
+from services.audit.log.tree import EMPTY_ROOT
+from shared.errors import NotFoundError
+
+TOPIC = "a.b"
+
+
+@dataclass(frozen=True)
+class Record:
+    offset: int
+    timestamp: int
+    headers: Headers = ()
+    key: bytes | None = None
+    value: bytes | None = b"v"
+
+
+def entry(record: Record) -> bytes:
+    name = sealing_name(TOPIC, record.timestamp, record.headers)
+    return encode_in_clear(Kind.SEALED, Place(TOPIC, 0, record.offset, record.timestamp), (), name) + b"ciphertext"
+
+
+async def parting(log: dict[int, Record | None], base: int, broker: dict[int, Record], start: int, end: int) -> int:
+    """`log`: offset -> record, None for a gap. `broker`: what it has in [start, end)."""
+
+    async def probe(offset: int) -> Record | None:
+        assert start <= offset < end
+        return next((broker[at] for at in range(offset, end) if at in broker), None)
+
+    def leaf(offset: int) -> bytes:
+        record = log[offset]
+        return encode_gap(TOPIC, 0, offset) if record is None else entry(record)
+
+    head = HeadState(f"{TOPIC}/0", 1, base, len(log), EMPTY_ROOT)
+    return await parted(probe, leaf, head, start, end)
+
+
+@given(data=st.data())
+async def test_it_begins_at_the_first_record_that_may_be_another(data: st.DataObject) -> None:
+    base = data.draw(st.integers(0, 5), "base")
+    size = data.draw(st.integers(1, 60), "size")
+    same = data.draw(st.integers(base, base + size), "records before this offset are the same")
+    end = data.draw(st.integers(same, base + size + 10), "end")
+    start = data.draw(st.integers(0, end), "start")
+    holes = data.draw(st.sets(st.integers(base, base + size)), "offsets without a record")
+    log = {at: None if at in holes else Record(at, 1_000 + at) for at in range(base, base + size)}
+    broker = {at: Record(at, 1_000 + at if at < same else 900_000 + at) for at in range(start, end) if at not in holes}
+    found = await parting(log, base, broker, start, end)
+    others = [at for at in broker if not (base <= at < same)]
+    assert start <= found <= end
+    assert all(at >= found or at < base for at in others), "a record is left out"
+    if not holes and start >= base:
+        assert found == min(max(same, start), end) or found == start, "a record stands twice"
+        assert same <= start or found == same
+
+
+async def test_a_topic_made_anew_begins_at_its_first_record_and_one_cut_off_at_its_end() -> None:
+    log: dict[int, Record | None] = {at: Record(at, at) for at in range(1000)}
+    assert await parting(log, 0, {}, 0, 0) == 0
+    assert await parting(log, 0, {at: Record(at, at + 5_000) for at in range(400)}, 0, 400) == 0
+    assert await parting(log, 0, {at: Record(at, at) for at in range(400)}, 0, 400) == 400
+
+
+async def test_a_damaged_old_generation_does_not_keep_the_next_from_beginning() -> None:
+    async def probe(offset: int) -> Record:
+        return Record(offset, offset)
+
+    def gone(_: int) -> bytes:
+        raise NotFoundError("no such file")
+
+    assert await parted(probe, gone, HeadState(f"{TOPIC}/0", 1, 0, 10, EMPTY_ROOT), 2, 8) == 2
