@@ -29,7 +29,7 @@ check: .venv/.ready  ## lint, types, import contracts, tests without servers
 	@$(BIN)/pytest -q tests/unit
 
 test: check  ## everything that proves it, against the real servers
-	@$(BIN)/pytest -q tests --ignore=tests/unit --ignore=tests/bench
+	@$(BIN)/pytest -q -n 2 --dist loadfile tests --ignore=tests/unit --ignore=tests/bench  # two platforms: most of it is waiting
 
 contracts: .venv/.ready  ## write docs/contracts from the code; refuses what breaks others
 	@$(BIN)/python -m tests.contracts.write

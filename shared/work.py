@@ -7,7 +7,7 @@ and its events commit together or not at all (P4).
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 from sqlalchemy import column, table
 from sqlalchemy.dialects.postgresql import insert
@@ -194,6 +194,11 @@ class Door:
                 if work is not None and work.refusals:
                     await self._tell(work.refusals)
                 raise
+
+    async def refuse(self, actor: Actor, action: str, resource: Resource, detail: str) -> NoReturn:
+        """Where an attempt fails before any work begins: NotAllowedError, told like every other."""
+        async with self.begin(actor) as work:
+            raise work.forbidden(action, resource, detail)
 
     async def _tell(self, refusals: Sequence[outbox.Row]) -> None:
         """What was refused took nothing with it but its own event. An attempt that cannot be told of is answered as a part

@@ -20,6 +20,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from deploy.local.kafka_jars import alone
 from deploy.local.kafka_node import Node
 
 OPTIONS = (
@@ -52,7 +53,9 @@ def make(jars: Path) -> None:
     target = archive(jars)
     if target.exists():
         return
-    with tempfile.TemporaryDirectory(dir=target.parent, ignore_cleanup_errors=True) as work:
+    with alone(target), tempfile.TemporaryDirectory(dir=target.parent, ignore_cleanup_errors=True) as work:
+        if target.exists():
+            return
         try:
             made = _train(Path(work), jars)
             made.replace(target)

@@ -1,10 +1,13 @@
 """Apache Kafka's jars, resolved once with Maven into a cache that all installations of this user share."""
 
 import asyncio
+import fcntl
 import os
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from deploy.local.errors import Exit, PlatformError
@@ -45,13 +48,27 @@ async def jars() -> Path:
     """The directory of the jars; fetched on the first call of this machine."""
     found = cache()
     if not found.is_dir():
-        await asyncio.to_thread(_resolve, found)
+        await asyncio.to_thread(_fetch, found)
     return found
+
+
+@contextmanager
+def alone(target: Path) -> Iterator[None]:
+    """Whoever makes `target` in the cache that all installations of a user share; the others wait, and find it made."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with target.with_name(f".{target.name}.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _fetch(target: Path) -> None:
+    with alone(target):
+        if not target.is_dir():
+            _resolve(target)
 
 
 def _resolve(target: Path) -> None:
     """Into a temporary directory, renamed when whole, so that a broken download is never taken for a cache."""
-    target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as work:
         (Path(work) / "pom.xml").write_text(POM)
         try:
@@ -64,5 +81,4 @@ def _resolve(target: Path) -> None:
         if done.returncode:
             lines = [line for line in done.stdout.splitlines() if "ERROR" in line] or ["[ERROR] no message"]
             raise PlatformError(f"Maven could not fetch Apache Kafka: {lines[0][:300]}", Exit.PROGRAM_MISSING)
-        if not target.is_dir():
-            (Path(work) / "jars").replace(target)
+        (Path(work) / "jars").replace(target)

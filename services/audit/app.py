@@ -63,7 +63,7 @@ async def build(settings: AuditSettings) -> FastAPI:
     attach_receipts(handlers, blobs)
     relay = Relay(base.engine, broker)
     reconciler = Reconciler(settings.topics, broker, door, blobs, checkpoints)
-    grants = GrantVerifier(base.verifier.claims)
+    grants = GrantVerifier(base.verifier.claims, base.door)
     wired = Wired(door, blobs, ingest, follower, tail, grants, reconciler, pages(ROOM / "index" / "templates"))
 
     @asynccontextmanager

@@ -46,7 +46,7 @@ async def build(settings: BackupSettings) -> FastAPI:
         signer=base.signer(),
         store=store,
         cluster=lambda: Cluster(settings.database_host, settings.database_port, settings.database_role, base.database_password),
-        grants=GrantVerifier(base.verifier.claims),
+        grants=GrantVerifier(base.verifier.claims, base.door),
         runner=Runner(),
         pages=pages(Path(set_pages.__file__).parent / "templates"),
     )

@@ -50,7 +50,7 @@ async def build(settings: CustomersSettings) -> FastAPI:
         settings=settings,
         verifier=base.verifier,
         routers=[
-            transfer_api.router(door, tools, GrantVerifier(base.verifier.claims)),  # before /{customer_id}
+            transfer_api.router(door, tools, GrantVerifier(base.verifier.claims, door)),  # before /{customer_id}
             records_api.router(door, tools, settings.page_rows),
             records_pages.router(door, tools, Show(), settings.page_rows),
         ],

@@ -103,6 +103,15 @@ async def test_who_may_see_nobody_is_told_of_by_name_of_the_person_asked_for(pla
         assert (await _within(lambda: refusals(platform, me(robert), None), 1))[-1]["resource"] == "Customers:all"
 
 
+async def test_a_grant_that_is_none_is_an_attempt_that_is_told(platform: Platform, jane: httpx.Client) -> None:
+    async def attempts() -> list[dict[str, object]]:
+        return [one for one in await refusals(platform, me(jane), None) if one["resource"] == "Grant:customers"]
+
+    asked = {"json": {"recipient": "age1" + "q" * 58}, "headers": {"X-Kept-Grant": "made up"}}
+    assert jane.post("/api/customers/exports", **asked).status_code == 403
+    assert [one["action"] for one in await _within(attempts, 1)] == ["export"]
+
+
 async def _within(look: Callable[[], Awaitable[list[dict[str, object]]]], count: int) -> list[dict[str, object]]:
     """What `look` finds, once there are at least `count`: the relay takes a moment."""
     for _ in range(30):

@@ -16,7 +16,7 @@ import pytest
 import uuid_utils
 
 from shared.access.actor import Actor
-from shared.access.grants import GrantVerifier
+from shared.access import grants
 from shared.access.tokens import ISSUER, ClaimsVerifier, PublishedKeys, TokenVerifier
 from shared.clock import SystemClock
 from shared.errors import NotAllowedError, UnauthenticatedError
@@ -97,9 +97,9 @@ async def test_two_people_make_a_grant_for_one_action_one_resource_one_holder(pl
     assert status == 200
 
     claims = ClaimsVerifier(PublishedKeys(f"{platform.origin}/.well-known/jwks.json"), SystemClock())
-    verifier, michael = GrantVerifier(claims), Actor(told["requester"], "user")
-    made = await verifier.verify(text, "restore", told["resource"], michael)
-    assert made.jti == (await verifier.verify(again, "restore", told["resource"], michael)).jti, "one approval, one use"
+    michael = Actor(told["requester"], "user")
+    made = await grants.granted(claims, text, "restore", told["resource"], michael)
+    assert made.jti == (await grants.granted(claims, again, "restore", told["resource"], michael)).jti, "one approval, one use"
     assert made.approvers == set(told["approvers"]) and 0 < made.expires.timestamp() - time.time() <= 3600
     for action, resource, actor in (
         ("erase", told["resource"], michael),
@@ -107,11 +107,11 @@ async def test_two_people_make_a_grant_for_one_action_one_resource_one_holder(pl
         ("restore", told["resource"], Actor("sub_other", "user")),
     ):
         with pytest.raises(NotAllowedError):
-            await verifier.verify(text, action, resource, actor)
+            await grants.granted(claims, text, action, resource, actor)
     with pytest.raises(NotAllowedError):
-        await verifier.verify(forged(text, approvers=["a", "b"]), "restore", told["resource"], michael)
+        await grants.granted(claims, forged(text, approvers=["a", "b"]), "restore", told["resource"], michael)
     with pytest.raises(NotAllowedError):  # a session is no grant, nor the reverse
-        await verifier.verify(token(platform, "michael"), "restore", told["resource"], michael)
+        await grants.granted(claims, token(platform, "michael"), "restore", told["resource"], michael)
     sessions = TokenVerifier(f"{platform.origin}/.well-known/jwks.json", ISSUER, SystemClock())
     with pytest.raises(UnauthenticatedError):
         await sessions.verify(text)

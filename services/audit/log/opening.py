@@ -49,7 +49,8 @@ class Opener:
         partition = TopicPartition(old.topic, old.partition)
         async with probing(broker, partition) as probe:
             base = await parted(probe, leaves(ShardStore(self._blobs, old.shard), old), old, start, end)
-        log.error("%s: the broker has another history from offset %d on", old.shard, base)
+        said = "%s: the broker has offsets %d to %d, the log %d to %d, and from %d on they differ"
+        log.error(said, old.shard, start, end, old.base, old.next_offset, base)
         alarm = AlarmRaised(kind="topic-made-anew", shard=old.shard, first=old.base, last=max(old.base, old.next_offset - 1))
         return await self._open(await self.heads.start(old.topic, old.partition, old.generation + 1, base, alarm))
 

@@ -9,7 +9,7 @@ from joserfc import jwt
 from joserfc.jwk import KeySet, OctKey, OKPKey
 
 from shared.access.actor import Actor
-from shared.access.grants import GrantVerifier
+from shared.access.grants import granted
 from shared.access.tokens import TOKEN_CHARS_MAX, ClaimsVerifier, PublishedKeys, TokenVerifier
 from shared.clock import FixedClock
 from shared.errors import NotAllowedError, UnauthenticatedError, UnavailableError
@@ -187,9 +187,9 @@ async def test_a_token_ends() -> None:
 
 async def test_a_grant_is_for_one_action_one_thing_one_person() -> None:
     signer, jane = key(), Actor("sub_jane", "user")
-    grants = GrantVerifier(ClaimsVerifier(Keys(signer), FixedClock(NOW)))
+    claims = ClaimsVerifier(Keys(signer), FixedClock(NOW))
     good = token(signer, GRANT)
-    found = await grants.verify(good, "restore", "bak_1", jane)
+    found = await granted(claims, good, "restore", "bak_1", jane)
     assert (found.jti, found.approval_id, found.approvers) == ("t1", "apr_1", frozenset({"sub_ann", "sub_bob"}))
     wrong: list[tuple[str, str, str, Actor]] = [
         (good, "export", "bak_1", jane),
@@ -203,7 +203,7 @@ async def test_a_grant_is_for_one_action_one_thing_one_person() -> None:
     ]
     for grant, action, resource, actor in wrong:
         with pytest.raises(NotAllowedError):
-            await grants.verify(grant, action, resource, actor)
+            await granted(claims, grant, action, resource, actor)
 
 
 async def test_a_session_token_is_no_grant_nor_the_other_way_round() -> None:
