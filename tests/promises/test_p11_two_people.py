@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 import uuid_utils
 
-from shared.access.actor import Actor
 from shared.access import grants
+from shared.access.actor import Actor
 from shared.access.tokens import ISSUER, ClaimsVerifier, PublishedKeys, TokenVerifier
 from shared.clock import SystemClock
 from shared.errors import NotAllowedError, UnauthenticatedError

@@ -13,6 +13,7 @@ from services.dsar.wiring import Wired
 from shared.http.app import CurrentActor
 from shared.http.pages import language_of
 from shared.http.paging import Cursor, Limit, Page
+from shared.keys.public import PublicKeys
 from shared.notes.note import vkey
 from shared.paging import PAGE_ROWS
 
@@ -21,6 +22,7 @@ PURPOSE = "data subject requests"
 
 def router(wired: Wired) -> APIRouter:
     routes = APIRouter(tags=["desk"])
+    held = PublicKeys(wired.vault)
 
     @routes.get("/desk", response_class=HTMLResponse)
     async def desk(actor: CurrentActor, http: Request) -> HTMLResponse:
@@ -57,7 +59,7 @@ def router(wired: Wired) -> APIRouter:
         origin = wired.course.signer.name.rpartition("/")[0]
         found = []
         for holder in wired.settings.holders:
-            for _, public in sorted((await wired.vault.public_keys(f"kept-{holder}-notes")).items()):
+            for _, public in sorted((await held.of(f"kept-{holder}-notes")).items()):
                 found.append(vkey(f"{origin}/{holder}", public))
         return "".join(f"{line}\n" for line in found)
 
