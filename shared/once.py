@@ -7,6 +7,7 @@ under the key, which only the sender has, and an answer is kept only where its t
 
 import hashlib
 import hmac
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -53,18 +54,22 @@ class AnsweredBefore(Exception):  # no error: the answer of the first time
 class Once:
     """One request under its sender's key. Without a key every verb does nothing."""
 
-    def __init__(self, key: str, actor: str, request: bytes, status: int) -> None:
-        """`request`: all that makes it this request; `status`: of the answer when it succeeds."""
+    def __init__(
+        self, key: str, actor: str, request: bytes, status: int, told: Callable[[BaseModel], None] = lambda _: None
+    ) -> None:
+        """`request`: all that makes it this request; `status`: of the answer when it succeeds; `told`: hears the answer."""
         self._used = bool(key)
         self._key = hashlib.sha256(f"{actor}\0{key}".encode()).digest()
         self._request = hmac.new(key.encode(), request, hashlib.sha256).digest() if key else b""
         self._status = status
+        self._told = told
         self._body: bytes | None = None
 
     def answer(self, body: A) -> A:
         """Keep `body` for the next time, if it is one that may be kept. Call it before the transaction ends."""
         if isinstance(body, Impersonal):
             self._body = body.model_dump_json().encode()
+        self._told(body)
         return body
 
     async def claim(self, session: AsyncSession, now: datetime) -> None:

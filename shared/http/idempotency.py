@@ -9,10 +9,12 @@ import re
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import Depends, Header, Request
+from fastapi import Depends, Header, Request, Response
+from pydantic import BaseModel
 
 from shared.errors import InvalidInputError
 from shared.http.app import CurrentActor
+from shared.http.problem import location
 from shared.once import Once
 
 # A structured-field string (RFC 9651) of at least 16 characters: a UUID has 36. The same without quotes is what most
@@ -22,6 +24,7 @@ _KEY = re.compile(r'"([\x21\x23-\x5b\x5d-\x7e]{16,200})"|([A-Za-z0-9._~+/=:-]{16
 
 async def only_once(
     request: Request,
+    response: Response,
     actor: CurrentActor,
     idempotency_key: Annotated[
         str,
@@ -35,8 +38,12 @@ async def only_once(
 ) -> Once:
     """The request under its key. InvalidInputError for a key that is none."""
     status = getattr(request.scope.get("route"), "status_code", None) or HTTPStatus.OK
+
+    def told(answer: BaseModel) -> None:
+        response.headers.update(location(request.url.path, status, getattr(answer, "id", None)))
+
     if not idempotency_key:
-        return Once("", actor.id, b"", status)
+        return Once("", actor.id, b"", status, told)
     found = _KEY.fullmatch(idempotency_key.strip())
     if found is None:
         raise InvalidInputError(
@@ -45,7 +52,7 @@ async def only_once(
         )
     about = [request.method, request.url.path, request.url.query, request.headers.get("content-type", "")]
     what = b"\0".join([*(one.encode() for one in about), await request.body()])
-    return Once(found[1] or found[2], actor.id, what, status)
+    return Once(found[1] or found[2], actor.id, what, status, told)
 
 
 OnlyOnce = Annotated[Once, Depends(only_once)]

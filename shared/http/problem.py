@@ -1,5 +1,6 @@
 """Errors as answers: `application/problem+json` (RFC 9457), or a plain page for a browser. The only place that maps them."""
 
+import json
 import logging
 from http import HTTPStatus
 from urllib.parse import quote
@@ -66,6 +67,11 @@ def answer(request: Request, status: int, code: str, detail: str, *, field: str 
     return JSONResponse(body, status_code=status, headers=headers, media_type="application/problem+json")
 
 
+def location(path: str, status: int, id_: object) -> dict[str, str]:
+    """Where what a POST to the collection at `path` began can be looked at (RFC 9110 section 15.3.2): beside its siblings."""
+    return {"Location": f"{path}/{id_}"} if status in (201, 202) and isinstance(id_, str) else {}
+
+
 def install(app: FastAPI) -> None:
     """Register the handlers on `app`; what none of them takes is a defect, and shared/http/edge.py answers it."""
 
@@ -81,6 +87,7 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(AnsweredBefore)
     async def answered(request: Request, error: AnsweredBefore) -> Response:
         headers = {"Idempotency-Replayed": "true"}
+        headers |= location(request.url.path, error.status, json.loads(error.body).get("id"))
         return Response(error.body, status_code=error.status, headers=headers, media_type="application/json")
 
     @app.exception_handler(RequestValidationError)

@@ -31,6 +31,8 @@ def test_an_approval_is_asked_for_once(platform: Platform) -> None:
         key = {"Idempotency-Key": str(uuid4())}
         first, again = (jane.post("/api/identity/approvals", json=asked, headers=key) for _ in range(2))
         assert first.status_code == again.status_code == 201 and first.json() == again.json()
+        assert first.headers["Location"] == again.headers["Location"]
+        assert jane.get(first.headers["Location"]).json() == first.json()
         assert jane.post("/api/identity/approvals", json=asked).status_code == 409, "without the key it is another request"
 
 

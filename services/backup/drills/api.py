@@ -1,6 +1,6 @@
 """HTTP in and out: drills and their reports."""
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter
 from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -70,12 +70,11 @@ def router(wired: Wired) -> APIRouter:
             return Page(items=[DrillOut.of(row) for row in rows], next=after)
 
     @routes.post("/drills", status_code=202)
-    async def begin(actor: CurrentActor, of: OfSet, once: OnlyOnce, response: Response) -> DrillOut:
+    async def begin(actor: CurrentActor, of: OfSet, once: OnlyOnce) -> DrillOut:
         """Restore a set into a scratch place and check it."""
         async with wired.door.begin(actor, purpose=PURPOSE, once=once) as w:
             begun = once.answer(DrillOut.of(await actions.begin(w, of.backup_id)))
         wired.runner.start(drill(wired, begun.id, begun.backup_id))
-        response.headers["Location"] = f"/api/backup/drills/{begun.id}"
         return begun
 
     @routes.get("/drills/{drill_id}")

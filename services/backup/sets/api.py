@@ -2,7 +2,7 @@
 
 from typing import cast
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter
 from fastapi.responses import PlainTextResponse
 from pydantic import Field
 
@@ -59,12 +59,11 @@ def router(wired: Wired) -> APIRouter:
             return Page(items=[SetOut.of(row) for row in rows], next=after)
 
     @routes.post("/sets", status_code=202)
-    async def begin(actor: CurrentActor, once: OnlyOnce, response: Response) -> SetOut:
+    async def begin(actor: CurrentActor, once: OnlyOnce) -> SetOut:
         """Take a set. It is taken when its state says so."""
         async with wired.door.begin(actor, purpose=PURPOSE, once=once) as w:
             begun = once.answer(SetOut.of(actions.begin(w)))
         wired.runner.start(take(wired, begun.id))
-        response.headers["Location"] = f"/api/backup/sets/{begun.id}"
         return begun
 
     @routes.get("/sets/{backup_id}")

@@ -3,7 +3,7 @@
 from typing import Any, cast
 
 import pytest
-from fastapi import Request
+from fastapi import Request, Response
 
 from shared.access.actor import Actor
 from shared.errors import InvalidInputError
@@ -19,7 +19,7 @@ async def once(key: str, *, actor: Actor = JANE, path: str = "/a", query: str = 
         return {"type": "http.request", "body": body, "more_body": False}
 
     scope = {"type": "http", "method": "POST", "path": path, "query_string": query.encode(), "headers": []}
-    return cast(Any, await only_once(Request(scope, receive), actor, key))
+    return cast(Any, await only_once(Request(scope, receive), Response(), actor, key))
 
 
 async def test_the_key_with_and_without_quotes_is_one_key() -> None:
