@@ -13,6 +13,14 @@ _MEMORY = tempfile.TemporaryDirectory(prefix="kept-test-memory-")
 os.environ["XDG_STATE_HOME"] = _MEMORY.name
 
 
+# Files that take long come first: with two processes (pytest-xdist, `--dist loadfile`) none then ends long after the other.
+_LONG = ("tests/platform/test_local_start", "tests/chaos/", "tests/crash/")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: not item.nodeid.startswith(_LONG))  # stable: the order is the same otherwise
+
+
 @pytest.fixture(scope="session")
 def platform() -> Iterator[Platform]:
     """The whole platform, started once for all suites; see tests/support/platform.py."""

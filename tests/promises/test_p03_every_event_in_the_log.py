@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import shutil
 from collections import Counter, defaultdict
 from pathlib import Path
 
@@ -16,23 +15,10 @@ from services.audit.log.tiles import Edge
 from services.audit.log.tree import EMPTY_ROOT
 from shared.blobs import PosixStore
 from shared.notes.note import LocalSigner, sign_note, vkey
+from tests.support.logbook import copy_of, log_of
 from tests.support.platform import Platform
 
 pytestmark = pytest.mark.platform
-
-
-def log_of(platform: Platform) -> Path:
-    return platform.state.root / "blobs" / "audit" / "log"
-
-
-def copy_of(log: Path, to: Path) -> Path:
-    """A copy that may be written: the store's files are read-only. The checkpoint goes first, so that the rest covers it."""
-    for path in sorted(log.rglob("*"), key=lambda p: p.name != "checkpoint"):
-        if path.is_file() and not path.name.startswith(".tmp-"):
-            target = to / path.relative_to(log)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, target)
-    return to
 
 
 def test_the_log_verifies_offline_with_keys_alone(platform: Platform) -> None:

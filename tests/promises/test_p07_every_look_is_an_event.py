@@ -108,8 +108,9 @@ async def test_a_grant_that_is_none_is_an_attempt_that_is_told(platform: Platfor
         return [one for one in await refusals(platform, me(jane), None) if one["resource"] == "Grant:customers"]
 
     asked = {"json": {"recipient": "age1" + "q" * 58}, "headers": {"X-Kept-Grant": "made up"}}
+    before = len(await attempts())
     assert jane.post("/api/customers/exports", **asked).status_code == 403
-    assert [one["action"] for one in await _within(attempts, 1)] == ["export"]
+    assert (await _within(attempts, before + 1))[-1]["action"] == "export"
 
 
 async def _within(look: Callable[[], Awaitable[list[dict[str, object]]]], count: int) -> list[dict[str, object]]:
