@@ -59,7 +59,7 @@ def columns(*titles: str, right: Sequence[str] = ()) -> "Table":
 
     table = Table(box=None, pad_edge=False, header_style="dim")
     for title in titles:
-        table.add_column(title, justify="right" if title in right else "left")
+        table.add_column(title, justify="right" if title in right else "left", overflow="fold")
     return table
 
 

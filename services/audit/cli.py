@@ -166,5 +166,8 @@ def proof(
     with told(as_json):
         if index < 0:
             raise MalformedError("an index is not negative")
-        text = receipt(PosixStore(directory or local_log()), shard, index)
+        root = directory or local_log()
+        if shard not in checks.shards(opened(str(root))):
+            raise NotFoundError(f"no shard {shard!r} in this log; {root / 'shards'} lists them")
+        text = receipt(PosixStore(root), shard, index)
     typer.echo(json.dumps({"receipt": text}) if as_json else text, nl=as_json)

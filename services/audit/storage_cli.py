@@ -10,7 +10,7 @@ from rich.console import Console
 
 from services.audit.log.store import moves
 from shared.blobs import YEARS, open_store
-from shared.errors import KeptError, UnavailableError
+from shared.errors import KeptError, NotFoundError, UnavailableError
 
 FAULTY, REFUSED, AWAY = 1, 2, 3
 
@@ -28,6 +28,8 @@ def storage(
     A file of a bucket that has more on it than what was locked. Keys come from the environment, as for every S3 program."""
     address = store or os.environ.get("KEPT_LOG_STORE", "") or str(_local())
     try:
+        if "://" not in address and not Path(address).is_dir():
+            raise NotFoundError(f"no directory {address}")
         opened = open_store(address, years=years)
         said = opened.check() if attack else ""
         found = list(opened.overlaid(moves))

@@ -33,8 +33,9 @@ def import_file(
 
 def _taken(done: dict[str, Any]) -> list[str]:
     lines = [f"{done['rows']} rows: {done['created']} customers created, {done['already_there']} were there already."]
-    if done["forgotten"]:
-        lines.append(f"{done['forgotten']} of them were forgotten, and stay so. (--returning, if they are customers again)")
+    if number := done["forgotten"]:
+        of_them = "1 of them was forgotten, and stays so" if number == 1 else f"{number} of them were forgotten, and stay so"
+        lines.append(f"{of_them}. (--returning, if they are customers again)")
     if done["refused_columns"]:
         lines.append(f"Left out, because no purpose is known for them: {', '.join(done['refused_columns'])}")
     return lines

@@ -25,7 +25,7 @@ class Refused(RefusedError):
         except ValueError:
             problem = {}
         detail = str(problem.get("detail") or problem.get("title") or f"the answer ({answer.status_code}) is not one of Kept")
-        again = answer.status_code == httpx.codes.UNAUTHORIZED and "KEPT_TOKEN" in os.environ
+        again = answer.status_code == httpx.codes.UNAUTHORIZED and bool(os.environ.get("KEPT_TOKEN"))
         super().__init__(f"{detail}; sign in again: {SIGN_IN}" if again else detail)
         self.code = str(problem.get("code") or "refused")  # type: ignore[misc]  # the answer's, not the class's
 
@@ -47,7 +47,7 @@ def _token(client: httpx.Client) -> dict[str, Any]:
     try:
         typed = {
             "email": typer.prompt("E-mail address", err=True),
-            "password": typer.prompt("Password", hide_input=True, err=True),
+            "password": typer.prompt("Password", hide_input=sys.stdin.isatty(), err=True),
             "code": typer.prompt("One-time code", err=True),
         }
     except typer.Abort:

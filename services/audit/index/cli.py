@@ -15,9 +15,8 @@ import httpx
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
-from shared.cli import Json, told
+from shared.cli import Json, columns, lay_out, told
 from shared.errors import ConflictError, KeptError, UnavailableError
 from shared.http.client import ORIGIN, Origin, away, checked, signed_in
 
@@ -73,15 +72,14 @@ def _table(rows: list[dict[str, Any]]) -> None:
     if not rows:
         typer.echo("Nothing in the log fits.")
         return
-    table = Table("when (UTC)", "what", "who", "whose", "purpose", "where", box=None, pad_edge=False, header_style="dim")
-    table.columns[0].no_wrap = table.columns[-1].no_wrap = True
+    table = columns("when (UTC)", "what", "who", "whose", "purpose", "where")
     for row in rows:
         others = row["detail"].get("subjects", [])
         whose = row["subject"] or (f"{len(others)} people" if others else "")
         what = row["type"].removeprefix("kept.")
         table.add_row(row["time"][:19].replace("T", " "), what, _short(row["actor"]), _short(whose), row["purpose"],
                       f"{row['shard']}#{row['index']}")  # fmt: skip
-    out.print(table)
+    lay_out(table, markup=False)
 
 
 def _short(pseudonym: str) -> str:
@@ -184,7 +182,8 @@ def _shown(row: dict[str, Any], as_json: bool) -> None:
         typer.echo(json.dumps(row, ensure_ascii=False))
     else:
         whose = _short(row["subject"] or "")
-        out.print(f"{row['time'][:19].replace('T', ' ')}  {row['type'].removeprefix('kept.')}  {_short(row['actor'])}  {whose}")
+        what = f"{row['time'][:19].replace('T', ' ')}  {row['type'].removeprefix('kept.')}  {_short(row['actor'])}"
+        typer.echo(f"{what}  {whose}".rstrip())
 
 
 @app.command()
@@ -241,12 +240,13 @@ def reconcile(
 
 
 def _compared(report: "Report") -> None:
-    table = Table("shard", "published", "behind", "index behind", "", box=None, pad_edge=False, header_style="dim")
+    numbers = ("published", "behind", "index behind")
+    table = columns("shard", *numbers, "", right=numbers)
     for line in report.lines:
         notes = [f"{line.lost} lost to retention"] if line.lost else []
         notes += [f"{line.ahead} leaves beyond the broker's end"] if line.ahead else []
         table.add_row(line.shard, str(line.published), str(line.behind), str(line.index_behind), ", ".join(notes))
-    out.print(table)
+    lay_out(table, markup=False)
     for one in report.missing:
         out.print(f"not in the log: {one}", style="red")
     for gap in report.gaps:

@@ -72,7 +72,9 @@ def _check_header(header: Sequence[str], policy: FieldPolicy) -> None:
     needed = [*KEYS, *policy.columns()]
     missing = [column for column in needed if column not in header]
     if missing:
-        raise InvalidInputError(f"the file lacks the column {', '.join(missing)}", field=missing[0])
+        raise InvalidInputError(
+            f"the file lacks the {'columns' if len(missing) > 1 else 'column'} {', '.join(missing)}", field=missing[0]
+        )
     for column in header:
         if header.count(column) > 1:
             raise InvalidInputError(f"the column {column[:40]} stands twice", field=column[:40])

@@ -77,3 +77,14 @@ def test_a_letter_is_shown_without_its_value(installed: Path, monkeypatch: pytes
         assert done.exit_code == 0 and "malformed" in done.stdout and "luisg" not in done.stdout
     assert CliRunner().invoke(dlq.app, ["show", "demo", "9-9"]).exit_code == 1
     assert CliRunner().invoke(dlq.app, ["show", "demo"]).exit_code == 2
+
+
+def test_a_table_in_a_pipe_is_one_line_a_row_with_nothing_at_its_end(capsys: pytest.CaptureFixture[str]) -> None:
+    cli.show(
+        False,
+        [{"shard": "kept.customers/0", "lost": 7, "told": True, "why": "x" * 200}, {"a": 1, "b": 2, "c": False, "d": ""}],
+        empty="",
+    )
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 3 and all(line == line.rstrip() for line in lines)
+    assert lines[1].split() == ["kept.customers/0", "7", "yes", "x" * 200]
