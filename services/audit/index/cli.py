@@ -73,6 +73,7 @@ def _table(rows: list[dict[str, Any]]) -> None:
         typer.echo("Nothing in the log fits.")
         return
     table = columns("when (UTC)", "what", "who", "whose", "purpose", "where")
+    table.columns[0].no_wrap = table.columns[1].no_wrap = True
     for row in rows:
         others = row["detail"].get("subjects", [])
         whose = row["subject"] or (f"{len(others)} people" if others else "")
