@@ -49,12 +49,17 @@ class Publisher:
         self.unwitnessed: dict[str, int] = {}  # shard -> leaves beyond that, since the quorum did not sign when it was asked
 
     async def run(self) -> None:
+        """For ever."""
+        waits = ""
         while True:
             began = time.monotonic()
             try:
                 await self.round()
+                waits = ""
             except KeptError as error:
-                log.warning("publication waits: %s", error.code)
+                if error.code != waits:
+                    log.warning("publication waits: %s", error.code)
+                waits = error.code
             except Exception:  # our own bug must not end publication in silence: it is told, and tried again
                 log.exception("publication failed")
             await asyncio.sleep(max(0.0, began + PACE_SECONDS - time.monotonic()))

@@ -35,7 +35,7 @@ from shared.notes.note import Key, signature_line, split_note, verify_note
 ANSWER_BYTES_MAX = 256 * 1024
 TRIES = 3  # about one checkpoint: from what we know, from what it says, and where another owner was faster meanwhile
 AGAIN_SECONDS, AGAIN_SECONDS_MAX = 1.0, 10.0
-CONNECTIONS_MAX = 16  # to all witnesses; kept open from one round to the next
+CONNECTIONS_MAX = 16  # to each witness; kept open from one round to the next
 SIZE = "text/x.tlog.size"
 NOT_ASKED, SIGNS = "not asked yet", "signs"
 
@@ -92,17 +92,12 @@ class Witnesses:
 
     def __init__(self, policy: Policy, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self.policy = policy
-        limits = httpx.Limits(max_connections=CONNECTIONS_MAX)
-        self._http = httpx.AsyncClient(timeout=httpx.Timeout(policy.seconds, pool=None), limits=limits, transport=transport)
-        self._all = [_Witness(key, url, self._http) for key, url in policy.urls.items()]
+        self._all = [_Witness(key, url, _client(policy, transport)) for key, url in policy.urls.items()]
 
     @property
     def states(self) -> dict[str, str]:
         """Name -> `signs`, or what it does instead."""
         return {one.key.name: one.state for one in self._all}
-
-    async def close(self) -> None:
-        await self._http.aclose()
 
     async def ask(self, asked: Sequence[Asked]) -> None:
         """Until each has its quorum or nobody is left to answer, and no longer than the limit."""
@@ -137,6 +132,12 @@ def gauges(states: Mapping[str, str], unwitnessed: Mapping[str, int]) -> list[Ga
     """For /metrics: which witness signs, and what lacks its quorum."""
     found = [Gauge("kept_audit_log_unwitnessed_records", {}, sum(unwitnessed.values()))] if states else []
     return found + [Gauge("kept_audit_witness_signs", {"witness": name}, int(state == SIGNS)) for name, state in states.items()]
+
+
+def _client(policy: Policy, transport: httpx.AsyncBaseTransport | None) -> httpx.AsyncClient:
+    """One for each witness: of connections in common, one that hangs would soon have them all."""
+    timeout, limits = httpx.Timeout(policy.seconds, pool=None), httpx.Limits(max_connections=CONNECTIONS_MAX)
+    return httpx.AsyncClient(timeout=timeout, limits=limits, transport=transport)
 
 
 # -- one witness ----------------------------------------------------------------------------------------------------

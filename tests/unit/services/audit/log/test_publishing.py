@@ -2,14 +2,17 @@
 to them is made up."""
 
 import asyncio
+import socket
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
 import httpx
 import pytest
+import uvicorn
 
 import services.audit.log.witnesses as asking
 from services.audit.log.checkpoint import Checkpoint
@@ -17,8 +20,9 @@ from services.audit.log.head import Heads
 from services.audit.log.publishing import Publisher
 from services.audit.log.shard import Shard
 from services.audit.log.store import ShardStore
+from services.audit.log.tree import EMPTY_ROOT
 from services.audit.log.verify import verify_shard
-from services.audit.log.witnesses import Policy, Witnesses
+from services.audit.log.witnesses import Asked, Policy, Witnesses
 from services.audit.witness.app import Witness, app
 from services.audit.witness.key import opened
 from services.audit.witness.trust import Trusted
@@ -50,7 +54,10 @@ class Net(httpx.AsyncBaseTransport):
             raise httpx.ConnectError("refused")
         if callable(fault):
             return fault(request)
-        return await self._hosts[request.url.host].handle_async_request(request)
+        answer = await self._hosts[request.url.host].handle_async_request(request)
+        if fault == "lost":
+            raise httpx.ReadError("the answer is lost")
+        return answer
 
 
 @dataclass
@@ -60,6 +67,7 @@ class World:
     net: Net
     vkeys: list[str]
     signing: list[Witness]
+    keys: Path
     blobs: Memory = field(default_factory=Memory)
     heads: MemoryHeads = field(default_factory=lambda: MemoryHeads(START))
     shards: list[Shard] = field(default_factory=list)
@@ -94,12 +102,18 @@ class World:
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     monkeypatch.setattr(asking._Pause, "again", lambda _: None)
-    (tmp_path / "keys").write_text(KEYS[0])
+    with world_in(tmp_path) as one:
+        yield one
+
+
+@contextmanager
+def world_in(root: Path) -> Iterator[World]:
+    (root / "keys").write_text(KEYS[0])
     signing = []
     for name in ("w.test/one", "w.test/two"):
-        key, memory = opened(tmp_path / name, name)
-        signing.append(Witness(key, memory, Trusted(tmp_path / "keys", []), FixedClock(NOW)))
-    yield World(Net(dict(zip(("one", "two"), signing, strict=True))), [one.key.vkey for one in signing], signing)
+        key, memory = opened(root / name, name)
+        signing.append(Witness(key, memory, Trusted(root / "keys", []), FixedClock(NOW)))
+    yield World(Net(dict(zip(("one", "two"), signing, strict=True))), [one.key.vkey for one in signing], signing, root / "keys")
     for one in signing:
         one.memory.close()
 
@@ -280,6 +294,32 @@ async def test_another_owner_was_faster(world: World) -> None:
     await publisher.round()
     assert [type(error) for error in world.failed.values()] == [ConflictError]
     assert world.published == (6, 2)
+
+
+async def test_one_that_hangs_does_not_take_the_others_connections(world: World) -> None:
+    """Over real sockets: many shards at once, and one witness that takes connections and says nothing."""
+    silent = await asyncio.start_server(lambda reader, writer: asyncio.sleep(3600), "127.0.0.1", 0)
+    listening = socket.create_server(("127.0.0.1", 0))
+    config = uvicorn.Config(app(world.signing[0]), log_config=None, lifespan="off")
+    server = uvicorn.Server(config)
+    serving = asyncio.create_task(server.serve(sockets=[listening]))
+    ports = [listening.getsockname()[1], silent.sockets[0].getsockname()[1]]
+    text = " ".join(f"{vkey} http://127.0.0.1:{port}" for vkey, port in zip(world.vkeys, ports, strict=True))
+    policy = Policy.of(text, 1, closed=False, seconds=5)
+    assert policy is not None
+    world.signing[0]._trusted = Trusted(world.keys, ["kept.test/log"])
+    asked = []
+    for n in range(3 * asking.CONNECTIONS_MAX):
+        checkpoint = Checkpoint(f"kept.test/log/many/{n}", 0, EMPTY_ROOT)
+        note = await sign_note(checkpoint.text(), LocalSigner(checkpoint.origin, SIGNER._seed))
+        asked.append(Asked(note, checkpoint, ShardStore(world.blobs, NAME).nodes(0), SIGNER.vkeys))
+    began = time.monotonic()
+    await Witnesses(policy).ask(asked)
+    assert time.monotonic() - began < 4
+    assert all(len(one.lines) == 1 for one in asked)
+    server.should_exit = True
+    await serving
+    silent.close()
 
 
 def test_a_witness_is_left_alone_longer_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
