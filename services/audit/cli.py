@@ -1,5 +1,6 @@
 """`kept audit`: verify the log offline, check a receipt, make one, rebuild the index."""
 
+import asyncio
 import json
 import os
 from dataclasses import asdict
@@ -171,3 +172,18 @@ def proof(
             raise NotFoundError(f"no shard {shard!r} in this log; {root / 'shards'} lists them")
         text = receipt(PosixStore(root), shard, index)
     typer.echo(json.dumps({"receipt": text}) if as_json else text, nl=as_json)
+
+
+@app.command("go-on", epilog="Exit codes: 0 it goes on, 2 it is not stopped, or there is no such shard, 3 a part is away.")
+def go_on(shard: Annotated[str, typer.Argument(help="as in `kept.customers/0`")], as_json: Json = False) -> None:
+    """Let a stopped shard go on as its next generation.
+
+    A shard stops when what was written once reads differently now: first find out why, and keep a copy of its files. What
+    it has published stays; the next generation begins at the first offset that is not published. An alarm tells of it. Runs
+    with the audit service's own settings."""
+    from services.audit.operate import go_on as gone_on
+    from services.audit.settings import AuditSettings
+
+    with told(as_json):
+        begun = asyncio.run(gone_on(AuditSettings(), shard))
+    typer.echo(json.dumps({"ok": True, "shard": begun}) if as_json else f"{shard} goes on as {begun}, within seconds.")

@@ -26,9 +26,11 @@ class TrailViewed(Event, type="kept.audit.trail.viewed.v1"):
 
 
 class AlarmRaised(Event, type="kept.audit.alarm.raised.v1"):
-    """Something happened to the log that a person must look at. `first` and `last`: offsets, inclusive."""
+    """Something happened to the log that a person must look at. `first` and `last`: offsets, inclusive.
 
-    kind: Literal["gap-by-retention", "late-record", "tampered", "topic-made-anew"]
+    `gone-on`: a person has looked at a shard that was stopped, and its next generation begins at `first`."""
+
+    kind: Literal["gap-by-retention", "gone-on", "late-record", "tampered", "topic-made-anew"]
     shard: str
     first: int
     last: int

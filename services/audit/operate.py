@@ -1,4 +1,5 @@
-"""What an operator does outside the running service, with the service's own settings: rebuild the index, reconcile."""
+"""What an operator does outside the running service, with the service's own settings: rebuild the index, reconcile, let a
+stopped shard go on."""
 
 import asyncio
 import time
@@ -10,6 +11,7 @@ from services.audit.index.follow import Moved
 from services.audit.index.read import Checkpoints
 from services.audit.index.rebuild import Rebuild
 from services.audit.index.reconcile import Reconciler, Report
+from services.audit.ingesting import opener_of
 from services.audit.settings import AuditSettings
 from services.audit.storage import open_log
 from services.audit.wiring import log_keys
@@ -32,6 +34,13 @@ async def rebuild(settings: AuditSettings, moved: Moved | None = None, *, fresh:
     async with _ground(settings) as (base, checkpoints):
         blobs = await open_log(settings, base.vault)
         return await Rebuild(base.engine, base.door, blobs, checkpoints).run(moved, fresh=fresh)
+
+
+async def go_on(settings: AuditSettings, shard: str) -> str:
+    """Let a stopped shard go on as its next generation, whose name is returned; the running service begins it within seconds.
+    NotFoundError, ConflictError."""
+    async with _ground(settings) as (base, _):
+        return await opener_of(settings, base, await open_log(settings, base.vault)).go_on(shard)
 
 
 async def reconcile(settings: AuditSettings, seconds: float) -> Report:

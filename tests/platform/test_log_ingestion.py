@@ -26,6 +26,7 @@ from services.audit.log.sealer import Sealer
 from services.audit.log.store import ShardStore
 from services.audit.log.verify import verify_shard
 from shared.bus.broker import BrokerSettings
+from shared.errors import ConflictError, NotFoundError
 from tests.support.audit_log import ME, AuditLog, open_log
 from tests.support.platform import Platform
 
@@ -229,6 +230,28 @@ async def test_a_broker_that_lost_its_last_records_has_none_of_the_others_twice(
     assert len(await entries(log, f"{broker.topic}/0")) == 300
     assert (await entries(log, f"{broker.topic}~2/0"))[0].place.offset == 100
     assert await alarms(log) == ["topic-made-anew"]
+
+
+async def test_a_shard_that_was_stopped_goes_on_as_its_next_generation(log: AuditLog, broker: Broker) -> None:
+    """Somebody wrote under a name that the log was to use: nothing is signed over it, and nothing that comes is lost."""
+    shard, opener = f"{broker.topic}/0", Opener("kept.test/log", log.blobs, log.heads, log.vault)
+    await broker.create()
+    async with ingesting(log, broker) as ingest:
+        await broker.send(b"0", b"1", b"2")
+        await until(lambda: size(log, shard) == 3)
+        with pytest.raises(ConflictError, match="not stopped"):
+            await opener.go_on(shard)
+        log.blobs.put_new(f"{shard}/tile/entries/000.p/5", b"forged")
+        await broker.send(b"3", b"4")
+        await until(lambda: ingest.faults == {shard: "tampered"})
+        await broker.send(b"5")
+        assert await opener.go_on(shard) == f"{broker.topic}~2/0"
+        await until(lambda: not ingest.faults and size(log, f"{broker.topic}~2/0") == 3)
+        with pytest.raises(NotFoundError):
+            await opener.go_on(shard)
+    assert [one.place.offset for one in await entries(log, shard)] == [0, 1, 2]
+    assert [one.place.offset for one in await entries(log, f"{broker.topic}~2/0")] == [3, 4, 5]
+    assert await alarms(log) == ["tampered", "gone-on"]
 
 
 async def until_gone(broker: Broker) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from services.audit.log.pins import unpin, unpin_stopped
@@ -24,6 +24,7 @@ class HeadState:
     base: int
     size: int
     root: bytes
+    stopped: bool = False
 
     @property
     def next_offset(self) -> int:
@@ -64,7 +65,9 @@ class Heads:
         async with self._door.begin(SYSTEM) as w:
             where = select(Head).where(Head.topic == topic, Head.partition == partition)
             row = (await w.session.scalars(where.order_by(Head.generation.desc()).limit(1))).first()
-            return None if row is None else HeadState(row.shard, row.generation, row.base, row.size, row.root)
+            if row is None:
+                return None
+            return HeadState(row.shard, row.generation, row.base, row.size, row.root, row.stopped_at is not None)
 
     async def shards(self) -> list[str]:
         """Every shard ever begun, all generations, in order."""
@@ -85,10 +88,16 @@ class Heads:
         return found
 
     async def stopped(self, shard: str, event: Event) -> None:
-        """Tell that a shard is not written any more."""
+        """Note and tell that a shard is not written any more."""
         async with self._door.begin(SYSTEM) as w:
             await unpin_stopped(w.session, shard)
+            await w.session.execute(update(Head).where(Head.shard == shard).values(stopped_at=w.now))
             w.publish(event)
+
+    async def goes_on(self, shard: str) -> None:
+        """A shard that was stopped could be opened again: its files are back."""
+        async with self._door.begin(SYSTEM) as w:
+            await w.session.execute(update(Head).where(Head.shard == shard).values(stopped_at=None))
 
     async def move(self, old: HeadState, size: int, root: bytes) -> HeadState:
         """Compare-and-swap. ConflictError when another owner moved it first: read it again, and start from there."""

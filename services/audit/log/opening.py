@@ -15,6 +15,7 @@ from services.audit.log.shard import Shard
 from services.audit.log.store import KEYS, KEYS_JSON, SHARDS, ShardStore
 from shared.blobs import BlobStore
 from shared.bus.broker import BrokerSettings
+from shared.errors import ConflictError, NotFoundError, TamperError
 from shared.keys.vault import Vault
 from shared.notes.note import VaultSigner
 
@@ -54,21 +55,43 @@ class Opener:
         alarm = AlarmRaised(kind="topic-made-anew", shard=old.shard, first=old.base, last=max(old.base, old.next_offset - 1))
         return await self._open(await self.heads.start(old.topic, old.partition, old.generation + 1, base, alarm))
 
+    async def go_on(self, shard: str) -> str:
+        """The next generation of a shard that is stopped, from the end of what it has published; its name.
+
+        NotFoundError for a shard that is none, or of which a later generation exists; ConflictError where it is not stopped."""
+        topic, _, partition = shard.rpartition("/")
+        head = await self.heads.newest(topic.partition("~")[0], int(partition)) if partition.isdecimal() else None
+        if head is None or head.shard != shard:
+            raise NotFoundError("no such shard, or not its newest generation")
+        if not head.stopped:
+            raise ConflictError(f"{shard} is not stopped")
+        try:
+            checkpoint = await self.published(shard)
+        except TamperError:  # what was published is worth nothing: everything that the broker still has is logged again
+            checkpoint = None
+        base = head.base + (checkpoint.size if checkpoint else 0)
+        alarm = AlarmRaised(kind="gone-on", shard=shard, first=base, last=max(base, head.next_offset - 1))
+        return (await self.heads.start(head.topic, head.partition, head.generation + 1, base, alarm)).shard
+
     async def published(self, shard: str) -> Checkpoint | None:
         """What a shard's published checkpoint says; None where there is none yet. TamperError where it does not verify."""
         return (await published(ShardStore(self._blobs, shard), self._signer(shard)))[1]
 
-    async def stopped(self, partition: TopicPartition) -> None:
-        """Tell that a shard cannot go on: what was written once reads differently now."""
+    async def stopped(self, partition: TopicPartition) -> str:
+        """Tell that a shard cannot go on: what was written once reads differently now. Its name."""
         head = await self.head(partition)
         if head is not None:
             alarm = AlarmRaised(kind="tampered", shard=head.shard, first=head.next_offset, last=head.next_offset)
             await self.heads.stopped(head.shard, alarm)
+        return "" if head is None else head.shard
 
     async def _open(self, head: HeadState) -> Shard:
-        return await Shard.open(
+        shard = await Shard.open(
             head, ShardStore(self._blobs, head.shard), self.heads, self._signer(head.shard), deferred=self._deferred
         )
+        if head.stopped:
+            await self.heads.goes_on(head.shard)
+        return shard
 
     def _signer(self, shard: str) -> VaultSigner:
         return VaultSigner(self._vault, LOG_KEY, f"{self._log_name}/{shard}", self._tell)

@@ -36,6 +36,7 @@ class Partitions:
         self._opener = opener
         self._broker = broker
         self._beat = beat
+        self._stopped: dict[TopicPartition, str] = {}  # the shard of each that is stopped
         self._doubted: dict[TopicPartition, float] = {}  # since when the broker has less than the log
 
     def has(self, shard: Shard) -> bool:
@@ -52,6 +53,7 @@ class Partitions:
         described = await admin.describe_topics(topics) if topics else []
         there = {TopicPartition(t["topic"], p["partition"]) for t in described for p in t["partitions"]}
         self.known = len(there)
+        await self._release()
         new = sorted(p for p in there - set(self.streams) if self._slot.has(p) and named(p) not in self.faults)
         opened = False
         if new:
@@ -123,10 +125,18 @@ class Partitions:
         self.streams[partition] = await asyncio.to_thread(Stream, shard, start)
 
     async def _stop(self, partition: TopicPartition, error: TamperError) -> None:
-        """This shard stops until a person has looked and starts the service anew; the others go on."""
+        """This shard stops until a person has looked, and either lets it go on as its next generation (`kept audit go-on`) or
+        brings its files back and starts the service anew. The others go on."""
         self.faults[named(partition)] = error.code
         log.critical("%s: %s", named(partition), error.detail)
-        await self._opener.stopped(partition)
+        self._stopped[partition] = await self._opener.stopped(partition)
+
+    async def _release(self) -> None:
+        """Stopped partitions that have a next generation by now."""
+        for partition, shard in list(self._stopped.items()):
+            head = await self._opener.head(partition)
+            if head is not None and head.shard != shard:
+                del self._stopped[partition], self.faults[named(partition)]
 
 
 def named(partition: TopicPartition) -> str:

@@ -10,7 +10,8 @@ from services.audit.base import Base
 
 
 class Head(Base):
-    """`base`: the broker's offset of leaf 0. Moved by compare-and-swap on (size, root) only."""
+    """`base`: the broker's offset of leaf 0. Moved by compare-and-swap on (size, root) only. `stopped_at`: since when it can't
+    be moved at all."""
 
     __tablename__ = "heads"
     shard: Mapped[str] = mapped_column(Text, primary_key=True)
@@ -20,6 +21,7 @@ class Head(Base):
     base: Mapped[int] = mapped_column(BigInteger)
     size: Mapped[int] = mapped_column(BigInteger)
     root: Mapped[bytes] = mapped_column(LargeBinary)
+    stopped_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
 
 class Pin(Base):
