@@ -1,22 +1,25 @@
-"""Cosignatures of witnesses (https://c2sp.org/tlog-cosignature), type 0x04: Ed25519 with a time.
+"""Cosignatures of witnesses (https://c2sp.org/tlog-cosignature): signatures with a time, under a checkpoint.
 
-    — <witness> <base64(key id (4) ‖ seconds since 1970 (8, big-endian) ‖ Ed25519 signature (64))>
+    — <witness> <base64(key id (4) ‖ seconds since 1970 (8, big-endian) ‖ signature)>
 
-Signed is `cosignature/v1`, a line `time <seconds>`, and the whole text of the checkpoint. It says: at that time this was the
+Type 0x04, Ed25519 (64 bytes), over `cosignature/v1`, a line `time <seconds>`, and the whole text of the checkpoint. Type 0x06,
+ML-DSA-44 (2420 bytes), over the names of witness and log, the time, and the tree. Either says: at that time this was the
 largest tree that the witness had seen of this log, and it follows from all those before. The line stands in the checkpoint
-beside the log's own, and whoever does not know the witness passes over it. Why not ML-DSA-44: docs/decisions.
+beside the log's own, and whoever does not know the witness passes over it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from shared.errors import MalformedError, TamperError
-from shared.keys import ed25519
-from shared.notes.note import SIGNATURES_MAX, Key, check_text, key_id, parse_vkey, signature_line, split_note
+from shared.errors import InvariantError, MalformedError, TamperError
+from shared.keys import ed25519, mldsa
+from shared.notes.note import SIGNATURES_MAX, Key, check_text, key_id, parse_vkey, signature_line, split_note, vkey
+from shared.notes.tlogproof import checkpoint_head
 
-COSIGNATURE = b"\x04"
+COSIGNATURE, COSIGNATURE_PQ = b"\x04", b"\x06"
 TIME_MAX = 2**63 - 1
 _TIME_BYTES = 8
+_NAME_BYTES_MAX = 255  # in what ML-DSA-44 signs
 
 
 class UnwitnessedError(TamperError):
@@ -25,19 +28,57 @@ class UnwitnessedError(TamperError):
     code = "unwitnessed"
 
 
-def cosign(text: str, name: str, seed: bytes, at: int) -> str:
+def _plain(text: str, name: str, at: int) -> bytes:
+    return f"cosignature/v1\ntime {at}\n{text}".encode()
+
+
+def _structure(text: str, name: str, at: int) -> bytes:
+    """`cosigned_message`, in the encoding of RFC 8446 section 3, of a whole tree."""
+    origin, size, root = checkpoint_head(text)
+    names = [one.encode() for one in (name, origin)]
+    if any(not 0 < len(one) <= _NAME_BYTES_MAX for one in names) or not 0 < at <= TIME_MAX:
+        raise MalformedError("cosignature: a name over 255 bytes, or no time")
+    witness, log = (bytes([len(one)]) + one for one in names)
+    return b"subtree/v1\n\x00" + witness + at.to_bytes(8, "big") + log + bytes(8) + size.to_bytes(8, "big") + root
+
+
+@dataclass(frozen=True)
+class _Scheme:
+    signature_bytes: int
+    public_of: Callable[[bytes], bytes]
+    sign: Callable[[bytes, bytes], bytes]
+    verify: Callable[[bytes, bytes, bytes], None]
+    message: Callable[[str, str, int], bytes]  # of text, witness and time
+
+
+_SCHEMES = {
+    COSIGNATURE: _Scheme(64, ed25519.public_of, ed25519.sign, ed25519.verify, _plain),
+    COSIGNATURE_PQ: _Scheme(mldsa.SIGNATURE_BYTES, mldsa.public_of, mldsa.sign, mldsa.verify, _structure),
+}
+
+
+def witness_vkey(name: str, seed: bytes, kind: bytes = COSIGNATURE) -> str:
+    """The vkey of a witness whose key has this seed."""
+    return vkey(name, _SCHEMES[kind].public_of(seed), kind)
+
+
+def cosign(text: str, name: str, seed: bytes, at: int, kind: bytes = COSIGNATURE) -> str:
     """The line of the witness `name` for a checkpoint's text, as of `at` (seconds since 1970)."""
-    signature = at.to_bytes(_TIME_BYTES, "big") + ed25519.sign(seed, _message(text, at))
-    return signature_line(name, key_id(name, ed25519.public_of(seed), COSIGNATURE), signature)
+    scheme = _SCHEMES[kind]
+    if not 0 <= at <= 2**64 - 1:
+        raise InvariantError("a time that no cosignature can say")
+    signature = at.to_bytes(_TIME_BYTES, "big") + scheme.sign(seed, scheme.message(check_text(text), name, at))
+    return signature_line(name, key_id(name, scheme.public_of(seed), kind), signature)
 
 
-def _message(text: str, at: int) -> bytes:
-    return f"cosignature/v1\ntime {at}\n{check_text(text)}".encode()
-
-
-def parse_witness(vkey: str) -> Key:
-    """A witness's vkey, type 0x04. MalformedError."""
-    return parse_vkey(vkey, COSIGNATURE)
+def parse_witness(text: str) -> Key:
+    """A witness's vkey, of type 0x04 or 0x06. MalformedError."""
+    for kind in _SCHEMES:
+        try:
+            return parse_vkey(text, kind)
+        except MalformedError as error:
+            wrong = error
+    raise MalformedError(f"not the vkey of a witness ({wrong.detail})")
 
 
 def cosigned(note: str, witnesses: Sequence[Key]) -> dict[Key, int]:
@@ -56,12 +97,12 @@ def cosigned(note: str, witnesses: Sequence[Key]) -> dict[Key, int]:
 
 
 def _checked(key: Key, signature: bytes, text: str) -> int:
-    at = int.from_bytes(signature[:_TIME_BYTES], "big")
-    if len(signature) != _TIME_BYTES + 64 or at > TIME_MAX:
+    scheme, at = _SCHEMES[key.kind], int.from_bytes(signature[:_TIME_BYTES], "big")
+    if len(signature) != _TIME_BYTES + scheme.signature_bytes or at > TIME_MAX:
         raise TamperError(f"note: the line of {key.name} is not a cosignature")
     try:
-        ed25519.verify(key.public, signature[_TIME_BYTES:], _message(text, at))
-    except TamperError:
+        scheme.verify(key.public, signature[_TIME_BYTES:], scheme.message(text, key.name, at))
+    except (TamperError, MalformedError):
         raise TamperError(f"note: the cosignature of {key.name} does not fit the text") from None
     return at
 
@@ -78,8 +119,8 @@ class Quorum:
         """`needed` 0: more than half, so that any two quorums have a witness in common. MalformedError for a vkey that is
         none, a key given twice (one witness would count as two), or a number that cannot be reached."""
         keys = tuple(parse_witness(text) for text in vkeys)
-        if len({key.public for key in keys}) != len(keys):
-            raise MalformedError("a witness is named twice: each key counts once")
+        if any(len({getattr(key, what) for key in keys}) != len(keys) for what in ("name", "public")):
+            raise MalformedError("a witness is named twice: each counts once, whatever keys it has")
         if not 0 <= needed <= len(keys):
             raise MalformedError(f"a quorum of {needed} cannot be had of {len(keys)} witnesses")
         if len(keys) > SIGNATURES_MAX - 2:

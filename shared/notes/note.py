@@ -25,6 +25,7 @@ from shared.keys.vault import Vault
 NOTE_BYTES_MAX = 16 * 1024 * 1024  # a certificate carries its receipts
 SIGNATURES_MAX = 64
 ED25519 = b"\x01"
+KEY_BYTES = {ED25519: 32, b"\x04": 32, b"\x06": 1312}  # of public keys, by the type of signature; 4 and 6 are witnesses'
 _NAME = re.compile(r"[^\s+\x00-\x1f\ud800-\udfff]+")
 _UNFIT = re.compile(r"[\x00-\x09\x0b-\x1f\ud800-\udfff]")  # control characters; half of a pair, which is no UTF-8
 _LINE = re.compile(r"— (?P<name>[^\s+]+) (?P<signature>[A-Za-z0-9+/]+={0,2})")
@@ -90,11 +91,12 @@ class LocalSigner:
 
 @dataclass(frozen=True)
 class Key:
-    """A parsed vkey."""
+    """A parsed vkey. `kind`: the type of signature that it verifies, one byte."""
 
     name: str
     id: bytes
     public: bytes
+    kind: bytes = ED25519
 
 
 def is_name(text: str) -> bool:
@@ -109,8 +111,8 @@ def key_id(name: str, public: bytes, kind: bytes = ED25519) -> bytes:
 
 def vkey(name: str, public: bytes, kind: bytes = ED25519) -> str:
     """The text form of a public key."""
-    if not is_name(name) or len(public) != 32:
-        raise InvariantError("not a key name or not an Ed25519 key")
+    if not is_name(name) or len(public) != KEY_BYTES[kind]:
+        raise InvariantError("not a key name, or not a key of this type")
     return f"{name}+{key_id(name, public, kind).hex()}+{base64.b64encode(kind + public).decode()}"
 
 
@@ -121,9 +123,9 @@ def parse_vkey(text: str, kind: bytes = ED25519) -> Key:
     if len(parts) != 3 or not is_name(parts[0]):
         raise MalformedError("vkey: not name+id+key")
     raw = decoded(parts[2], "vkey: the key")
-    if len(raw) != 33 or raw[:1] != kind:
-        raise MalformedError(f"vkey: not an Ed25519 key of type 0x{kind.hex()}")
-    key = Key(parts[0], key_id(parts[0], raw[1:], kind), raw[1:])
+    if len(raw) != 1 + KEY_BYTES[kind] or raw[:1] != kind:
+        raise MalformedError(f"vkey: not a key of type 0x{kind.hex()}")
+    key = Key(parts[0], key_id(parts[0], raw[1:], kind), raw[1:], kind)
     if key.id.hex() != parts[1]:
         raise MalformedError("vkey: the key id is not that of name and key")
     return key

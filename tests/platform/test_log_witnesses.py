@@ -35,7 +35,7 @@ SECONDS = 1.0
 async def pair(log: AuditLog, tmp_path: Path) -> AsyncIterator[list[WitnessProcess]]:
     keys = tmp_path / "keys"
     keys.write_text("\n".join(await log.signer.vkeys()))
-    running = witnesses(tmp_path, keys, ["witness.test/one", "witness.test/two"], [LOG])
+    running = witnesses(tmp_path, keys, ["witness.test/one", "witness.test/two"], [LOG], last="ml-dsa-44")
     yield await asyncio.to_thread(running.__enter__)
     await asyncio.to_thread(running.__exit__, None, None, None)
 

@@ -27,6 +27,7 @@ class WitnessProcess:
     name: str
     keys: Path
     logs: Sequence[str] = ()
+    key_type: str = "ed25519"
     port: int = field(default_factory=free_port)
     vkey: str = ""
     process: "subprocess.Popen[str] | None" = None
@@ -37,7 +38,8 @@ class WitnessProcess:
 
     def start(self) -> None:
         """Until it listens: its first words come after that."""
-        words = [str(self.state), "--keys", str(self.keys), "--name", self.name, "--port", str(self.port), "--json"]
+        words = [str(self.state), "--keys", str(self.keys), "--name", self.name, "--key-type", self.key_type]
+        words += ["--port", str(self.port), "--json"]
         words += [word for log in self.logs for word in ("--log", log)]
         with (self.state.parent / f"{self.state.name}.log").open("a") as log_file:
             self.process = subprocess.Popen(
@@ -74,9 +76,12 @@ class WitnessProcess:
 
 
 @contextmanager
-def witnesses(root: Path, keys: Path, names: Sequence[str], logs: Sequence[str] = ()) -> Iterator[list[WitnessProcess]]:
-    """Several, running; stopped at the end, whatever became of them."""
+def witnesses(
+    root: Path, keys: Path, names: Sequence[str], logs: Sequence[str] = (), last: str = "ed25519"
+) -> Iterator[list[WitnessProcess]]:
+    """Several, running; stopped at the end, whatever became of them. `last`: the type of the last one's key."""
     found = [WitnessProcess(root / f"witness-{n}", name, keys, logs) for n, name in enumerate(names)]
+    found[-1].key_type = last
     try:
         for one in found:
             one.start()
@@ -86,10 +91,9 @@ def witnesses(root: Path, keys: Path, names: Sequence[str], logs: Sequence[str] 
             one.stop()
 
 
-def cosign(note: str, vkeys: Sequence[str], sign: tuple[str, bytes] | None = None) -> "subprocess.CompletedProcess[str]":
-    """The verdict of tests/foreign/cosign: exit code 0 where every vkey has a line that verifies, and the note on standard
-    output, with the cosignature of `sign` (name, seed) added by it."""
-    asked = {"note": note, "vkeys": list(vkeys), "sign": sign and {"name": sign[0], "seed": sign[1].hex()}}
-    return subprocess.run(
-        [built_from(MODULE, "./cosign")], input=json.dumps(asked), capture_output=True, text=True, timeout=120, check=False
-    )
+def cosign(note: str, vkeys: Sequence[str], sign: str = "") -> "subprocess.CompletedProcess[str]":
+    """The verdict of tests/foreign/witness/cosign: exit code 0 where every vkey has a line that verifies, and the note on
+    standard output, with the cosignature of the private key `sign` (PRIVATE+KEY+…) added by it."""
+    asked = json.dumps({"note": note, "vkeys": list(vkeys), "sign": sign})
+    program = built_from(MODULE / "witness", "./cosign")
+    return subprocess.run([program], input=asked, capture_output=True, text=True, timeout=120, check=False)

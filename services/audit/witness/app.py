@@ -21,7 +21,6 @@ from services.audit.witness.trust import Trusted
 from shared.clock import Clock
 from shared.errors import KeptError, NotAllowedError, NotFoundError, TamperError, TooLargeError
 from shared.http.gauges import Gauge, text_of
-from shared.notes.cosignature import cosign
 from shared.notes.note import parse_vkey, signature_line, split_note, verify_note
 
 log = logging.getLogger("kept.witness")
@@ -58,7 +57,7 @@ class Witness:
         proven = [signature_line(name, raw[:4], raw[4:]) for name, raw in lines if (name, raw[:4]) in known]
         note, now = f"{text}\n{''.join(proven)}", int(self._clock.now().timestamp())
         try:  # 4
-            return self.memory.sign(submitted, new, note, lambda at: cosign(text, self.key.name, self.key.seed, at), now)
+            return self.memory.sign(submitted, new, note, lambda at: self.key.cosign(text, at), now)
         except InconsistentError as error:
             log.error("%s at size %d is refused: %s", submitted.origin, new.size, error.detail)
             self.memory.refuse(submitted.origin, new, note, now)

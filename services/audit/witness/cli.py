@@ -3,14 +3,14 @@
 import json
 import socket
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
 
 from services.audit.log.cli import told
 from services.audit.witness.app import Witness, app
-from services.audit.witness.key import opened
+from services.audit.witness.key import KINDS, opened
 from services.audit.witness.trust import Trusted
 from shared import telemetry
 from shared.clock import SystemClock
@@ -19,6 +19,7 @@ from shared.errors import UnavailableError
 SHUTDOWN_SECONDS = 5
 KEEP_ALIVE_SECONDS = 75  # logs ask every second, and need no new connection each time
 Json = Annotated[bool, typer.Option("--json", help="for machines")]
+KeyType = Literal["ed25519", "ml-dsa-44"]
 
 
 def witness(
@@ -26,6 +27,7 @@ def witness(
     keys: Annotated[Path, typer.Option("--keys", help="a file with the logs' vkeys, one a line, which you have from them")],
     logs: Annotated[list[str] | None, typer.Option("--log", help="a log, to trust all its shards: kept.example/log")] = None,
     name: Annotated[str, typer.Option(help="of this witness, at the first start: witness.example/kept")] = "",
+    key_type: Annotated[KeyType, typer.Option(help="at the first start; ml-dsa-44: against quantum computers")] = "ed25519",
     host: Annotated[str, typer.Option(help="address to listen on; put TLS in front of any but the loopback")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="0: any that is free")] = 8100,
     as_json: Json = False,
@@ -39,7 +41,7 @@ def witness(
     """
     with told(as_json):
         trusted = Trusted(keys, logs or [])
-        key, memory = opened(state, name)
+        key, memory = opened(state, name, KINDS[key_type])
         listening = _listening(host, port)
     address = f"http://{host}:{listening.getsockname()[1]}"
     if as_json:

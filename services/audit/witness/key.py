@@ -1,6 +1,6 @@
 """The key of a witness, and the directory that it shares with its memory.
 
-    <state>/key          PRIVATE+KEY+<name>+<key id>+<base64(0x04 ‖ seed)>, readable by its owner alone
+    <state>/key          PRIVATE+KEY+<name>+<key id>+<base64(type ‖ seed)>, readable by its owner alone
     <state>/witness.db   what was signed (store.py)
 
 A key whose memory is gone must never sign again: it could be shown another history. So the memory is made before the key, and a
@@ -15,28 +15,33 @@ from pathlib import Path
 
 from services.audit.witness.store import Memory
 from shared.errors import ConflictError, MalformedError, TamperError, UnavailableError
-from shared.keys import ed25519
-from shared.notes.cosignature import COSIGNATURE
-from shared.notes.note import decoded, is_name, key_id, vkey
+from shared.notes.cosignature import COSIGNATURE, COSIGNATURE_PQ, cosign, witness_vkey
+from shared.notes.note import decoded, is_name
 
 KEY, MEMORY = "key", "witness.db"
 PREFIX = "PRIVATE+KEY+"
 SEED_BYTES = 32
+KINDS = {"ed25519": COSIGNATURE, "ml-dsa-44": COSIGNATURE_PQ}
 
 
 @dataclass(frozen=True)
 class WitnessKey:
     name: str
     seed: bytes = field(repr=False)
+    kind: bytes = COSIGNATURE
 
     @property
     def vkey(self) -> str:
         """What others verify with."""
-        return vkey(self.name, ed25519.public_of(self.seed), COSIGNATURE)
+        return witness_vkey(self.name, self.seed, self.kind)
+
+    def cosign(self, text: str, at: int) -> str:
+        """The line under a checkpoint's text."""
+        return cosign(text, self.name, self.seed, at, self.kind)
 
 
-def opened(state: Path, name: str = "") -> tuple[WitnessKey, Memory]:
-    """The witness of a directory, made at its first start; `name` is needed then, and may be left out later.
+def opened(state: Path, name: str = "", kind: bytes = COSIGNATURE) -> tuple[WitnessKey, Memory]:
+    """The witness of a directory, made at its first start: `kind` counts then, and `name` is needed; it may be left out later.
 
     MalformedError for a name that is none, or a key that cannot be read; ConflictError for another name than the key has;
     TamperError where the key is there and its memory is not, or others can read the key; UnavailableError for the disk.
@@ -49,7 +54,7 @@ def opened(state: Path, name: str = "") -> tuple[WitnessKey, Memory]:
             if not is_name(name):
                 raise MalformedError("a new witness needs a name, such as witness.example/kept (--name)")
             Memory(state / MEMORY).close()
-            key = _made(state, name)
+            key = _made(state, WitnessKey(name, secrets.token_bytes(SEED_BYTES), kind))
         return key, Memory(state / MEMORY)
     except OSError as error:
         raise UnavailableError(f"{state}: {error.strerror}") from None
@@ -63,9 +68,9 @@ def _read(state: Path, name: str) -> WitnessKey:
         raise TamperError(f"{file} can be read by others: if nobody did, chmod 600 it; else begin with a new directory")
     parts = file.read_text().strip().removeprefix(PREFIX).split("+", 2)
     raw = decoded(parts[2], str(file)) if len(parts) == 3 else b""
-    if len(raw) != 1 + SEED_BYTES or raw[:1] != COSIGNATURE:
+    if len(raw) != 1 + SEED_BYTES or raw[:1] not in KINDS.values():
         raise MalformedError(f"{file} is not a witness's key")
-    key = WitnessKey(parts[0], raw[1:])
+    key = WitnessKey(parts[0], raw[1:], raw[:1])
     if key.vkey.split("+")[1] != parts[1]:
         raise MalformedError(f"{file} is damaged: its id is not that of name and key")
     if name and name != key.name:
@@ -73,11 +78,9 @@ def _read(state: Path, name: str) -> WitnessKey:
     return key
 
 
-def _made(state: Path, name: str) -> WitnessKey:
+def _made(state: Path, key: WitnessKey) -> WitnessKey:
     """A new key, durable before anybody hears of it."""
-    key = WitnessKey(name, secrets.token_bytes(SEED_BYTES))
-    id_ = key_id(name, ed25519.public_of(key.seed), COSIGNATURE)
-    text = f"{PREFIX}{name}+{id_.hex()}+{base64.b64encode(COSIGNATURE + key.seed).decode()}\n"
+    text = f"{PREFIX}{key.name}+{key.vkey.split('+')[1]}+{base64.b64encode(key.kind + key.seed).decode()}\n"
     part = state / f".{KEY}.{secrets.token_hex(8)}"
     with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(text)
@@ -86,7 +89,7 @@ def _made(state: Path, name: str) -> WitnessKey:
     try:
         os.link(part, state / KEY)  # fails where another process was first
     except FileExistsError:
-        return _read(state, name)
+        return _read(state, key.name)
     finally:
         part.unlink()
     directory = os.open(state, os.O_RDONLY | os.O_DIRECTORY)

@@ -24,7 +24,7 @@ from services.audit.log.tree import EMPTY_ROOT
 from services.audit.log.verify import verify_shard
 from services.audit.log.witnesses import Asked, Policy, Witnesses
 from services.audit.witness.app import Witness, app
-from services.audit.witness.key import opened
+from services.audit.witness.key import KINDS, opened
 from services.audit.witness.trust import Trusted
 from shared.clock import FixedClock
 from shared.errors import ConflictError, KeptError, MalformedError, TamperError
@@ -110,8 +110,8 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
 def world_in(root: Path) -> Iterator[World]:
     (root / "keys").write_text(KEYS[0])
     signing = []
-    for name in ("w.test/one", "w.test/two"):
-        key, memory = opened(root / name, name)
+    for name, kind in (("w.test/one", "ed25519"), ("w.test/two", "ml-dsa-44")):
+        key, memory = opened(root / name, name, KINDS[kind])
         signing.append(Witness(key, memory, Trusted(root / "keys", []), FixedClock(NOW)))
     yield World(Net(dict(zip(("one", "two"), signing, strict=True))), [one.key.vkey for one in signing], signing, root / "keys")
     for one in signing:

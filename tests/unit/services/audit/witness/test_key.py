@@ -9,22 +9,24 @@ from typer.testing import CliRunner
 
 from services.audit.cli import app
 from services.audit.witness.app import Witness
-from services.audit.witness.key import KEY, MEMORY, opened
+from services.audit.witness.key import KEY, KINDS, MEMORY, opened
 from services.audit.witness.trust import Trusted
 from shared.clock import FixedClock
 from shared.errors import ConflictError, KeptError, MalformedError, NotFoundError, TamperError
+from shared.notes.cosignature import parse_witness
 from shared.notes.note import LocalSigner, vkey
 from tests.unit.services.audit.witness.conftest import LOG_NAME, NAME, NOW, ORIGIN, SIGNER, checkpoint, request
 
 
-def test_made_once_and_readable_by_its_owner_alone(tmp_path: Path) -> None:
-    key, memory = opened(tmp_path / "state", NAME)
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_made_once_and_readable_by_its_owner_alone(tmp_path: Path, kind: bytes) -> None:
+    key, memory = opened(tmp_path / "state", NAME, kind)
     memory.close()
     assert (tmp_path / "state" / KEY).stat().st_mode & 0o777 == 0o600
     assert {path.name for path in (tmp_path / "state").iterdir()} == {KEY, MEMORY}
     again, memory = opened(tmp_path / "state")
     memory.close()
-    assert (again.vkey, again.name) == (key.vkey, NAME)
+    assert (again.vkey, again.name, parse_witness(key.vkey).kind) == (key.vkey, NAME, kind)
     assert key.seed.hex() not in repr(key)
     with pytest.raises(ConflictError):
         opened(tmp_path / "state", "witness.test/other")

@@ -1,13 +1,11 @@
 // Makes and judges cosignatures with github.com/transparency-dev/formats/note, which other people's logs and witnesses use.
 //
-// Standard input: {"note", "vkeys": [vkey of type 0x04], "sign": {"name", "seed"}}. 1. Every one of the vkeys has a line under the
-// note that verifies. 2. Where "sign" is given, its cosignature is added. Exit code 0 and the note when all hold; else 1 and
-// one line that says what does not.
+// Standard input: {"note", "vkeys": [vkey of type 0x04 or 0x06], "sign": "PRIVATE+KEY+…"}. 1. Each of the vkeys has a line under
+// the note that verifies. 2. Where "sign" is given, its cosignature is added; of type 0x01 it signs as 0x04. Exit code 0 and
+// the note when all hold; else 1 and one line that says what does not.
 package main
 
 import (
-	"encoding/base64"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -21,7 +19,7 @@ import (
 type asked struct {
 	Note  string
 	Vkeys []string
-	Sign  *struct{ Name, Seed string }
+	Sign  string
 }
 
 func main() {
@@ -40,7 +38,7 @@ func main() {
 
 func judge(in asked) (string, error) {
 	for _, vkey := range in.Vkeys { // 1
-		verifier, err := f_note.NewVerifierForCosignatureV1(vkey)
+		verifier, err := verifierOf(vkey)
 		if err != nil {
 			return "", err
 		}
@@ -48,16 +46,10 @@ func judge(in asked) (string, error) {
 			return "", err
 		}
 	}
-	if in.Sign == nil {
+	if in.Sign == "" {
 		return in.Note, nil
 	}
-	seed, err := hex.DecodeString(in.Sign.Seed) // 2
-	if err != nil {
-		return "", err
-	}
-	// Its key is given as a signer of plain notes; the id in it is not looked at.
-	private := fmt.Sprintf("PRIVATE+KEY+%s+00000000+%s", in.Sign.Name, base64.StdEncoding.EncodeToString(append([]byte{1}, seed...)))
-	signer, err := f_note.NewSignerForCosignatureV1(private)
+	signer, err := signerOf(in.Sign) // 2
 	if err != nil {
 		return "", err
 	}
@@ -71,4 +63,18 @@ func judge(in asked) (string, error) {
 	}
 	_, line, _ := strings.Cut(string(made), "\n\n")
 	return in.Note + line, nil
+}
+
+func verifierOf(vkey string) (note.Verifier, error) {
+	if verifier, err := f_note.NewMLDSAVerifier(vkey); err == nil {
+		return verifier, nil
+	}
+	return f_note.NewVerifierForCosignatureV1(vkey)
+}
+
+func signerOf(key string) (note.Signer, error) {
+	if signer, err := f_note.NewMLDSASigner(key); err == nil {
+		return signer, nil
+	}
+	return f_note.NewSignerForCosignatureV1(key)
 }
