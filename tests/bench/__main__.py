@@ -4,7 +4,7 @@ import subprocess
 import sys
 import time
 
-SCRIPTS = ("ingest", "verify", "scale", "side_by_side")
+SCRIPTS = ("ingest", "verify", "scale", "side_by_side", "demo")
 
 
 def main() -> int:
