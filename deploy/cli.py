@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from deploy.groups import attach, command, new
+from deploy.groups import GROUPS, attach, command, new
 from deploy.local import control, environment
 from deploy.local import ports as port_file
 from deploy.local.catalog import SERVICES
@@ -169,7 +169,7 @@ attach(app)
 
 def _environment(state: State, words: list[str]) -> None:
     """A service's command runs with that service's settings, against this installation; what is set already stays."""
-    found = environment.read(state, words[0]) if words and words[0] in SERVICES else {}
+    found = environment.read(state, words[0]) if words[0] in SERVICES else {}
     found["KEPT_STATE"] = str(state.root)
     if port := port_file.load(state).get("gateway"):
         found["KEPT_ORIGIN"] = f"http://localhost:{port}"
@@ -181,7 +181,8 @@ def main() -> None:
     """The way in: one line for what a person can do something about, never a traceback for it."""
     words = sys.argv[1:]
     try:
-        _environment(State.find(), words)
+        if words and words[0] in GROUPS:
+            _environment(State.find(), words)
         command(app).main(prog_name="kept")
     except PlatformError as error:
         if "--json" in words:

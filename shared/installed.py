@@ -3,7 +3,12 @@
 import os
 from pathlib import Path
 
-from shared.errors import NotFoundError
+from sqlalchemy.exc import OperationalError
+
+from shared.db import KernelTables
+from shared.errors import NotFoundError, UnavailableError
+from shared.keys.vault import Vault
+from shared.service import Ground, ground
 from shared.settings import ServiceSettings
 
 
@@ -14,16 +19,29 @@ def settings_of(service: str) -> ServiceSettings:
     try:
         lines = (_run() / f"{service}.env").read_text(encoding="utf-8").splitlines()
     except (FileNotFoundError, NotADirectoryError):
-        known = ", ".join(services(""))
-        hint = f"there are {known}" if known else "is the platform running? (kept status)"
-        raise NotFoundError(f"no settings of {service!r} here; {hint}") from None
+        raise NotFoundError(f"no settings of {service!r} here; there are those of {', '.join(services(''))}") from None
     names = {name.removeprefix("KEPT_").lower(): value for name, _, value in (line.partition("=") for line in lines)}
     return ServiceSettings(**{name: value for name, value in names.items() if name in ServiceSettings.model_fields})  # type: ignore[arg-type]  # texts, which pydantic reads as it reads the environment
 
 
 def services(service: str) -> list[str]:
-    """The one that was named, else all that have settings here."""
-    return [service] if service else sorted(path.stem for path in _run().glob("*.env"))
+    """The one that was named, else all that have settings here. NotFoundError where none has."""
+    found = [service] if service else sorted(path.stem for path in _run().glob("*.env"))
+    if not found:
+        raise NotFoundError("no settings of any service here; is the platform running? (kept status)")
+    return found
+
+
+async def ground_now(settings: ServiceSettings, tables: KernelTables) -> Ground:
+    """A service's ground for a command: who types it is told what is away (UnavailableError), where a service would wait."""
+    vault = Vault(settings.vault_addr, settings.vault_role_id, settings.vault_secret_id_file)
+    try:
+        await vault.kv(f"{settings.service}/database")
+        return await ground(settings, tables)
+    except UnavailableError:
+        raise UnavailableError("the key service is sealed or away; is the platform running? (kept status)") from None
+    except OperationalError:
+        raise UnavailableError("the database is away; `kept status` shows every part") from None
 
 
 def _run() -> Path:

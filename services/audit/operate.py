@@ -15,14 +15,15 @@ from services.audit.ingesting import opener_of
 from services.audit.settings import AuditSettings
 from services.audit.storage import open_log
 from services.audit.wiring import log_keys
-from shared.service import Ground, ground
+from shared.installed import ground_now
+from shared.service import Ground
 
 LOOK_SECONDS = 0.5
 
 
 @asynccontextmanager
 async def _ground(settings: AuditSettings) -> AsyncIterator[tuple[Ground, Checkpoints]]:
-    base = await ground(settings, TABLES)
+    base = await ground_now(settings, TABLES)
     try:
         yield base, Checkpoints(log_keys(base.vault, settings.log_name))
     finally:

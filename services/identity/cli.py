@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from shared.cli import EXITS, Json, say, told
+from shared.errors import NotFoundError
 
 app = typer.Typer(no_args_is_help=True, help="Staff accounts: sign in, import.", epilog=EXITS)
 COLUMNS = "EmployeeId, LastName, FirstName, Title, ReportsTo, Phone, Email"
@@ -32,11 +33,17 @@ def import_employees(file: File, as_json: Json = False) -> None:
     """Accounts, roles, reporting lines from a file.
 
     Run twice, it changes nothing. Each new account's first credentials are left in Vault, under kept/demo/<first name>."""
+    from pydantic import ValidationError
+
     from services.identity.operate import import_file  # the whole service, which takes seconds
     from services.identity.settings import IdentitySettings
 
     with told(as_json):
-        made, there = asyncio.run(import_file(file, IdentitySettings()))
+        try:
+            settings = IdentitySettings()
+        except ValidationError:
+            raise NotFoundError("no settings of identity here; is the platform running? (kept status)") from None
+        made, there = asyncio.run(import_file(file, settings))
         line = f"{made} accounts created, {there} were there already."
         if made:
             line += " First credentials are in Vault, kept/demo/<first name>."

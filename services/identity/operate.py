@@ -13,9 +13,9 @@ from services.identity.base import TABLES
 from services.identity.settings import IdentitySettings
 from shared.access.actor import Actor
 from shared.errors import InvalidInputError
+from shared.installed import ground_now
 from shared.keys.blind import BlindIndex
 from shared.keys.locators import locators
-from shared.service import ground
 
 file_bytes_max = 10 * 1024 * 1024  # of an employee file
 password_bytes = 18  # 144 bits, 24 characters
@@ -29,7 +29,7 @@ async def import_file(path: Path, settings: IdentitySettings) -> tuple[int, int]
         employees = parse_employees((await asyncio.to_thread(path.read_bytes)).decode("utf-8-sig"))
     except UnicodeDecodeError:
         raise InvalidInputError("the file is not UTF-8") from None
-    base = await ground(settings, TABLES)
+    base = await ground_now(settings, TABLES)
     try:
         hiring = Hiring(
             passwords=Passwords(),
