@@ -15,7 +15,7 @@ from services.audit.index.follow import Follower
 from services.audit.index.read import Checkpoints
 from services.audit.index.reconcile import Reconciler
 from services.audit.index.tail import Tail
-from services.audit.ingesting import Ingesting, OwnProcess, opener_of, threads_take_turns
+from services.audit.ingesting import Ingesting, OwnProcess, made_for_batches, opener_of
 from services.audit.log import api as log_api
 from services.audit.log import witnesses
 from services.audit.log.slots import WHOLE
@@ -40,7 +40,7 @@ ROOM = Path(__file__).parent
 
 async def build(settings: AuditSettings) -> FastAPI:
     """Every part of the service."""
-    threads_take_turns()
+    made_for_batches()
     base = await ground(settings, TABLES)
     door, vault, broker = base.door, base.vault, await base.broker()
 

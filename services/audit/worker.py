@@ -8,7 +8,7 @@ import json
 import sys
 
 from services.audit.base import TABLES
-from services.audit.ingesting import OwnProcess, threads_take_turns
+from services.audit.ingesting import OwnProcess, made_for_batches
 from services.audit.log.slots import Slot
 from services.audit.settings import AuditSettings
 from services.audit.storage import open_log
@@ -21,7 +21,7 @@ SAY_SECONDS = 0.2
 async def main(slot: Slot) -> None:
     settings = AuditSettings()
     telemetry.setup(settings.service)
-    threads_take_turns()
+    made_for_batches()
     base = await ground(settings, TABLES)
     news = asyncio.Event()
     ingest = OwnProcess(settings, base, await open_log(settings, base.vault), await base.broker(), news.set, slot)

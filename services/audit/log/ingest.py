@@ -9,7 +9,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
@@ -18,13 +18,14 @@ from services.audit.log.opening import Opener
 from services.audit.log.partitions import LEAVES_MAX, Partitions
 from services.audit.log.publishing import Publisher
 from services.audit.log.sealer import Sealer
-from services.audit.log.sequence import Ciphers, Part, sequenced
+from services.audit.log.sequence import Ciphers, Part, Received, sequenced
 from services.audit.log.shard import Batch, Shard, append_all
 from services.audit.log.slots import WHOLE, Slot
 from services.audit.log.watch import Watch
 from services.audit.log.witnesses import Witnesses
 from shared.bus.broker import BrokerSettings
 from shared.bus.patience import ended, within
+from shared.bus.records import as_they_came
 from shared.errors import KeptError, UnavailableError
 
 log = logging.getLogger("kept.audit.ingest")
@@ -37,7 +38,7 @@ DISCOVER_SECONDS = 1.0
 PAUSE_SECONDS = 1.0
 STALL_SECONDS_MAX = 20.0  # signing by a slow Vault takes five
 ANSWER_SECONDS_MAX = 15.0  # a broker that answers no question for so long is asked anew
-Received = dict[TopicPartition, "list[ConsumerRecord[bytes, bytes]]"]
+Batches = dict[TopicPartition, list[Received]]
 
 
 class Ingest:
@@ -84,6 +85,7 @@ class Ingest:
         while True:
             consumer = self._broker.consumer(
                 auto_offset_reset="none",
+                value_deserializer=as_they_came,
                 max_partition_fetch_bytes=PARTITION_BYTES_MAX,
                 fetch_max_bytes=BATCH_BYTES_MAX,
             )
@@ -132,7 +134,7 @@ class Ingest:
                 if task is not None:
                     task.cancel()
 
-    async def _sequence(self, consumer: AIOKafkaConsumer, received: Received) -> AsyncIterator[dict[Shard, Batch]]:
+    async def _sequence(self, consumer: AIOKafkaConsumer, received: Batches) -> AsyncIterator[dict[Shard, Batch]]:
         """What each shard takes next, at least once; more often where a hole is wide."""
         pending = {}
         for partition, stream in list(self._partitions.streams.items()):
@@ -166,16 +168,16 @@ class Ingest:
                 self.behind[stream.shard.store.shard] = max(0, highwater - stream.shard.published_offset)
 
 
-async def _receive(consumer: AIOKafkaConsumer) -> Received:
+async def _receive(consumer: AIOKafkaConsumer) -> Batches:
     """Records, as they come; a batch fills for a while."""
-    found: Received = {}
+    found: Batches = {}
     count, size, began, wait = 0, 0, 0.0, POLL_SECONDS
     while count < RECORDS_MAX and size < BATCH_BYTES_MAX and wait > 0:
         some = await consumer.getmany(timeout_ms=int(wait * 1000), max_records=RECORDS_MAX - count)
         for partition, records in some.items():
             found.setdefault(partition, []).extend(records)
             count += len(records)
-            size += sum(record.serialized_value_size for record in records)
+            size += sum(len(record.value or b"") for record in records)
         if not count:
             break
         began = began or time.monotonic()
