@@ -94,7 +94,9 @@ class Publisher:
         missing = [shard for shard in fresh if shard not in notes]
         notes |= await signed(missing) if missing else {}
         self._drafts |= {shard: _Draft(heads[shard], note) for shard, note in notes.items()}
-        return {shard: draft for shard, draft in self._drafts.items() if not draft.witnessed or shard.note != draft.note}
+        owed = {shard: draft for shard, draft in self._drafts.items() if not draft.witnessed or shard.note != draft.note}
+        # Those that went without last round are asked first: of many shards a slow witness signs others each time.
+        return dict(sorted(owed.items(), key=lambda one: one[0].store.shard not in self.unwitnessed))
 
     def _asked(self, drafts: Mapping[Shard, _Draft]) -> tuple[dict[Shard, Asked], dict[Shard, KeptError]]:
         asked, failed = {}, dict[Shard, KeptError]()

@@ -106,14 +106,15 @@ class Witnesses:
             for witness in self._all:
                 if witness.key not in one.there and witness.ready(one.checkpoint.origin):
                     tasks[asyncio.create_task(witness.ask(one))] = witness, one
-        end, waiting = time.monotonic() + self.policy.seconds, set(tasks)
+        end, waiting, answered = time.monotonic() + self.policy.seconds, set(tasks), set[_Witness]()
         try:
             while any(not self._enough(tasks[task][1]) for task in waiting):
                 done, waiting = await asyncio.wait(
                     waiting, timeout=max(0.0, end - time.monotonic()), return_when=asyncio.FIRST_COMPLETED
                 )
-                if not done:
-                    for witness in {tasks[task][0] for task in waiting}:
+                answered |= {tasks[task][0] for task in done}
+                if not done:  # the limit; one that is only slow answers the rest next time
+                    for witness in {tasks[task][0] for task in waiting} - answered:
                         witness.away()
                     break
         finally:

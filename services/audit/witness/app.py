@@ -16,14 +16,15 @@ from starlette.routing import Route
 
 from services.audit.witness.key import WitnessKey
 from services.audit.witness.protocol import BehindError, InconsistentError, parse, tree_of
-from services.audit.witness.store import Memory
+from services.audit.witness.store import Memory, Proven
 from services.audit.witness.trust import Trusted
 from shared.clock import Clock
-from shared.errors import KeptError, NotAllowedError, NotFoundError, TamperError, TooLargeError
+from shared.errors import InvariantError, KeptError, NotAllowedError, NotFoundError, TamperError, TooLargeError
 from shared.http.gauges import Gauge, text_of
 from shared.notes.note import parse_vkey, signature_line, split_note, verify_note
 
 log = logging.getLogger("kept.witness")
+TOGETHER_MAX = 256  # requests in one commit
 BODY_BYTES_MAX = 256 * 1024  # 63 lines of proof are 3 kB; the rest is a checkpoint and all who signed it
 Answering = Callable[[Request], Awaitable[Response]]
 
@@ -36,16 +37,23 @@ class Witness:
         self.memory = memory
         self._trusted = trusted
         self._clock = clock
+        self._waiting: list[tuple[Proven, asyncio.Future[str]]] = []
+        self._signing: asyncio.Task[None] | None = None
 
-    def add_checkpoint(self, body: bytes) -> str:
-        """The line of the cosignature.
+    async def add_checkpoint(self, body: bytes) -> str:
+        """The line of the cosignature. Errors of `proven` and `Memory.sign`."""
+        one, line = self.proven(body), asyncio.get_running_loop().create_future()
+        self._waiting.append((one, line))
+        if self._signing is None or self._signing.done():
+            self._signing = asyncio.create_task(self._sign())
+        return str(await line)
 
-        1. The request is well formed, else MalformedError; 2. its origin is trusted, else NotFoundError; 3. a key of that
-        origin signed, else NotAllowedError; 4. it follows from what was signed last (protocol.follows), and that is durable.
-        """
+    def proven(self, body: bytes) -> Proven:
+        """1. The request is well formed, else MalformedError; 2. its origin is trusted, else NotFoundError; 3. a key of that
+        origin signed, else NotAllowedError."""
         submitted = parse(body)  # 1
         text, lines = split_note(submitted.note)
-        new = tree_of(text)
+        tree = tree_of(text)
         vkeys = self._trusted.vkeys(submitted.origin)  # 2
         if not vkeys:
             raise NotFoundError("not a log that this witness knows")
@@ -54,23 +62,37 @@ class Witness:
         except TamperError as error:
             raise NotAllowedError(error.detail) from None
         known = {(key.name, key.id) for key in map(parse_vkey, vkeys)}
-        proven = [signature_line(name, raw[:4], raw[4:]) for name, raw in lines if (name, raw[:4]) in known]
-        note, now = f"{text}\n{''.join(proven)}", int(self._clock.now().timestamp())
-        try:  # 4
-            return self.memory.sign(submitted, new, note, lambda at: self.key.cosign(text, at), now)
-        except InconsistentError as error:
-            log.error("%s at size %d is refused: %s", submitted.origin, new.size, error.detail)
-            self.memory.refuse(submitted.origin, new, note, now)
-            raise
+        signed = [signature_line(name, raw[:4], raw[4:]) for name, raw in lines if (name, raw[:4]) in known]
+        return Proven(submitted, tree, f"{text}\n{''.join(signed)}", lambda at: self.key.cosign(text, at))
+
+    async def _sign(self) -> None:
+        """All that wait, together, until none does."""
+        while self._waiting:
+            batch, self._waiting = self._waiting[:TOGETHER_MAX], self._waiting[TOGETHER_MAX:]
+            now, answers = int(self._clock.now().timestamp()), list[str | KeptError]()
+            try:  # in a thread: it waits for the disk
+                answers = await asyncio.to_thread(self.memory.sign, [one for one, _ in batch], now)
+            except KeptError as error:
+                answers = [error] * len(batch)
+            except Exception:  # our own bug: told, and nobody waits for ever
+                log.exception("signing failed")
+                answers = [InvariantError("something is wrong with this witness")] * len(batch)
+            for (one, line), answer in zip(batch, answers, strict=True):
+                if isinstance(answer, InconsistentError):
+                    log.error("%s at size %d is refused: %s", one.submitted.origin, one.tree.size, answer.detail)
+                if line.done():
+                    continue  # who asked is gone
+                if isinstance(answer, KeptError):
+                    line.set_exception(answer)
+                else:
+                    line.set_result(answer)
 
 
 def app(witness: Witness) -> Starlette:
     """The application that serves `witness`."""
 
     async def add_checkpoint(request: Request) -> Response:
-        # In a thread: it waits for the disk.
-        line = await asyncio.to_thread(witness.add_checkpoint, await _body(request))
-        return PlainTextResponse(line)
+        return PlainTextResponse(await witness.add_checkpoint(await _body(request)))
 
     async def last(request: Request) -> Response:
         found = await asyncio.to_thread(witness.memory.last, request.path_params["origin"])

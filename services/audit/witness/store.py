@@ -5,17 +5,19 @@ signed and that do not follow (`refused`).
    requests at once, also in two processes, the second sees the first's.
 2. It is durable (WAL with synchronous=FULL: an fsync per commit) before the cosignature leaves. A crash before that leaves the
    old state and no cosignature; after it, a cosignature that nobody got, and the next request learns the size from a 409.
+   Requests that come together share a commit: the fsync is what takes long.
 """
 
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from services.audit.witness.protocol import Submitted, Tree, follows
-from shared.errors import ConflictError, UnavailableError
+from services.audit.witness.protocol import InconsistentError, Submitted, Tree, follows
+from shared.errors import ConflictError, KeptError, UnavailableError
 
 ORIGINS_MAX = 100_000  # whoever has a log's key can begin as many as they like
 REFUSED_MAX = 16  # kept per origin: one is proof enough
@@ -28,7 +30,17 @@ CREATE TABLE IF NOT EXISTS refused (
   hash TEXT, size INTEGER, root BLOB, origin TEXT NOT NULL, at INTEGER NOT NULL, note TEXT NOT NULL,
   PRIMARY KEY (hash, size, root)) STRICT;
 """
-Cosign = Callable[[int], str]  # the line of a cosignature made at a time
+
+
+@dataclass(frozen=True)
+class Proven:
+    """A request whose checkpoint its log signed. `note`: that, with the lines that were proven. `cosign`: the line that this
+    witness puts under it, as of a time."""
+
+    submitted: Submitted
+    tree: Tree
+    note: str
+    cosign: Callable[[int], str]
 
 
 def hashed(origin: str) -> str:
@@ -50,29 +62,39 @@ class Memory:
     def close(self) -> None:
         self._db.close()
 
-    def sign(self, submitted: Submitted, new: Tree, note: str, cosign: Cosign, now: int) -> str:
-        """The cosignature of a checkpoint that its log signed; `note`: it, with the lines that were proven. Errors as
-        `protocol.follows`; ConflictError where there are too many origins, UnavailableError where it cannot be made durable."""
-        key = hashed(submitted.origin)
-        with self._writing() as db:
-            row = db.execute("SELECT size, root, at FROM signed WHERE hash = ?", (key,)).fetchone()
-            if row is None and self._count("signed") >= ORIGINS_MAX:
-                raise ConflictError(f"this witness knows {ORIGINS_MAX} origins, and takes no more")
-            follows(Tree(*row[:2]) if row else Tree(), submitted, new)
-            # "As of this time the largest tree": a clock that was set back must not say otherwise.
-            at = max(now, row[2]) if row else now
-            line = cosign(at)
-            values = (key, submitted.origin, new.size, new.root, at, note + line)
-            db.execute("REPLACE INTO signed VALUES (?, ?, ?, ?, ?, ?)", values)
+    def sign(self, asked: Sequence[Proven], now: int) -> list[str | KeptError]:
+        """For each, in order, its cosignature, or why there is none: as `protocol.follows`, or ConflictError where there are
+        too many origins. What does not follow is kept: beside what was signed before, it may be the proof of two histories.
+        UnavailableError where they cannot be made durable: then none is signed."""
+        answers: list[str | KeptError] = []
+        with self._writing():
+            for one in asked:
+                try:
+                    answers.append(self._signed(one, now))
+                except KeptError as error:
+                    answers.append(error)
+                    if isinstance(error, InconsistentError):
+                        self._refused(one, now)
+        return answers
+
+    def _signed(self, one: Proven, now: int) -> str:
+        key = hashed(one.submitted.origin)
+        row = self._db.execute("SELECT size, root, at FROM signed WHERE hash = ?", (key,)).fetchone()
+        if row is None and self._count("signed") >= ORIGINS_MAX:
+            raise ConflictError(f"this witness knows {ORIGINS_MAX} origins, and takes no more")
+        follows(Tree(*row[:2]) if row else Tree(), one.submitted, one.tree)
+        # "As of this time the largest tree": a clock that was set back must not say otherwise.
+        at = max(now, row[2]) if row else now
+        line = one.cosign(at)
+        values = (key, one.submitted.origin, one.tree.size, one.tree.root, at, one.note + line)
+        self._db.execute("REPLACE INTO signed VALUES (?, ?, ?, ?, ?, ?)", values)
         return line
 
-    def refuse(self, origin: str, new: Tree, note: str, now: int) -> None:
-        """Keep a checkpoint that its log signed and that does not follow: beside the one signed before, it may be the proof."""
-        with self._writing() as db:
-            key = hashed(origin)
-            if db.execute("SELECT count(*) FROM refused WHERE hash = ?", (key,)).fetchone()[0] < REFUSED_MAX:
-                values = (key, new.size, new.root, origin, now, note)
-                db.execute("INSERT OR IGNORE INTO refused VALUES (?, ?, ?, ?, ?, ?)", values)
+    def _refused(self, one: Proven, now: int) -> None:
+        key = hashed(one.submitted.origin)
+        if self._db.execute("SELECT count(*) FROM refused WHERE hash = ?", (key,)).fetchone()[0] < REFUSED_MAX:
+            values = (key, one.tree.size, one.tree.root, one.submitted.origin, now, one.note)
+            self._db.execute("INSERT OR IGNORE INTO refused VALUES (?, ?, ?, ?, ?, ?)", values)
 
     def last(self, hash_: str) -> str | None:
         """The checkpoint signed last of the origin with this hash, with its log's lines and this witness's; or None."""
@@ -89,11 +111,11 @@ class Memory:
         return int(self._db.execute(f"SELECT count(*) FROM {table}").fetchone()[0])  # noqa: S608  # one of our two
 
     @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
+    def _writing(self) -> Iterator[None]:
         with self._lock, _answered():
             self._db.execute("BEGIN IMMEDIATE")
             try:
-                yield self._db
+                yield
                 self._db.execute("COMMIT")
             finally:
                 if self._db.in_transaction:

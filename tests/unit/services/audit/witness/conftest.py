@@ -12,6 +12,7 @@ from services.audit.witness.app import Witness
 from services.audit.witness.key import opened
 from services.audit.witness.trust import Trusted
 from shared.clock import FixedClock
+from shared.errors import KeptError
 from shared.keys import ed25519
 from shared.notes.note import LocalSigner, key_id, signature_line, vkey
 from tests.unit.services.audit.log.naive import mth, subproof
@@ -42,6 +43,14 @@ def request(old: int, size: int, history: int = 0, proof: list[bytes] | None = N
         proof = subproof(old, leaves(history, size)) if 0 < old < size else []
     lines = "".join(f"{base64.b64encode(node).decode()}\n" for node in proof)
     return f"old {old}\n{lines}\n{note or checkpoint(size, history)}".encode()
+
+
+def added(witness: Witness, body: bytes) -> str:
+    """As over HTTP, without it: the line, or the error raised."""
+    (answer,) = witness.memory.sign([witness.proven(body)], int(NOW.timestamp()))
+    if isinstance(answer, KeptError):
+        raise answer
+    return answer
 
 
 @pytest.fixture

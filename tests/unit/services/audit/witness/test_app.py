@@ -1,5 +1,6 @@
 """What the witness answers, status by status as c2sp.org/tlog-witness has it."""
 
+import asyncio
 import hashlib
 import os
 from collections.abc import AsyncIterator
@@ -114,6 +115,16 @@ async def test_what_is_too_large_and_what_is_not_there(http: httpx.AsyncClient) 
     assert (await added(http, os.urandom(BODY_BYTES_MAX + 1))).status_code == 413
     assert (await http.get("/add-checkpoint")).status_code == 405
     assert (await http.get(f"/{'0' * 64}/checkpoint")).status_code == 404
+
+
+async def test_of_many_at_once_each_has_its_answer_and_one_of_two_histories_wins(http: httpx.AsyncClient) -> None:
+    """They share commits; of two that contradict each other in one commit the second sees the first."""
+    origins = [f"{LOG_NAME}/many/{n}" for n in range(40)]
+    bodies = [request(0, 9, note=checkpoint(9, history, origin)) for origin in origins for history in (0, 1)]
+    answers = await asyncio.gather(*(added(http, body) for body in [*bodies, b"junk", request(3, 9)]))
+    for origin, (one, two) in zip(origins, zip(answers[:-2:2], answers[1:-2:2], strict=True), strict=True):
+        assert sorted((one.status_code, two.status_code)) == [200, 409], origin
+    assert [answer.status_code for answer in answers[-2:]] == [400, 409]
 
 
 async def test_a_clock_that_is_set_back_says_nothing_false(http: httpx.AsyncClient, witness: Witness) -> None:

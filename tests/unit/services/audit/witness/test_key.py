@@ -15,7 +15,7 @@ from shared.clock import FixedClock
 from shared.errors import ConflictError, KeptError, MalformedError, NotFoundError, TamperError
 from shared.notes.cosignature import parse_witness
 from shared.notes.note import LocalSigner, vkey
-from tests.unit.services.audit.witness.conftest import LOG_NAME, NAME, NOW, ORIGIN, SIGNER, checkpoint, request
+from tests.unit.services.audit.witness.conftest import LOG_NAME, NAME, NOW, ORIGIN, SIGNER, added, checkpoint, request
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
@@ -74,7 +74,7 @@ def test_two_at_once_cannot_both_win(tmp_path: Path, keys: Path) -> None:
             body = request(0, 9, note=checkpoint(9, history, origin))
             start.wait()
             try:
-                witness.add_checkpoint(body)
+                added(witness, body)
                 said.append(200)
             except KeptError as error:
                 said.append(error.status)

@@ -14,7 +14,7 @@ from shared.clock import FixedClock
 from shared.errors import KeptError
 from shared.notes.note import vkey
 from tests.unit.services.audit.log.naive import mth
-from tests.unit.services.audit.witness.conftest import NAME, NOW, ORIGIN, SIGNER, SPLIT, leaves, request
+from tests.unit.services.audit.witness.conftest import NAME, NOW, ORIGIN, SIGNER, SPLIT, added, leaves, request
 
 SIZES = st.integers(0, 12)
 HISTORIES = st.integers(0, 2)
@@ -49,7 +49,7 @@ class AnyLog(RuleBasedStateMachine):
         last = self._signed[-1] if self._signed else (0, history)
         follows = leaves(last[1], last[0]) == leaves(history, size)[: last[0]]
         try:
-            self._witness.add_checkpoint(request(old, size, history, lie))
+            added(self._witness, request(old, size, history, lie))
         except KeptError:
             assert not (old == last[0] <= size and follows and lie is None), "what follows was refused"
             return
