@@ -110,14 +110,15 @@ def drill(backup_id: SetId = "newest", origin: Origin = ORIGIN, as_json: Json = 
 @app.command()
 def restore(
     backup_id: SetId,
-    grant: Annotated[str, typer.Option(envvar="KEPT_GRANT", help="what the approvals page gave after two others agreed")],
+    grant: Annotated[str, typer.Option(envvar="KEPT_GRANT", help="of identity, after two others agreed")],
     origin: Origin = ORIGIN,
     as_json: Json = False,
 ) -> None:
     """Restore a drilled set for real, with every erasure replayed.
 
-    It goes into a new directory of the service's state; nothing that runs is touched. Needs the grant of two others: ask for
-    one at /approvals, action `restore`."""
+    It goes into a new directory of the service's state; nothing that runs is touched. Needs a grant:
+    POST /api/identity/approvals asks for one, two others agree at /approvals, GET /api/identity/approvals/<id>/grant gives it
+    (docs/runbooks/restore.md)."""
     with told(as_json), signed_in(origin) as http:
         begun = _found(http, "POST", "restores", {"backup_id": _newest(http, backup_id), "grant": grant})
         done = _until_done(http, f"restores/{begun['id']}", "running", "restoring", as_json)

@@ -45,14 +45,14 @@ def _taken(done: dict[str, Any]) -> list[str]:
 def export_file(
     out: Annotated[Path, typer.Argument(help="where the sealed file goes; must not exist")],
     recipient: Annotated[str, typer.Option(help="your age public key (age1...): only its owner opens the file")],
-    grant: Annotated[str, typer.Option(help="what the approvals page gave after two others agreed", envvar="KEPT_GRANT")],
+    grant: Annotated[str, typer.Option(help="of identity, after two others agreed", envvar="KEPT_GRANT")],
     origin: Origin = ORIGIN,
     as_json: Json = False,
 ) -> None:
     """Every record you may see, sealed to your key.
 
-    Needs the grant of two others: ask for one at /approvals, action `export`. Signed in by KEPT_TOKEN (kept identity sign-in),
-    or asks."""
+    Needs a grant: POST /api/identity/approvals asks for one (action `export`, resource `customers`), two others agree at
+    /approvals, GET /api/identity/approvals/<id>/grant gives it. Signed in by KEPT_TOKEN (kept identity sign-in), or asks."""
     with told(as_json):
         if out.exists():
             raise ConflictError(f"{out} exists already")
