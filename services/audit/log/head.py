@@ -56,6 +56,10 @@ def shard_name(topic: str, partition: int, generation: int) -> str:
     return f"{topic}{'' if generation == 1 else f'~{generation}'}/{partition}"
 
 
+def _state(row: Head) -> HeadState:
+    return HeadState(row.shard, row.generation, row.base, row.size, row.root, row.stopped_at is not None)
+
+
 class Heads:
     def __init__(self, door: Door) -> None:
         self._door = door
@@ -65,9 +69,14 @@ class Heads:
         async with self._door.begin(SYSTEM) as w:
             where = select(Head).where(Head.topic == topic, Head.partition == partition)
             row = (await w.session.scalars(where.order_by(Head.generation.desc()).limit(1))).first()
-            if row is None:
-                return None
-            return HeadState(row.shard, row.generation, row.base, row.size, row.root, row.stopped_at is not None)
+            return None if row is None else _state(row)
+
+    async def earlier(self, head: HeadState) -> list[HeadState]:
+        """The heads of the generations before, oldest first."""
+        async with self._door.begin(SYSTEM) as w:
+            where = select(Head).where(Head.topic == head.topic, Head.partition == head.partition)
+            rows = await w.session.scalars(where.where(Head.generation < head.generation).order_by(Head.generation))
+            return [_state(row) for row in rows]
 
     async def shards(self) -> list[str]:
         """Every shard ever begun, all generations, in order."""

@@ -85,13 +85,26 @@ class Opener:
             await self.heads.stopped(head.shard, alarm)
         return "" if head is None else head.shard
 
+    async def earlier(self, head: HeadState) -> list[Shard]:
+        """The generations before this one. They are not written any more, but what was integrated last may not be published
+        yet: it is here, or, where that waits for witnesses, by whoever has these shards. A damaged one is told, and left."""
+        found = []
+        for one in await self.heads.earlier(head) if head.generation > 1 else ():
+            try:
+                found += [] if one.stopped else [await self._shard(one)]
+            except TamperError as error:
+                log.error("%s: %s", one.shard, error.detail)
+        return found if self._deferred else []
+
     async def _open(self, head: HeadState) -> Shard:
-        shard = await Shard.open(
-            head, ShardStore(self._blobs, head.shard), self.heads, self._signer(head.shard), deferred=self._deferred
-        )
+        shard = await self._shard(head)
         if head.stopped:
             await self.heads.goes_on(head.shard)
         return shard
+
+    async def _shard(self, head: HeadState) -> Shard:
+        store, signer = ShardStore(self._blobs, head.shard), self._signer(head.shard)
+        return await Shard.open(head, store, self.heads, signer, deferred=self._deferred)
 
     def _signer(self, shard: str) -> VaultSigner:
         return VaultSigner(self._vault, LOG_KEY, f"{self._log_name}/{shard}", self._tell)

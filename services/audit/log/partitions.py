@@ -36,6 +36,7 @@ class Partitions:
         self._opener = opener
         self._broker = broker
         self._beat = beat
+        self._ended: dict[TopicPartition, list[Shard]] = {}  # of earlier generations, where they may wait for witnesses
         self._stopped: dict[TopicPartition, str] = {}  # the shard of each that is stopped
         self._doubted: dict[TopicPartition, float] = {}  # since when the broker has less than the log
 
@@ -44,8 +45,8 @@ class Partitions:
         return any(stream.shard is shard for stream in self.streams.values())
 
     def shards(self) -> list[Shard]:
-        """Those that are written here."""
-        return [stream.shard for stream in self.streams.values()]
+        """Those that are written here, and the generations before them."""
+        return [*(stream.shard for stream in self.streams.values()), *(one for ended in self._ended.values() for one in ended)]
 
     async def discover(self, consumer: AIOKafkaConsumer, admin: AIOKafkaAdminClient) -> None:
         """Find new topics and partitions, open their shards, and read on where each shard ends."""
@@ -111,6 +112,11 @@ class Partitions:
                 await self._stop(partition, error)
             else:
                 log.warning("%s: %s", named(partition), error.detail)
+        for partition in [p for p, ended in self._ended.items() if shard in ended]:
+            self._ended[partition].remove(shard)
+            log.warning("%s: %s", shard.store.shard, error.detail)
+            if not isinstance(error, TamperError) and partition in self.streams:
+                self._ended[partition] = await self._opener.earlier(self.streams[partition].shard.head)
 
     async def _begin(self, partition: TopicPartition, shard: Shard, start: int) -> None:
         """What the broker dropped before the log had it is a gap, and told."""
@@ -122,6 +128,7 @@ class Partitions:
             events = [alarm] if shard.next_offset == first else []
             for error in (await append_all({shard: Batch(list(leaves), events)})).values():
                 raise error
+        self._ended[partition] = await self._opener.earlier(shard.head)
         self.streams[partition] = await asyncio.to_thread(Stream, shard, start)
 
     async def _stop(self, partition: TopicPartition, error: TamperError) -> None:

@@ -78,7 +78,7 @@ class Publisher:
             if shard not in failed and draft.note != shard.note and (draft.witnessed or not self._witnesses.policy.closed):
                 notes[shard] = draft.note
         failed |= await asyncio.to_thread(replace_all, notes)  # 3
-        self._say(drafts)
+        self._say({shard: draft for shard, draft in drafts.items() if shard not in failed})
         if failed:
             await self._failed(failed)
         if notes:

@@ -270,6 +270,7 @@ class _Witness:
         if other.origin != mine.origin or other.size > mine.size:
             return
         if await asyncio.to_thread(one.root_at, other.size) != other.root:
+            self.state = "shows another history"
             raise TamperError(
                 f"two histories: {self.key.name} has a checkpoint of {other.size} leaves that this log's key signed, with the "
                 f"root {other.root.hex()}; the tree in the store has another"

@@ -110,16 +110,19 @@ class _Broker:
         self.sought.append(offset)
 
 
+HEAD = HeadState("a/0", 1, 0, 7, EMPTY_ROOT)
+
+
 async def test_a_broker_that_shows_less_for_a_moment_begins_no_generation(monkeypatch: pytest.MonkeyPatch) -> None:
     """It starts, or its log was read before another owner went on: only one that goes on saying so is believed."""
     now, begun = [100.0], []
 
     async def anew(_: Opener, broker: BrokerSettings, old: HeadState, start: int, end: int) -> Shard:
         begun.append(end)
-        return cast(Shard, SimpleNamespace(next_offset=end, store=SimpleNamespace(shard="a~2/0")))
+        return cast(Shard, SimpleNamespace(next_offset=end, store=SimpleNamespace(shard="a~2/0"), head=HEAD))
 
     async def opened(_: Opener, partition: TopicPartition, start: int) -> Shard:
-        return cast(Shard, SimpleNamespace(next_offset=7, store=SimpleNamespace(shard="a/0")))
+        return cast(Shard, SimpleNamespace(next_offset=7, store=SimpleNamespace(shard="a/0"), head=HEAD))
 
     monkeypatch.setattr(Opener, "anew", anew)
     monkeypatch.setattr(Opener, "open", opened)
