@@ -21,6 +21,9 @@ for service in ("identity", "customers", "audit", "backup", "dsar"):
     importlib.import_module(f"services.{service}.events")
     for answer in (AccessRefused, Located, Collected, Erased, SubjectShredded):
         answer.of(service)
+OURS = sorted(
+    kind for kind, event in REGISTRY.items() if not event.__module__.startswith("tests.")
+)  # others' tests declare some
 
 
 @cache
@@ -49,7 +52,7 @@ def valid(event: dict[str, Any]) -> dict[str, Any]:
     return event
 
 
-@pytest.mark.parametrize("kind", sorted(REGISTRY))
+@pytest.mark.parametrize("kind", OURS)
 @pytest.mark.parametrize("bare", [False, True])
 def test_every_event_of_ours_has_a_class_of_its_own_and_is_valid(kind: str, bare: bool) -> None:
     without = {"actor": "", "subject": None, "trace": None, "purpose": "", "detail": {}, "id": ""} if bare else {}
@@ -59,7 +62,7 @@ def test_every_event_of_ours_has_a_class_of_its_own_and_is_valid(kind: str, bare
 
 
 def test_every_rule_is_needed() -> None:
-    used = {book().rule_of(kind).type for kind in REGISTRY}
+    used = {book().rule_of(kind).type for kind in OURS}
     assert {rule.type for rule in book().rules} - used <= {"kept.backup.*"}, "kept for what the service will publish next"
 
 
@@ -82,9 +85,7 @@ def test_the_classes_a_siem_looks_for() -> None:
 values = st.one_of(st.text(max_size=20), st.integers(-(2**63), 2**63), st.booleans(), st.lists(st.text(max_size=9), max_size=3))
 
 
-@given(
-    st.sampled_from([*sorted(REGISTRY), "x"]), st.dictionaries(st.text(max_size=12), values, max_size=5), st.text(max_size=30)
-)
+@given(st.sampled_from([*OURS, "x"]), st.dictionaries(st.text(max_size=12), values, max_size=5), st.text(max_size=30))
 @settings(max_examples=50, deadline=None)
 def test_nothing_that_an_event_says_makes_it_invalid(kind: str, detail: dict[str, Any], actor: str) -> None:
     valid(event_of(row(kind, detail=detail, actor=actor)))
