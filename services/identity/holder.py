@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import delete, select
 
 from services.identity.accounts.tables import User, UserLocator
+from services.identity.events import AccountViewed
 from services.identity.factors.tables import Factor
 from services.identity.sessions.actions import end_all
 from services.identity.sessions.tables import Session
@@ -24,6 +25,7 @@ class IdentityHolder(Holder):
         return await found_by(w, locators, UserLocator.user_id, UserLocator.locator)
 
     async def collect(self, w: Work, subject: str) -> list[Category]:
+        """Everything held. A reading like any other: it is told."""
         user = await w.session.get(User, subject)
         if user is None or user.erased_at is not None:
             return []
@@ -34,6 +36,14 @@ class IdentityHolder(Holder):
             account["email"] = await w.open(User.email, subject, user.email)
         if user.phone is not None:
             account["phone"] = await w.open(User.phone, subject, user.phone)
+        w.publish(
+            AccountViewed(
+                subject=subject,
+                fields=dict.fromkeys((name for name in ("name", "email", "phone") if name in account), "clear"),
+                purpose="data-subject request",
+                decision=["the person's own right (GDPR 15)"],
+            )
+        )
         sessions = await w.session.scalars(select(Session).where(Session.user_id == subject).order_by(Session.started_at))
         return [
             Category(
