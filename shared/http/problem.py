@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 from http import HTTPStatus
 from urllib.parse import quote
 
@@ -19,6 +20,7 @@ from shared.once import AnsweredBefore
 
 log = logging.getLogger("kept.http")
 TYPE = "https://kept.example/problems/{code}"
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}(\.([A-Za-z_][A-Za-z0-9_-]{0,63}|[0-9]{1,4}))*")
 
 
 class Problem(BaseModel):
@@ -48,6 +50,11 @@ def wants_page(request: Request) -> bool:
     return not request.url.path.startswith("/api/") and "text/html" in request.headers.get("accept", "")
 
 
+def _named(field: str) -> str:
+    """`field`, unless it is no name at all: whoever sent a value where a name belongs does not get it back (P1)."""
+    return field if _NAME.fullmatch(field) else "a name that is none"
+
+
 def answer(request: Request, status: int, code: str, detail: str, *, field: str = "", retry_after: int = 0) -> Response:
     """The answer for an error: never a traceback, never a value."""
     headers = {"Retry-After": str(retry_after)} if retry_after else {}
@@ -63,7 +70,7 @@ def answer(request: Request, status: int, code: str, detail: str, *, field: str 
         "detail": detail,
     }
     if field:
-        body["field"] = field
+        body["field"] = _named(field)
     return JSONResponse(body, status_code=status, headers=headers, media_type="application/problem+json")
 
 
@@ -93,7 +100,7 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
         first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"][1:]) or str(first["loc"][0])
+        field = _named(".".join(str(part) for part in first["loc"][1:]) or str(first["loc"][0]))
         return answer(request, 422, "invalid-input", f"{field}: {first['msg']}", field=field)
 
     @app.exception_handler(HTTPException)

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from deploy.local.catalog import SERVICES
 from shared.access.actor import Actor
 from shared.bus.envelope import to_record
 from shared.errors import TamperError
@@ -152,6 +153,54 @@ async def test_the_shred_reaches_everywhere(platform: Platform, jane: httpx.Clie
     mine = next(one for one in answer if one.type == "kept.customers.answer.erased.v1")
     assert mine.data["fields"] == len(SEALED) - 1, "every field that was held (no state)"
     assert f"subject {subject}" in mine.data["note"]
+
+
+async def test_the_key_is_gone_from_memory_too(platform: Platform, jane: httpx.Client, vaults: Vaults) -> None:
+    """Somebody with the database's rights puts the ciphertext back, as it was: the service that had just used the key shows
+    nothing all the same."""
+    number, subject = bring(platform, jane)[0]
+    path = f"/api/customers/{subject}"
+    everything = ", ".join(("owner_locator", "email_index", *SEALED))
+    with vaults.insider.connect("customers") as connection:
+        before = connection.execute(f"SELECT {everything} FROM customers WHERE id = %s", (subject,)).fetchone()  # type: ignore[call-overload]  # fixed names
+    assert jane.get(path).status_code == 200  # in memory now
+    await erase(platform, subject)
+    wait_until(lambda: vaults.one("SELECT erased_at FROM customers WHERE id = %s", subject))
+    back = ", ".join(f"{name} = %s" for name in everything.split(", "))
+    with vaults.insider.connect("customers") as connection:
+        connection.execute(f"UPDATE customers SET erased_at = NULL, {back} WHERE id = %s", (*before, subject))  # type: ignore[call-overload]  # fixed names
+        connection.commit()
+        try:
+            shown = jane.get(path)
+        finally:
+            gone = ", ".join(f"{name} = NULL" for name in everything.split(", "))
+            connection.execute(f"UPDATE customers SET erased_at = now(), {gone} WHERE id = %s", (subject,))  # type: ignore[call-overload]  # fixed names
+            connection.commit()
+    assert shown.status_code >= 400, "an erased person's key still opens"
+    assert email(number) not in shown.text
+
+
+async def test_every_holders_key_goes(platform: Platform, jane: httpx.Client) -> None:
+    """Audit has a key of its own for what foreign services say of a person: the one command destroys it as well."""
+    subject = bring(platform, jane)[0][1]
+    headers = [("ce_id", new_event_id().encode()), ("ce_type", b"billing.note.made.v1"), ("ce_subject", subject.encode())]
+    async with Insider(platform.state, "billing").producer() as producer:
+        await producer.send_and_wait("billing.events", b"a note", headers=headers)
+
+    def keyed() -> list[str]:
+        return [one for one in SERVICES if in_keyring(platform, one, "keyring", subject)]
+
+    wait_until(lambda: keyed() == ["customers", "audit"])
+    await erase(platform, subject)
+    wait_until(lambda: in_keyring(platform, "customers", "shredded", subject))
+    wait_until(lambda: in_keyring(platform, "audit", "shredded", subject))
+    assert keyed() == [], "a holder keeps its key"
+
+
+def in_keyring(platform: Platform, service: str, table: str, subject: str) -> bool:
+    with Insider(platform.state, service).connect(service) as connection:
+        found = connection.execute(f"SELECT 1 FROM {table} WHERE subject = %s", (subject,)).fetchone()  # type: ignore[call-overload]  # fixed names
+    return found is not None
 
 
 async def test_asked_twice_it_answers_twice_and_does_no_harm(platform: Platform, jane: httpx.Client, vaults: Vaults) -> None:

@@ -3,20 +3,27 @@
 import asyncio
 import json
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 
 import httpx
 import pytest
+from aiokafka import ConsumerRecord
 
+from deploy.local.catalog import topics
 from services.audit.log import verify as checks
-from services.audit.log.entry import parse
+from services.audit.log.entry import Kind, parse
 from services.audit.log.store import ShardStore
 from services.audit.log.tiles import Edge
 from services.audit.log.tree import EMPTY_ROOT
 from shared.blobs import PosixStore
 from shared.notes.note import LocalSigner, sign_note, vkey
+from tests.support import logbook
+from tests.support.insider import Insider, wait_until
 from tests.support.logbook import copy_of, log_of
 from tests.support.platform import Platform
+from tests.support.staff import signed_in
+from tests.support.topic import raw as records_of
 
 pytestmark = pytest.mark.platform
 
@@ -49,6 +56,52 @@ def test_every_event_is_one_leaf(platform: Platform) -> None:
     assert len(shards_of) > 59
     twice = Counter(tuple(shards) for shards in shards_of.values() if len(shards) > 1)
     assert not twice, f"{twice.total()} events stand twice; in: {twice.most_common(20)}"
+
+
+async def test_whatever_the_broker_has_the_log_has_byte_for_byte(platform: Platform) -> None:
+    """Every topic of the catalogue, to its end; also what is no event at all. Ours as they came, the others by their place."""
+    async with Insider(platform.state, "customers").producer() as producer:
+        await producer.send_and_wait("kept.customers", b"\xff no event", key=b"", headers=[("ce_type", b"\xff")])
+    for topic in (one.name for one in topics()):
+        records = await records_of(platform.state, topic)
+        await asyncio.to_thread(wait_until, lambda of=topic, records=records: not behind(platform, of, records))
+        for partition in {one.partition for one in records}:
+            told = {one.offset: one for one in records if one.partition == partition}
+            found = {one.place.offset: one for one in logbook.entries(platform.origin, f"{topic}/{partition}")}
+            assert set(told) <= set(found), f"{topic}/{partition}: not in the log: {sorted(set(told) - set(found))[:5]}"
+            for offset, entry in found.items():
+                if entry.kind is Kind.RECORD and offset in told:
+                    one = told[offset]
+                    assert (entry.key, entry.value, entry.place.timestamp) == (one.key, one.value, one.timestamp)
+                    assert tuple(entry.headers) == tuple(one.headers), f"{topic}/{partition} offset {offset}"
+            if topic == "kept.customers":
+                assert Kind.RECORD in {entry.kind for entry in found.values()}
+
+
+def behind(platform: Platform, topic: str, records: "Sequence[ConsumerRecord[bytes, bytes]]") -> list[str]:
+    """Shards of which no published checkpoint covers all of these records yet."""
+    told = Counter(f"{topic}/{one.partition}" for one in records)
+    return [shard for shard, count in told.items() if logbook.size(platform.origin, shard) < count]
+
+
+def test_a_log_that_goes_back_is_caught_by_who_saw_it_before(platform: Platform, tmp_path: Path) -> None:
+    """An administrator puts back an older copy: every signature in it is good, and the last events are dropped."""
+    older = copy_of(log_of(platform), tmp_path / "older")
+    with signed_in(platform, "jane") as jane:
+        there = sum(logbook.size(platform.origin, f"kept.customers/{n}") for n in range(3))
+
+        def looked() -> bool:
+            jane.get("/api/customers", params={"limit": 1}).raise_for_status()
+            return sum(logbook.size(platform.origin, f"kept.customers/{n}") for n in range(3)) > there
+
+        wait_until(looked)
+    memory = tmp_path / "memory"
+    memory.mkdir()
+    now = platform.kept("audit", "verify", "--dir", str(log_of(platform)), "--seen", str(memory), "--json")
+    assert now.returncode == 0, now.stdout
+    back = platform.kept("audit", "verify", "--dir", str(older), "--seen", str(memory), "--json")
+    assert back.returncode == 1, "the log went back, and nobody noticed"
+    assert "were seen before" in back.stdout
 
 
 @pytest.mark.parametrize("kind", ["checkpoint", "tile", "entries"])

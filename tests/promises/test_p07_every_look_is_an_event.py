@@ -2,17 +2,22 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
 from uuid import uuid4
 
 import httpx
+import pyrage
 import pytest
 
 from shared.bus.envelope import Envelope
+from shared.ids import new_event_id
+from tests.support import backups
 from tests.support.insider import Insider, wait_until
 from tests.support.made_up import email, numbers, table
 from tests.support.platform import Platform
-from tests.support.staff import signed_in
-from tests.support.topic import of_type
+from tests.support.portal import Person
+from tests.support.staff import credentials, signed_in
+from tests.support.topic import of_type, told
 
 VIEWED = "kept.customers.records.viewed.v1"
 
@@ -32,11 +37,8 @@ def published(platform: Platform) -> int:
 
 async def last_look(platform: Platform, ids: set[str]) -> Envelope:
     """The newest look at exactly these people, once it is on the bus."""
-    for _ in range(30):
-        found = [e for e in await of_type(platform.state, VIEWED) if set(e.data["subjects"]) == ids]
-        if found:
-            return max(found, key=lambda e: e.id)
-    raise AssertionError("the look is not on the bus")
+    found = await told(platform.state, VIEWED, "kept.customers", lambda e: set(e.data["subjects"]) == ids, seconds=20)
+    return max(found, key=lambda e: e.id)
 
 
 def me(client: httpx.Client) -> str:
@@ -63,12 +65,131 @@ async def test_one_record_names_its_person(platform: Platform, jane: httpx.Clien
     assert (await last_look(platform, {one})).subject == one
 
 
-@pytest.mark.parametrize("path", ["/customers", "/customers/{id}", "/api/customers"])
-def test_every_way_to_look_is_told(platform: Platform, jane: httpx.Client, path: str) -> None:
-    one = jane.get("/api/customers", params={"limit": 1}).json()["items"][0]["id"]
+@dataclass(frozen=True)
+class Mine:
+    """A made-up customer of Jane's, whom nobody else's test looks at."""
+
+    number: str
+    id: str
+
+
+@pytest.fixture(scope="module")
+def mine(platform: Platform, jane: httpx.Client) -> Mine:
+    number = numbers(1)[0]
+    with signed_in(platform, "nancy") as nancy:
+        nancy.post("/api/customers/imports", content=table([number])).raise_for_status()
+    found = jane.post("/api/customers/search", json={"email": email(number)}).json()["items"]
+    return Mine(number, found[0]["id"])
+
+
+PAGE = {"Accept": "text/html", "X-Purpose": "support"}
+Way = Callable[[httpx.Client, Mine], httpx.Response]
+
+
+def correct(jane: httpx.Client, one: Mine) -> httpx.Response:
+    """Over the API, without changing a thing: the answer shows the record all the same."""
+    etag = f'"{version(jane, one)}"'
+    return jane.patch(f"/api/customers/{one.id}", json={"fields": {"city": "Nowhere"}}, headers={"If-Match": etag})
+
+
+def correct_page(jane: httpx.Client, one: Mine) -> httpx.Response:
+    form = {"version": version(jane, one), "field": "city", "value": "Nowhere"}
+    return jane.post(f"/customers/{one.id}", data=form, headers=PAGE | {"Origin": str(jane.base_url).rstrip("/")})
+
+
+def version(jane: httpx.Client, one: Mine) -> int:
+    return int(jane.get(f"/api/customers/{one.id}").raise_for_status().headers["etag"].strip('"'))
+
+
+# Every way on which a customer's data leaves over HTTP, and how many looks it takes (to correct one needs its version first).
+WAYS: dict[str, tuple[int, Way]] = {
+    "list": (1, lambda jane, one: jane.get("/api/customers")),
+    "search by address": (1, lambda jane, one: jane.post("/api/customers/search", json={"email": email(one.number)})),
+    "search by number": (1, lambda jane, one: jane.post("/api/customers/search", json={"phone": "+1 604 555 0199"})),
+    "one": (1, lambda jane, one: jane.get(f"/api/customers/{one.id}")),
+    "correction": (2, correct),
+    "page: list": (1, lambda jane, one: jane.get("/customers", headers=PAGE)),
+    "page: search": (
+        1,
+        lambda jane, one: jane.post(
+            "/customers", data={"q": email(one.number)}, headers=PAGE | {"Origin": str(jane.base_url).rstrip("/")}
+        ),
+    ),
+    "page: one": (1, lambda jane, one: jane.get(f"/customers/{one.id}", headers=PAGE)),
+    "page: correction": (2, correct_page),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_every_way_to_look_is_told(platform: Platform, jane: httpx.Client, mine: Mine, way: str) -> None:
     before = published(platform)
-    assert jane.get(path.replace("{id}", one), headers={"Accept": "text/html"}).status_code == 200
-    assert published(platform) == before + 1
+    looks, go = WAYS[way]
+    assert go(jane, mine).status_code in (200, 303)
+    assert published(platform) - before == looks, f"{way}: who looked this way is not told of, or not once"
+
+
+async def test_an_export_tells_of_everybody_in_it(platform: Platform, jane: httpx.Client, mine: Mine) -> None:
+    grant = backups.granted_to(platform, "jane", "export", "customers")
+    own = pyrage.x25519.Identity.generate()
+    asked = {"json": {"recipient": str(own.to_public())}, "headers": {"X-Kept-Grant": grant}}
+    sealed = jane.post("/api/customers/exports", **asked).raise_for_status().content
+    lines = pyrage.decrypt(sealed, [own]).decode().splitlines()
+    left = {line.split(",")[0] for line in lines[1:]}
+    assert mine.id in left
+    looks = await told(
+        platform.state, VIEWED, "kept.customers", lambda e: e.data["purpose"] == "export" and mine.id in e.data["subjects"]
+    )
+    newest = max(looks, key=lambda e: e.id)
+    assert set(newest.data["subjects"]) == left, "each person in the file is named in the look"
+    assert newest.actor == me(jane) and set(newest.data["fields"].values()) == {"clear"}
+
+
+async def test_what_is_read_for_a_persons_request_is_told_too(platform: Platform, mine: Mine) -> None:
+    """The holders read for it, and the person reads it."""
+    person = Person(platform.origin, email(mine.number))
+    person.ask("access")
+    person.prove()
+    person.until("Download my data")
+    person.package()
+    fits = lambda e: e.subject == mine.id and e.data["purpose"] == "data-subject request"  # noqa: E731
+    (look,) = await told(platform.state, VIEWED, "kept.customers", fits)
+    assert set(look.data["fields"]) >= {"email", "phone", "last_name"}
+    delivered = "kept.dsar.package.delivered.v1"
+    (taken,) = await told(platform.state, delivered, "kept.dsar", lambda e: e.data["request_id"] == person.request_id)
+    assert "customers" in taken.data["holders"]
+    person.http.post(f"/requests/{person.request_id}/close")
+
+
+async def test_the_staffs_own_data_is_personal_data(platform: Platform) -> None:
+    """The account page, and what identity reads for the request of a member of staff."""
+    kind, topic = "kept.identity.account.viewed.v1", "kept.identity"
+    with signed_in(platform, "laura") as laura:
+        assert laura.get("/account", headers={"Accept": "text/html"}).status_code == 200
+        who = me(laura)
+    person = Person(platform.origin, credentials(platform.state, "laura")["email"])
+    person.ask("access")
+    person.prove()
+    person.until("Download my data")
+    for purpose in ("own_account", "data-subject request"):
+        look = await told(platform.state, kind, topic, lambda e, why=purpose: e.subject == who and e.data["purpose"] == why)
+        assert set(look[-1].data["fields"]) >= {"name", "email"}, purpose
+    person.http.post(f"/requests/{person.request_id}/close")
+
+
+async def test_who_opens_what_was_sealed_is_told_of(platform: Platform) -> None:
+    """What a foreign system sent may say anything: to open it is a look, also at nobody in particular."""
+    ce_id = new_event_id()
+    headers = [("ce_id", ce_id.encode()), ("ce_type", b"billing.note.written.v1")]
+    async with Insider(platform.state, "billing").producer() as producer:
+        await producer.send_and_wait("billing.events", b'{"note": "call back"}', headers=headers)
+    kind = "kept.audit.entry.viewed.v1"
+    with signed_in(platform, "andrew") as officer:
+        path, who = f"/api/audit/events/{ce_id}", me(officer)
+        await asyncio.to_thread(wait_until, lambda: officer.get(path).status_code == 200)
+        before = len(await of_type(platform.state, kind, "kept.audit"))
+        assert "call back" in officer.get(path, params={"opened": "true"}).raise_for_status().text
+    seen = await told(platform.state, kind, "kept.audit", lambda e: (e.actor, e.data["fields"]) == (who, {"entry": "opened"}))
+    assert seen and len(await of_type(platform.state, kind, "kept.audit")) > before
 
 
 async def refusals(platform: Platform, who: str, subject: str | None) -> list[dict[str, object]]:
@@ -88,9 +209,9 @@ async def test_a_refused_look_shows_nothing_and_is_an_event_of_its_own(platform:
     assert {(one.status_code, one.text) for one in answers} == {(404, answers[0].text)}, "both must look alike"
     assert published(platform) == before, "nothing was seen"
     for subject in (hers, nobody):  # an event for one and none for the other would tell them apart, too
-        told = await _within(lambda subject=subject: refusals(platform, me(jane), subject), 2)
-        assert [(one["action"], one["policies"]) for one in told[-2:]] == [("view", []), ("update", [])]
-        assert told[-2]["purpose"] == "support" and told[-2]["resource"] == f"Customer:{subject}"
+        said = await _within(lambda subject=subject: refusals(platform, me(jane), subject), 2)
+        assert [(one["action"], one["policies"]) for one in said[-2:]] == [("view", []), ("update", [])]
+        assert said[-2]["purpose"] == "support" and said[-2]["resource"] == f"Customer:{subject}"
 
 
 async def test_who_may_see_nobody_is_told_of_by_name_of_the_person_asked_for(platform: Platform, jane: httpx.Client) -> None:

@@ -9,10 +9,13 @@ import pytest
 from services.backup.formats import report
 from shared.notes.note import verify_note
 from tests.support import backups
+from tests.support.insider import Insider
 from tests.support.platform import Platform
 from tests.support.staff import signed_in
+from tests.support.topic import of_type, told
 
 pytestmark = pytest.mark.platform
+PASSED, FAILED = "kept.backup.drill.passed.v1", "kept.backup.drill.failed.v1"
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +35,9 @@ def test_a_set_that_was_not_restored_does_not_count(platform: Platform, operator
     assert refused.status_code == 409, refused.text
 
 
-def test_a_drill_makes_it_count_and_signs_what_it_saw(operator: httpx.Client, taken: dict[str, Any]) -> None:
+async def test_a_drill_makes_it_count_and_signs_what_it_saw(
+    platform: Platform, operator: httpx.Client, taken: dict[str, Any]
+) -> None:
     drilled = backups.drill(operator, taken["id"])
     assert drilled["state"] == "passed", drilled["checks"]
     assert {"manifest", "parts", "files", "structure", "opens/customers", "everyone/customers"} <= {
@@ -42,9 +47,11 @@ def test_a_drill_makes_it_count_and_signs_what_it_saw(operator: httpx.Client, ta
     said = report.parse(verify_note(note, operator.get("/api/backup/keys").text.split()))
     assert said.passed and said.manifest_sha256 == taken["manifest_sha256"]
     assert operator.get(f"/api/backup/sets/{taken['id']}").json()["state"] == "drilled"
+    (event,) = await told(platform.state, PASSED, "kept.backup", lambda e: e.data["drill_id"] == drilled["id"])
+    assert event.data["backup_id"] == taken["id"] and all(event.data["checks"].values())
 
 
-def test_one_flipped_bit_fails_the_drill(platform: Platform, operator: httpx.Client) -> None:
+async def test_one_flipped_bit_fails_the_drill(platform: Platform, operator: httpx.Client) -> None:
     damaged = backups.take(operator)
     part = platform.state.root / "blobs/backup/store/sets" / damaged["id"] / "parts/00000000"
     data = bytearray(part.read_bytes())
@@ -54,7 +61,36 @@ def test_one_flipped_bit_fails_the_drill(platform: Platform, operator: httpx.Cli
     drilled = backups.drill(operator, damaged["id"])
     assert drilled["state"] == "failed"
     assert backups.check(drilled, "restores") == {"name": "restores", "passed": False, "says": "tampered"}
+    await does_not_count(platform, operator, damaged, drilled)
+
+
+async def does_not_count(platform: Platform, operator: httpx.Client, damaged: dict[str, Any], drilled: dict[str, Any]) -> None:
+    """A failed drill leaves the set as it was, nobody can restore it, and the event says so."""
     assert operator.get(f"/api/backup/sets/{damaged['id']}").json()["state"] == "taken"
+    grant = backups.granted(platform, "restore", damaged["id"])
+    refused = operator.post("/api/backup/restores", json={"backup_id": damaged["id"], "grant": grant})
+    assert refused.status_code == 409, refused.text
+    await told(platform.state, FAILED, "kept.backup", lambda e: e.data["drill_id"] == drilled["id"])
+    passed = await of_type(platform.state, PASSED, "kept.backup")
+    assert damaged["id"] not in [one.data["backup_id"] for one in passed]
+
+
+async def test_a_person_whose_key_was_lost_fails_the_drill(platform: Platform, operator: httpx.Client) -> None:
+    """Every file is whole and every bit as it was; only that one person could never be read again."""
+    with Insider(platform.state, "customers").connect("customers") as connection:
+        row = connection.execute("DELETE FROM keyring WHERE subject IN (SELECT min(id) FROM customers"
+                                 " WHERE erased_at IS NULL) RETURNING subject, version, wrapped").fetchone()  # fmt: skip
+        connection.commit()
+        assert row is not None
+        try:
+            damaged = backups.take(operator)
+        finally:
+            connection.execute("INSERT INTO keyring (subject, version, wrapped) VALUES (%s, %s, %s)", row)
+            connection.commit()
+    drilled = backups.drill(operator, damaged["id"])
+    assert drilled["state"] == "failed", "a set in which a key is missing passed its drill"
+    assert backups.check(drilled, "everyone/customers")["says"].endswith("1 lost")
+    await does_not_count(platform, operator, damaged, drilled)
 
 
 def test_a_drill_leaves_nothing_behind(platform: Platform, operator: httpx.Client, taken: dict[str, Any]) -> None:

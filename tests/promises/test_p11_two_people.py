@@ -1,7 +1,7 @@
 """P11. Two people for what one person must not do alone.
 
-Over real HTTP and the real bus: an erasure and a restore. That a service *uses* the grant is tested where it is used
-(backup: restore; dsar: erase); here, that no single person, nor the same one twice, ever comes to hold one.
+Over real HTTP and the real bus: no single person, nor the same one twice, ever comes to hold a grant; no service erases or
+exports without one, and a grant is used once (a restore's: test_p08).
 """
 
 import asyncio
@@ -12,6 +12,7 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import pyrage
 import pytest
 import uuid_utils
 
@@ -20,12 +21,18 @@ from shared.access.actor import Actor
 from shared.access.tokens import ISSUER, ClaimsVerifier, PublishedKeys, TokenVerifier
 from shared.clock import SystemClock
 from shared.errors import NotAllowedError, UnauthenticatedError
+from shared.holder.contract import COMMANDS
+from tests.support import backups
 from tests.support.insider import Insider, wait_until
+from tests.support.made_up import email, numbers, table
 from tests.support.platform import Platform
+from tests.support.portal import Person
 from tests.support.staff import signed_in, token
+from tests.support.topic import of_type
 
 pytestmark = pytest.mark.platform
 API = "/api/identity/approvals"
+ERASE = "kept.dsar.command.erase.v1"
 
 
 def ask(platform: Platform, who: str = "michael", action: str = "restore") -> str:
@@ -143,6 +150,65 @@ async def test_an_erasure_announced_on_the_bus_waits_for_two(platform: Platform)
     (event,) = await granted(platform, request, seconds=30)
     assert event["action"] == "erase" and len(set(event["approvers"])) == 2
     assert len(waiting()) == 1
+
+
+async def test_the_person_concerned_does_not_decide(platform: Platform) -> None:
+    """A manager asks to be forgotten: the role would allow them to agree to it."""
+    request, subject = f"req_{uuid.uuid4().hex}", me(platform, "nancy")
+    await announce(platform, request, subject)
+    items = lambda: signed_in(platform, "andrew").get(API).json()["items"]  # noqa: E731
+    (approval,) = await asyncio.to_thread(wait_until, lambda: [one for one in items() if one["resource"] == request])
+    assert say(platform, "nancy", approval["id"]) == 403, "she agreed to what concerns herself"
+    assert say(platform, "andrew", approval["id"]) == 200
+    assert state(platform, approval["id"])["state"] == "requested"
+
+
+def me(platform: Platform, who: str) -> str:
+    return str(signed_in(platform, who).get("/api/identity/me").json()["id"])
+
+
+async def test_nobody_is_erased_before_two_agreed(platform: Platform) -> None:
+    """A real person's request: after the code, and after the first yes, no holder is told to erase anything."""
+    number = numbers(1)[0]
+    signed_in(platform, "nancy").post("/api/customers/imports", content=table([number])).raise_for_status()
+    person = Person(platform.origin, email(number))
+    person.ask("erasure")
+    person.prove()
+
+    def at_the_desk() -> str:
+        items = signed_in(platform, "andrew").get("/api/dsar/requests").json()["items"]
+        return str(next(one["state"] for one in items if one["id"] == person.request_id))
+
+    async def commanded() -> bool:
+        return bool([e for e in await of_type(platform.state, ERASE, COMMANDS) if e.data["request_id"] == person.request_id])
+
+    await asyncio.to_thread(wait_until, lambda: at_the_desk() not in ("received", "verified"))
+    assert not await commanded(), "holders were told to erase, and nobody had agreed"
+    items = signed_in(platform, "andrew").get(API).json()["items"]
+    (approval,) = [one["id"] for one in items if one["resource"] == person.request_id]
+    assert say(platform, "andrew", approval) == 200
+    assert at_the_desk() == "assessed"
+    assert not await commanded(), "one person's word erased somebody"
+    assert say(platform, "nancy", approval, "refuse") == 200
+    await asyncio.to_thread(wait_until, lambda: at_the_desk() == "refused")
+    assert not await commanded(), "erased in spite of a no"
+
+
+async def test_an_export_takes_a_grant_of_its_own_and_takes_it_once(platform: Platform) -> None:
+    jane = signed_in(platform, "jane")
+    body = {"recipient": str(pyrage.x25519.Identity.generate().to_public())}
+
+    def export(grant: str, who: str = "jane") -> int:
+        client = signed_in(platform, who)
+        return client.post("/api/customers/exports", json=body, headers={"X-Kept-Grant": grant}).status_code
+
+    assert jane.post("/api/customers/exports", json=body).status_code == 422, "exported without any grant"
+    mine = await asyncio.to_thread(backups.granted_to, platform, "jane", "export", "customers")
+    assert export(mine, "nancy") == 403, "another person's grant"
+    other = await asyncio.to_thread(backups.granted_to, platform, "michael", "restore", f"bak_{uuid.uuid4().hex}")
+    assert export(other) == 403, "a grant for something else"
+    assert export(mine) == 200
+    assert export(mine) == 409, "one approval, two exports"
 
 
 async def announce(platform: Platform, request: str, subject: str) -> None:

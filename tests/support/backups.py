@@ -26,7 +26,12 @@ def restore(operator: httpx.Client, backup_id: str, grant: str) -> dict[str, Any
 
 def granted(platform: Platform, action: str, resource: str) -> str:
     """Michael asks, Andrew and Nancy agree, Michael fetches the grant."""
-    operator = signed_in(platform, "michael")
+    return granted_to(platform, "michael", action, resource)
+
+
+def granted_to(platform: Platform, who: str, action: str, resource: str) -> str:
+    """`who` asks, Andrew and Nancy agree, `who` fetches the grant."""
+    operator = signed_in(platform, who)
     asked = operator.post("/api/identity/approvals", json={"action": action, "resource": resource})
     asked.raise_for_status()
     approval = f"/api/identity/approvals/{asked.json()['id']}"

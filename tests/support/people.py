@@ -22,3 +22,10 @@ def personal_values() -> dict[str, str]:
         if digits:
             values[f"customer {row['CustomerId']} Phone digits"] = digits
     return values
+
+
+def staff_values() -> dict[str, str]:
+    """The same for the eight employees, but their last names, which are words: King, Park."""
+    with (CHINOOK / "employee.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    return {f"employee {row['EmployeeId']} {column}": row[column] for row in rows for column in ("Email", "Phone", "Address")}
