@@ -136,7 +136,9 @@ async def _progress(wired: Wired, lang: str) -> str:
         return str(said.unknown)
     behind, index = (sum(getattr(line, name) for line in report.lines) for name in ("behind", "index_behind"))
     sentence: str = said.behind if behind or index else said.in_step
-    return sentence.format(n=f"{sum(line.published for line in report.lines):,}", behind=f"{behind:,}", index=f"{index:,}")
+    published, alone = sum(line.published for line in report.lines), sum(wired.ingest.unwitnessed.values())
+    told = sentence.format(n=f"{published:,}", behind=f"{behind:,}", index=f"{index:,}")
+    return f"{told} {said.unwitnessed.format(n=f'{alone:,}')}" if alone else told
 
 
 def _given(request: Request) -> dict[str, str]:
