@@ -10,6 +10,7 @@ from rich.console import Console
 
 from services.audit.log.store import moves
 from shared.blobs import YEARS, open_store
+from shared.cli import say_error
 from shared.errors import KeptError, NotFoundError, UnavailableError
 
 FAULTY, REFUSED, AWAY = 1, 2, 3
@@ -34,7 +35,7 @@ def storage(
         said = opened.check() if attack else ""
         found = list(opened.overlaid(moves))
     except KeptError as error:
-        _say(as_json, {"ok": False, "code": error.code, "detail": error.detail}, f"[red]{error.code}[/]: {error.detail}")
+        say_error(as_json, error.code, error.detail)
         raise typer.Exit(AWAY if isinstance(error, UnavailableError) else REFUSED) from None
     lines = [said] * bool(said) + [f"[red]overlaid[/] {one.path}: {one.detail}" for one in found]
     verdict = f"[red]{len(found)} files were laid over[/]" if found else "[green]every file shows what was written first[/]"

@@ -88,7 +88,7 @@ def storage(monkeypatch: pytest.MonkeyPatch, server: s3.Server, bucket: str, *wo
     app.command()(storage_cli.storage)
     address = f"s3://{bucket}/log?endpoint={server.endpoint}&region={s3.REGION}"
     done = CliRunner().invoke(app, ["--store", address, "--json", *words])
-    return done.exit_code, json.loads(done.stdout)
+    return done.exit_code, json.loads(done.stdout or done.stderr)
 
 
 def test_the_command_tells_what_the_bucket_is_worth(s3_server: s3.Server, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,4 +102,4 @@ def test_the_command_tells_what_the_bucket_is_worth(s3_server: s3.Server, monkey
     code, said = storage(monkeypatch, s3_server, s3_server.bucket(lock=False), "--try")
     assert code == 2 and said["code"] == "store-unfit"
     code, said = storage(monkeypatch, s3_server, "nowhere")
-    assert code == 3 and "does not exist" in said["detail"]
+    assert code == 3 and "does not exist" in said["error"]

@@ -16,6 +16,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from services.audit.log.run import Options, Report, verify_log
 from services.audit.log.trust import Trust
 from services.audit.log.verify import Progress as Moved
+from shared.cli import say_error
 from shared.errors import KeptError, MalformedError, UnavailableError
 from shared.notes.cosignature import Quorum
 from shared.notes.tlogproof import HEADER, parse_receipt
@@ -25,14 +26,11 @@ FAULTY, UNREADABLE, AWAY, INTERRUPTED = 1, 2, 3, 130
 
 @contextmanager
 def told(as_json: bool) -> Iterator[None]:
-    """Errors as one line (with --json: one object) and an exit code."""
+    """Errors as one line (with --json: one object) on stderr, and an exit code."""
     try:
         yield
     except KeptError as error:
-        if as_json:
-            typer.echo(json.dumps({"ok": False, "code": error.code, "detail": error.detail}))
-        else:
-            Console(stderr=True).print(f"[red]{error.code}[/]: {error.detail}", highlight=False)
+        say_error(as_json, error.code, error.detail)
         raise typer.Exit(AWAY if isinstance(error, UnavailableError) else UNREADABLE) from None
 
 

@@ -32,7 +32,7 @@ async def root(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeyp
 
 def verified(root: Path, *words: str) -> tuple[int, dict[str, object]]:
     done = CliRunner().invoke(app, ["verify", "--dir", str(root), "--json", *words])
-    return done.exit_code, json.loads(done.stdout)
+    return done.exit_code, json.loads(done.stdout or done.stderr)
 
 
 def test_a_whole_log(root: Path) -> None:
@@ -101,7 +101,7 @@ def test_a_receipt_carries_its_witnesses(root: Path, tmp_path: Path) -> None:
 
     def checked(*words: str) -> tuple[int, dict[str, object]]:
         done = CliRunner().invoke(app, ["check", str(file), "--keys", str(keys), "--json", *words])
-        return done.exit_code, json.loads(done.stdout)
+        return done.exit_code, json.loads(done.stdout or done.stderr)
 
     assert checked()[1]["witnesses"] == []
     assert checked(*named(3))[1]["witnesses"] == ["w.test/1", "w.test/2"]
@@ -128,4 +128,4 @@ def test_the_keys_with_their_times(root: Path) -> None:
 def test_keys_that_cannot_be_read(root: Path, junk: str) -> None:
     (root / "keys.json").write_text(junk)
     done = CliRunner().invoke(app, ["keys", "--dir", str(root), "--json"])
-    assert (done.exit_code, json.loads(done.stdout)["code"]) == (2, "malformed")
+    assert (done.exit_code, json.loads(done.stderr)["code"]) == (2, "malformed")

@@ -114,4 +114,4 @@ def test_keys_that_name_no_log(tmp_path: Path) -> None:
 def test_the_command_says_why_it_does_not_start(tmp_path: Path) -> None:
     words = ["witness", str(tmp_path / "state"), "--keys", str(tmp_path / "none"), "--json"]
     done = CliRunner().invoke(app, words)
-    assert (done.exit_code, json.loads(done.stdout)["code"]) == (2, "not-found")
+    assert (done.exit_code, json.loads(done.stderr)["code"]) == (2, "not-found")
