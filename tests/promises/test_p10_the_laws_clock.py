@@ -11,6 +11,7 @@ import pytest
 from services.dsar import law
 from services.dsar.requests.calendars import governing, holidays_of
 from services.dsar.requests.model import Law, Right, deadline
+from tests.support.insider import Insider
 from tests.support.platform import Platform
 from tests.support.portal import Person
 from tests.support.staff import signed_in
@@ -76,6 +77,9 @@ async def test_the_running_service_keeps_the_files_clock(platform: Platform, rig
         last = day_of(kept.due, book[kept.law].calendar.zone)
         assert (shown["law"], shown["article"], date.fromisoformat(shown["due"])) == (kept.law, kept.article, last)
 
+        with Insider(platform.state, "dsar").connect("dsar") as connection:
+            clock = connection.execute("SELECT due_at, latest_at FROM requests WHERE id = %s", (person.request_id,)).fetchone()
+        assert clock == (kept.due, kept.extended), "to the instant: what reminds and what is late go by it"
         kind = "kept.dsar.request.received.v1"
         (mine,) = await told(platform.state, kind, "kept.dsar", lambda e: e.data["request_id"] == person.request_id)
         assert (mine.data["law"], datetime.fromisoformat(mine.data["due"])) == (kept.law, kept.due)
