@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -86,7 +86,12 @@ def test_a_first_start_killed_at_any_instant_is_finished_by_the_next() -> None:
             )  # fmt: skip
             with pytest.raises(subprocess.TimeoutExpired):
                 starting.wait(chance.uniform(1.0, 12.0))
-            starting.kill()
+            # Its supervisor may not have written its pid down yet.
+            begun = psutil.Process(starting.pid).children(recursive=True)
+            for process in (psutil.Process(starting.pid), *begun):
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
+            psutil.wait_procs(begun, timeout=10)
             starting.wait(10)
             kill_all(state)
         done = kept(state, "up", port=port)
