@@ -9,10 +9,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
+
 from services.audit.log.checkpoint import parse
+from shared.errors import ConflictError
 from shared.notes.note import verify_note
 from tests.crash.worker import Database, own, owner
-from tests.support.logs import NAME, VKEY, judged
+from tests.support.logs import NAME, START, TOPIC, VKEY, judged
 
 GOAL = 6_000
 STOPS = int(os.environ.get("KEPT_CRASH_STOPS", "20"))
@@ -79,3 +82,16 @@ async def test_an_owner_that_slept_while_the_other_finished(tmp_path: Path, data
             assert zombie.exitcode == 0
     assert set(sizes) <= {0, GOAL}
     judged(tmp_path, GOAL)
+
+
+async def test_the_head_moves_for_whoever_saw_it_last(database: Database) -> None:
+    """The first of two guards: what comes behind it, the checkpoint's own compare-and-swap, hides in the other tests whether
+    this one is there."""
+    one, other = b"\1" * 32, b"\2" * 32
+    seen = await database.heads.move(START, 2, one)
+    for size, root in ((3, other), (2, other), (1, one)):
+        with pytest.raises(ConflictError):
+            await database.heads.move(START, size, root)
+        assert (now := await database.heads.newest(TOPIC, 0)) is not None
+        assert (now.size, now.root) == (2, one), "an owner that slept moved the head of another"
+    assert (await database.heads.move(seen, 3, other)).size == 3
