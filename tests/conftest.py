@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from tests.support.platform import Platform, start
 
@@ -12,6 +13,10 @@ from tests.support.platform import Platform, start
 _MEMORY = tempfile.TemporaryDirectory(prefix="kept-test-memory-")
 os.environ["XDG_STATE_HOME"] = _MEMORY.name
 
+
+# How long an example may take says something of the machine, and nothing of the code.
+settings.register_profile("kept", deadline=None)
+settings.load_profile("kept")
 
 # Files that take long come first: with two processes (pytest-xdist, `--dist loadfile`) none then ends long after the other.
 _LONG = ("tests/platform/test_local_start", "tests/chaos/", "tests/crash/")

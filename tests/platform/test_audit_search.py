@@ -86,7 +86,7 @@ async def test_pages_joined_are_the_whole_list_and_as_the_rule_says(index: tuple
     cases: list[tuple[Filters, int]] = []
 
     @given(filters, st.integers(1, 50))
-    @settings(max_examples=80, deadline=None)
+    @settings(max_examples=80)
     def drawn(asked: Filters, size: int) -> None:
         cases.append((asked, size))
 

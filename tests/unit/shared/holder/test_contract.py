@@ -31,7 +31,7 @@ def joined(parts: list[Collection]) -> dict[str, list[object]]:
     return found
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.lists(st.lists(st.sampled_from([10, 1000, 200_000, 350_000]), max_size=6), max_size=3))
 def test_parts_lose_nothing_and_keep_the_order(sizes: list[list[int]]) -> None:
     given_ = [category(f"c{n}", [{"v": "x" * size, "n": str(m)} for m, size in enumerate(one)]) for n, one in enumerate(sizes)]

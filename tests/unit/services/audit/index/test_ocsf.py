@@ -86,6 +86,6 @@ values = st.one_of(st.text(max_size=20), st.integers(-(2**63), 2**63), st.boolea
 
 
 @given(st.sampled_from([*OURS, "x"]), st.dictionaries(st.text(max_size=12), values, max_size=5), st.text(max_size=30))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_nothing_that_an_event_says_makes_it_invalid(kind: str, detail: dict[str, Any], actor: str) -> None:
     valid(event_of(row(kind, detail=detail, actor=actor)))

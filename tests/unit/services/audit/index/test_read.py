@@ -38,7 +38,7 @@ def logs(tmp_path_factory: pytest.TempPathFactory) -> dict[int, tuple[ShardStore
 
 
 @given(size=st.sampled_from(SIZES), data=st.data())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_every_part_of_a_log_reads_as_it_was_written(
     logs: dict[int, tuple[ShardStore, Published]], size: int, data: st.DataObject
 ) -> None:

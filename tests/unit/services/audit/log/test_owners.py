@@ -94,7 +94,7 @@ async def test_no_order_of_their_steps_forks_the_log() -> None:
             owners.check()
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     st.lists(
         st.tuples(st.sampled_from(["step"] * 12 + ["crash", "restore"]), st.integers(0, 1), st.integers(1, 90)), min_size=40

@@ -103,7 +103,7 @@ def test_names() -> None:
             paths.parse(bad)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(size=st.integers(1, 700), data=st.data())
 def test_proofs_are_those_of_the_naive_tree(size: int, data: st.DataObject) -> None:
     index, old = data.draw(st.integers(0, size - 1)), data.draw(st.integers(1, size))
@@ -140,7 +140,7 @@ def test_every_consistency_proof_of_small_trees_proves_that_and_nothing_else() -
                     proof.check_consistency(*one)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(size=st.integers(1, 700), step=st.integers(1, 300))
 def test_how_it_was_published_changes_no_file(size: int, step: int) -> None:
     """Every published size has its partials, and what is full is the same whatever the steps were."""
@@ -149,7 +149,7 @@ def test_how_it_was_published_changes_no_file(size: int, step: int) -> None:
     assert all(files[name] == data for at in range(step, size, step) for name, data in grown(at)[1].items())
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(size=st.integers(0, 700), more=st.integers(0, 300))
 def test_an_edge_read_back_goes_on_as_if_never_stopped(size: int, more: int) -> None:
     files = grown(size)[1]

@@ -47,13 +47,13 @@ def made(draw: st.DrawFn) -> tuple[bytes, int]:
     return bundles.encode(entries), len(entries)
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @given(made())
 def test_well_formed_bundles(bundle: tuple[bytes, int]) -> None:
     assert leaves(*bundle, Shape.of(TOPIC, PARTITION), FIRST) == exact(*bundle)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(made(), st.data())
 def test_damaged_bundles(bundle: tuple[bytes, int], data: st.DataObject) -> None:
     """Bytes changed, put in or cut out, and wrong counts: lengths that lie lead beyond the entry, the bundle, or to nowhere."""

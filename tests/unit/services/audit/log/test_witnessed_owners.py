@@ -88,7 +88,7 @@ class Owners:
             assert one.memory.counts()["refused"] == 0
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(STORIES, st.booleans())
 def test_an_honest_log_is_never_stopped(story: list[tuple[str, int, int]], closed: bool) -> None:
     async def told(root: Path) -> None:

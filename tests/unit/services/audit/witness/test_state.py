@@ -77,5 +77,5 @@ class AnyLog(RuleBasedStateMachine):
         self._dir.cleanup()
 
 
-AnyLog.TestCase.settings = settings(max_examples=25, stateful_step_count=25, deadline=None)
+AnyLog.TestCase.settings = settings(max_examples=25, stateful_step_count=25)
 TestAnyLog = AnyLog.TestCase
