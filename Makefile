@@ -26,7 +26,7 @@ check: .venv/.ready  ## lint, types, import contracts, tests without servers
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
-	@$(BIN)/pytest -q tests/unit
+	@$(BIN)/pytest -q -n 2 tests/unit
 
 test: check  ## everything that proves it, against the real servers
 	@$(BIN)/pytest -q -n 2 --dist loadfile tests --ignore=tests/unit --ignore=tests/bench  # two platforms: most of it is waiting
