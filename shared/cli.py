@@ -24,6 +24,8 @@ REFUSED, AWAY = 1, 3
 EXITS = "Exit codes: 0 done, 1 refused, 2 wrong usage, 3 a part is away (try again)."
 PIPE_COLUMNS = 10_000  # nothing wraps where no eye reads
 Json = Annotated[bool, typer.Option("--json", help="for machines")]
+Origin = Annotated[str, typer.Option(help="where Kept is", envvar="KEPT_ORIGIN")]
+ORIGIN = "http://localhost:8080"
 
 
 def say(as_json: bool, record: object, line: str) -> None:

@@ -34,7 +34,7 @@ def services(service: str) -> list[str]:
 
 async def ground_now(settings: ServiceSettings, tables: KernelTables) -> Ground:
     """A service's ground for a command: who types it is told what is away (UnavailableError), where a service would wait."""
-    vault = Vault(settings.vault_addr, settings.vault_role_id, settings.vault_secret_id_file)
+    vault = Vault.of(settings)
     try:
         await vault.kv(f"{settings.service}/database")
         return await ground(settings, tables)

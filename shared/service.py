@@ -94,7 +94,7 @@ class Ground:
 async def ground(settings: ServiceSettings, tables: KernelTables) -> Ground:
     """Vault first: without it there is no password for the database. Then the database, at its newest revision."""
     clock, service = SystemClock(), settings.service
-    vault = Vault(settings.vault_addr, settings.vault_role_id, settings.vault_secret_id_file)
+    vault = Vault.of(settings)
     password = await secret(vault, f"{service}/database")
     url = database_url(settings, password)
     await asyncio.to_thread(migrate, service, url)

@@ -7,9 +7,9 @@ from typing import Annotated, Any
 import httpx
 import typer
 
-from shared.cli import REFUSED, Json, columns, lay_out, say, told
+from shared.cli import ORIGIN, REFUSED, Json, Origin, columns, lay_out, say, told
 from shared.errors import NotFoundError, UnavailableError
-from shared.http.client import ORIGIN, Origin, ask, signed_in
+from shared.http.client import ask, signed_in
 
 FAILED = "Exit codes: 0 done, 1 it failed or was refused, 2 wrong usage, 3 a part is away (try again)."
 app = typer.Typer(no_args_is_help=True, help="Backups: take, list, drill, restore.", epilog=FAILED)

@@ -5,9 +5,9 @@ from typing import Annotated, Any
 
 import typer
 
-from shared.cli import EXITS, Json, say, told
+from shared.cli import EXITS, ORIGIN, Json, Origin, say, told
 from shared.errors import ConflictError
-from shared.http.client import ORIGIN, Origin, ask, signed_in
+from shared.http.client import ask, signed_in
 
 app = typer.Typer(no_args_is_help=True, help="Customer records: import and export.", epilog=EXITS)
 

@@ -6,17 +6,16 @@ from typing import Annotated
 
 import typer
 
-from shared.cli import EXITS, Json, say, told
+from shared.cli import EXITS, ORIGIN, Json, Origin, say, told
 from shared.errors import NotFoundError
 
 app = typer.Typer(no_args_is_help=True, help="Staff accounts: sign in, import.", epilog=EXITS)
 COLUMNS = "EmployeeId, LastName, FirstName, Title, ReportsTo, Phone, Email"
 File = Annotated[Path, typer.Argument(help=f"CSV with {COLUMNS}", exists=True, dir_okay=False, readable=True)]
-Origin = Annotated[str, typer.Option(help="where Kept is", envvar="KEPT_ORIGIN")]
 
 
 @app.command("sign-in")
-def sign_in(origin: Origin = "http://localhost:8080", as_json: Json = False) -> None:
+def sign_in(origin: Origin = ORIGIN, as_json: Json = False) -> None:
     """Print a token, with which the other commands do not ask.
 
     `export KEPT_TOKEN=$(kept identity sign-in)`. Asks for e-mail address, password and one-time code, which works once. The

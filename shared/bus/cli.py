@@ -18,7 +18,7 @@ Optionally = Annotated[str, typer.Argument(help="one service; all of this machin
 
 
 async def _broker(settings: ServiceSettings) -> BrokerSettings:
-    vault = Vault(settings.vault_addr, settings.vault_role_id, settings.vault_secret_id_file)
+    vault = Vault.of(settings)
     return BrokerSettings.of(settings, (await vault.kv(f"{settings.service}/kafka"))["password"])
 
 

@@ -40,7 +40,7 @@ def as_they_came(value: bytes | None) -> bytes | None:
 
 
 class _Records(fetcher.PartitionRecords):  # type: ignore[misc]  # aiokafka has no types
-    """The records of one answer of the broker, unless somebody wants them as they came the same as ever."""
+    """The records of one answer of the broker; a ConsumerRecord of each, but for who takes them as they came."""
 
     def __iter__(self) -> Iterator[Any]:
         return cast(Iterator[Any], self._records_iterator)  # itself, not through a call for each record

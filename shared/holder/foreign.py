@@ -70,7 +70,7 @@ class Foreign:
         self._topic = topic
         self._settings = settings
         self._clock = clock or SystemClock()
-        self._vault = Vault(settings.vault_addr, settings.vault_role_id, settings.vault_secret_id_file)
+        self._vault = Vault.of(settings)
         origin = settings.log_name.partition("/")[0]
         self._signer = VaultSigner(self._vault, f"kept-{self.name}-notes", f"{origin}/{self.name}")
 

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from typing import Annotated, Any
+from typing import Any
 
 import httpx
 import typer
@@ -11,9 +11,7 @@ from shared.errors import RefusedError, UnauthenticatedError, UnavailableError
 
 SECONDS_MAX = 300
 AWAY = (httpx.codes.BAD_GATEWAY, httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.GATEWAY_TIMEOUT)
-Origin = Annotated[str, typer.Option(help="where Kept is", envvar="KEPT_ORIGIN")]
 SIGN_IN = "export KEPT_TOKEN=$(kept identity sign-in)"
-ORIGIN = "http://localhost:8080"
 
 
 class Refused(RefusedError):

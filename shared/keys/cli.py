@@ -39,7 +39,7 @@ def status(
 
 async def _counted(settings: ServiceSettings) -> dict[str, object] | None:
     """None for a foreign system, which has no database of ours."""
-    vault = Vault(settings.vault_addr, settings.vault_role_id, settings.vault_secret_id_file)
+    vault = Vault.of(settings)
     try:
         password = (await vault.kv(f"{settings.service}/database"))["password"]
     except NotFoundError:

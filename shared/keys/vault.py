@@ -17,6 +17,7 @@ import hvac.exceptions
 import requests
 
 from shared.errors import InvariantError, NotAllowedError, NotFoundError, UnavailableError
+from shared.settings import ServiceSettings
 
 BATCH_MAX = 450  # items per call: OpenBao refuses a JSON body with more than 1000 strings
 HEALTH_SECONDS = 1.0  # how old an answer about the seal may be before plaintext is served on it
@@ -43,6 +44,11 @@ class Vault:
         self._healthy_at = 0.0
         self._healthy = False
         self._login_lock = asyncio.Lock()
+
+    @classmethod
+    def of(cls, settings: ServiceSettings) -> "Vault":
+        """As the service of these settings."""
+        return cls(settings.vault_addr, settings.vault_role_id, settings.vault_secret_id_file)
 
     # -- being there -------------------------------------------------------------------------------------------
 

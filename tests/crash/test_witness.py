@@ -4,7 +4,6 @@ makes it sign two histories."""
 import random
 import re
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import pytest
 
 from shared.notes.note import vkey
 from tests.crash import strace
+from tests.support.insider import wait_until
 from tests.support.witnesses import WitnessProcess, witnesses
 from tests.unit.services.audit.witness.conftest import ORIGIN, SIGNER, request
 
@@ -69,7 +69,7 @@ def test_it_answers_after_the_disk_has_it(witness: WitnessProcess, tmp_path: Pat
     assert witness.process is not None
     with strace.attached(witness.process.pid, out, "-y", "-e", "trace=pwrite64,fsync,fdatasync,sendto,sendmsg,write,writev"):
         assert asked(witness, 5, 9).status_code == 200
-        time.sleep(0.2)  # the last calls are on their way into the file
+        wait_until(lambda: "HTTP/1.1 200 OK" in out.read_text(), seconds=10)
     said = out.read_text()
     written = [found.start() for found in re.finditer(rf"pwrite64\([^\n]*{WAL}", said)]
     synced = [found.start() for found in re.finditer(rf"f(?:data)?sync\([^\n]*{WAL}", said)]

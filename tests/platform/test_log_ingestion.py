@@ -25,6 +25,7 @@ from services.audit.log.seal import opened
 from services.audit.log.sealer import Sealer
 from services.audit.log.store import ShardStore
 from services.audit.log.verify import verify_shard
+from services.audit.log.witnesses import Witnesses
 from shared.bus.broker import BrokerSettings
 from shared.errors import ConflictError, NotFoundError
 from tests.support.audit_log import ME, AuditLog, open_log
@@ -86,12 +87,13 @@ async def log(platform: Platform, broker: Broker, tmp_path: Path) -> AsyncIterat
 
 
 @asynccontextmanager
-async def ingesting(log: AuditLog, broker: Broker) -> AsyncIterator[Ingest]:
+async def ingesting(log: AuditLog, broker: Broker, witnesses: Witnesses | None = None) -> AsyncIterator[Ingest]:
     """Ingestion of the test's topic alone."""
-    opener = Opener("kept.test/log", log.blobs, log.heads, log.vault)
+    opener = Opener("kept.test/log", log.blobs, log.heads, log.vault, deferred=witnesses is not None)
     ingest = Ingest(
-        pattern=re.escape(broker.topic), opener=opener, sealer=Sealer(log.door), broker=broker.settings, published=lambda: None
-    )
+        pattern=re.escape(broker.topic), opener=opener, sealer=Sealer(log.door), broker=broker.settings,
+        published=lambda: None, witnesses=witnesses,
+    )  # fmt: skip
     task = asyncio.create_task(ingest.run())
     try:
         yield ingest

@@ -2,10 +2,9 @@
 under the log. Witnesses are killed, hang and come back; and one day the log has another history."""
 
 import asyncio
-import re
 import shutil
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import pytest
@@ -14,13 +13,13 @@ from services.audit.log.entry import Entry, Kind, Place, encode
 from services.audit.log.ingest import Ingest
 from services.audit.log.opening import Opener
 from services.audit.log.run import Options, verify_log
-from services.audit.log.sealer import Sealer
 from services.audit.log.store import ShardStore
 from services.audit.log.tree import EMPTY_ROOT
 from services.audit.log.trust import Trust
 from services.audit.log.witnesses import Policy, Witnesses
 from shared.blobs import PosixStore
 from shared.notes.cosignature import Quorum, cosigned
+from tests.platform import test_log_ingestion
 from tests.platform.test_log_ingestion import Broker, alarms, broker, log, size, until, until_gone
 from tests.support.audit_log import AuditLog
 from tests.support.witnesses import WitnessProcess, witnesses
@@ -40,23 +39,12 @@ async def pair(log: AuditLog, tmp_path: Path) -> AsyncIterator[list[WitnessProce
     await asyncio.to_thread(running.__exit__, None, None, None)
 
 
-@asynccontextmanager
-async def ingesting(
+def ingesting(
     log: AuditLog, broker: Broker, pair: list[WitnessProcess], *, closed: bool = False
-) -> AsyncIterator[Ingest]:
+) -> AbstractAsyncContextManager[Ingest]:
     policy = Policy.of(" ".join(f"{one.vkey} {one.address}" for one in pair), 0, closed=closed, seconds=SECONDS)
     assert policy is not None
-    opener = Opener(LOG, log.blobs, log.heads, log.vault, deferred=True)
-    ingest = Ingest(
-        pattern=re.escape(broker.topic), opener=opener, sealer=Sealer(log.door), broker=broker.settings,
-        published=lambda: None, witnesses=Witnesses(policy),
-    )  # fmt: skip
-    task = asyncio.create_task(ingest.run())
-    try:
-        yield ingest
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+    return test_log_ingestion.ingesting(log, broker, Witnesses(policy))
 
 
 def signers(log: AuditLog, pair: list[WitnessProcess], partition: int = 0) -> list[str]:

@@ -16,9 +16,9 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from shared.cli import Json, columns, lay_out, told
+from shared.cli import ORIGIN, Json, Origin, columns, lay_out, told
 from shared.errors import ConflictError, KeptError, UnavailableError
-from shared.http.client import ORIGIN, Origin, away, checked, signed_in
+from shared.http.client import away, checked, signed_in
 
 if TYPE_CHECKING:
     from services.audit.index.reconcile import Report

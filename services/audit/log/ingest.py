@@ -106,7 +106,7 @@ class Ingest:
 
     async def _consume(self, consumer: AIOKafkaConsumer, admin: AIOKafkaAdminClient) -> None:
         """Discover, receive, sequence; meanwhile the former batch is written."""
-        self._partitions.streams.clear()
+        self._partitions.forget()
         looked, writing = float("-inf"), None
         publishing = asyncio.ensure_future(self._publisher.run()) if self._publisher else None
         try:

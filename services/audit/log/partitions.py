@@ -40,6 +40,11 @@ class Partitions:
         self._stopped: dict[TopicPartition, str] = {}  # the shard of each that is stopped
         self._doubted: dict[TopicPartition, float] = {}  # since when the broker has less than the log
 
+    def forget(self) -> None:
+        """What the client before this one saw. A doubt begins anew too: it counts only if it was asked about all the time."""
+        self.streams.clear()
+        self._doubted.clear()
+
     def has(self, shard: Shard) -> bool:
         """Whether this very shard is still written here."""
         return any(stream.shard is shard for stream in self.streams.values())

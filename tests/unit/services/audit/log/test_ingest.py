@@ -138,6 +138,10 @@ async def test_a_broker_that_shows_less_for_a_moment_begins_no_generation(monkey
     now[0] += partitions.DOUBT_SECONDS - 1
     await look(starts, broker)
     assert not starts.streams and not begun and not broker.sought
+    starts.forget()  # the broker went away: what it said before that is worth nothing
+    now[0] += partitions.DOUBT_SECONDS
+    await look(starts, broker)
+    assert not starts.streams and not begun
     broker.end = 7
     await look(starts, broker)
     assert broker.sought == [7] and not begun
