@@ -1,18 +1,27 @@
 """Every measurement, one after another, each a process of its own; one that fails does not keep the others from being made."""
 
+import os
 import subprocess
 import sys
 import time
+
+from tests.bench import report
 
 SCRIPTS = ("ingest", "verify", "scale", "side_by_side", "demo")
 
 
 def main() -> int:
+    """All of them in one directory, which is removed at the end (report.workplace says why)."""
+    with report.workplace() as root:
+        return _measured({**os.environ, report.KEEP: "1", "KEPT_BENCH_DIR": str(root)})
+
+
+def _measured(env: dict[str, str]) -> int:
     failed = []
     for script in SCRIPTS:
         began = time.monotonic()
         print(f"-- {script}", flush=True)
-        done = subprocess.run([sys.executable, "-m", f"tests.bench.{script}", *sys.argv[1:]])
+        done = subprocess.run([sys.executable, "-m", f"tests.bench.{script}", *sys.argv[1:]], env=env)
         print(f"-- {script}: {'done' if done.returncode == 0 else 'FAILED'} in {time.monotonic() - began:.0f} s", flush=True)
         if done.returncode:
             failed.append(script)

@@ -6,16 +6,13 @@ looked at once a second; the most that was seen counts.
 
 import json
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from deploy.local import control, processes
 from deploy.local.catalog import PARTS
@@ -73,25 +70,23 @@ def timed(state: State, port: int, *words: str) -> float:
 
 
 def measure(quick: bool) -> str:
-    root = Path(tempfile.mkdtemp(prefix="kept-bench-", dir=report.directory()))
-    root.chmod(0o711)  # PostgreSQL's user must pass through
-    state, port = State(root / "state"), free_port()
     rows: list[list[str]] = []
+    with report.workplace() as root:
+        state, port = State(root / "state"), free_port()
 
-    def part(what: str, *words: str) -> None:
-        rows.append([what, f"`kept {' '.join(words)}`", f"**{timed(state, port, *words):.1f} s**"])
+        def part(what: str, *words: str) -> None:
+            rows.append([what, f"`kept {' '.join(words)}`", f"**{timed(state, port, *words):.1f} s**"])
 
-    try:
-        with watched(state) as memory:
-            part("the start from an empty state, until every part is ready", "up")
-            if not quick:
-                part("the story: eight steps, each checked", "demo")
-            part("a look at every part", "status")
-            part("the stop", "down")
-            part("the next start", "up")
-    finally:
-        control.stop(state)
-        shutil.rmtree(root, ignore_errors=True)
+        try:
+            with watched(state) as memory:
+                part("the start from an empty state, until every part is ready", "up")
+                if not quick:
+                    part("the story: eight steps, each checked", "demo")
+                part("a look at every part", "status")
+                part("the stop", "down")
+                part("the next start", "up")
+        finally:
+            control.stop(state)
     return f"""
 {report.table(["part of `make demo`", "command", "took"], rows)}
 

@@ -104,7 +104,8 @@ async def measure(count: int, seconds: int) -> str:
     return f"""
 Events with a value of {servers.VALUE_BYTES} bytes and a whole envelope in their headers, {servers.PARTITIONS} partitions,
 from Kafka to entries, tiles and heads that are durable (fsync) and a published checkpoint that Vault signed. Kafka, PostgreSQL
-and Vault run on the same machine. The bare reader receives the same topic with the same client and does nothing else.
+and Vault run on the same machine. The bare reader receives the same topic with the same client and does nothing else. Ingestion
+alone has a worker for each core; the whole service its default, half as many, and the index and pages beside them.
 
 {report.table(head, rows)}
 

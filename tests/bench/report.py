@@ -4,13 +4,18 @@ import argparse
 import os
 import platform
 import re
-import subprocess
-from collections.abc import Sequence
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+import psutil
+
 REPORT = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 SECTIONS = ("ingest", "verify", "scale", "side-by-side", "demo")
+KEEP = "KEPT_BENCH_KEEP"
 HEAD = """\
 # Benchmarks
 
@@ -31,16 +36,36 @@ def directory() -> Path:
     return Path(os.environ.get("KEPT_BENCH_DIR") or "/tmp").resolve()
 
 
+@contextmanager
+def workplace() -> Iterator[Path]:
+    """A directory to measure in. With KEPT_BENCH_KEEP it stays, for who started the script to remove: some file systems make
+    new files slowly for minutes after many others were deleted, which the next measurement would show."""
+    root = Path(tempfile.mkdtemp(prefix="kept-bench-", dir=directory()))
+    root.chmod(0o711)  # PostgreSQL's user must pass through
+    try:
+        yield root
+    finally:
+        if KEEP not in os.environ:
+            shutil.rmtree(root, ignore_errors=True)
+
+
+def file_system() -> str:
+    """The kind that holds `directory()`, and whether it has a journal where that is known: it decides what fsync costs."""
+    where = directory()
+    disks = [disk for disk in psutil.disk_partitions(all=True) if where.is_relative_to(disk.mountpoint)]
+    disk = max(disks, key=lambda one: len(one.mountpoint))
+    options = Path(f"/proc/fs/ext4/{Path(disk.device).name}/options")
+    without = options.is_file() and "data=" not in options.read_text()
+    return f"{disk.fstype}{' without a journal' if without else ''}"
+
+
 def machine() -> str:
     """The machine, in one line."""
     model = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     kernel = platform.release().partition("-")[0]
-    kind = subprocess.run(["stat", "-f", "-c", "%T", directory()], capture_output=True, text=True).stdout.strip()
-    return (
-        f"{os.cpu_count()} cores ({model[1] if model else platform.machine()}), {memory:.0f} GB, {kind} on a virtual disk, "
-        f"Linux {kernel}, Python {platform.python_version()}"
-    )
+    cores = f"{os.cpu_count()} cores ({model[1] if model else platform.machine()}), {memory:.0f} GB"
+    return f"{cores}, {file_system()} on a virtual disk, Linux {kernel}, Python {platform.python_version()}"
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:

@@ -8,14 +8,11 @@ import asyncio
 import json
 import random
 import resource
-import shutil
 import struct
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 from services.audit.log import paths
 from services.audit.log.checkpoint import Checkpoint
@@ -64,8 +61,7 @@ def grown(blobs: PosixStore, size: int) -> Edge:
 def one_size(size: int) -> dict[str, float]:
     """Grow a log, publish it, open it again as a restart does, and ask it for receipts."""
     signer = LocalSigner(f"bench.local/log/{SHARD}", bytes(32))
-    root = Path(tempfile.mkdtemp(prefix="kept-bench-", dir=report.directory()))
-    try:
+    with report.workplace() as root:
         blobs = PosixStore(root)
         began = time.perf_counter()
         edge = grown(blobs, size)
@@ -84,8 +80,6 @@ def one_size(size: int) -> dict[str, float]:
             waits.append(time.perf_counter() - began)
             assert verify_receipt(text, keys).index == index
         return {"rate": size / took, "memory": memory, "open": opened, "receipt": sorted(waits)[RECEIPTS * 99 // 100]}
-    finally:
-        shutil.rmtree(root)
 
 
 def in_a_process(size: int) -> dict[str, float]:

@@ -3,10 +3,8 @@
 import asyncio
 import json
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,16 +13,19 @@ from pathlib import Path
 
 import psutil
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import NewPartitions
 
-from deploy.local import control, environment
+from deploy.local import control, environment, kafka_rights, ports
+from deploy.local.kafka_node import ADMIN
 from deploy.local.state import REPOSITORY, State
+from deploy.local.vault import Secrets
 from services.audit.log.store import ShardStore
 from shared.blobs import PosixStore
 from shared.notes.tlogproof import checkpoint_head
-from tests.bench.report import directory
+from tests.bench.report import workplace
 from tests.support.insider import Insider
 
-PARTITIONS = 3
+PARTITIONS = 4  # of the topics that are measured: as many for each of two workers
 VALUE_BYTES = 500
 SENDING_MAX = 2_000  # records on their way to the broker at a time
 
@@ -32,16 +33,14 @@ SENDING_MAX = 2_000  # records on their way to the broker at a time
 @contextmanager
 def servers() -> Iterator[State]:
     """The three servers, in a temporary state."""
-    root = Path(tempfile.mkdtemp(prefix="kept-bench-", dir=directory()))
-    root.chmod(0o711)  # PostgreSQL's user must pass through
-    state = State(root)
-    try:
-        control.start(state, only_servers=True)
-        environment.write_all(state)
-        yield state
-    finally:
-        control.stop(state)
-        shutil.rmtree(root, ignore_errors=True)
+    with workplace() as root:
+        state = State(root)
+        try:
+            control.start(state, only_servers=True)
+            environment.write_all(state)
+            yield state
+        finally:
+            control.stop(state)
 
 
 def headers(topic: str, n: int) -> list[tuple[str, bytes]]:
@@ -66,6 +65,7 @@ def value(n: int) -> bytes:
 
 async def fill(state: State, user: str, topic: str, count: int, per_second: int = 0) -> dict[int, list[float]]:
     """Send `count` events to the partitions in turn; the times at which the broker acknowledged each, by partition."""
+    await _spread(state, topic)
     producer = AIOKafkaProducer(**Insider(state, user).broker().client(), acks="all", linger_ms=5, max_batch_size=256 * 1024)
     acked: dict[int, list[float]] = {n: [0.0] * ((count + PARTITIONS - 1 - n) // PARTITIONS) for n in range(PARTITIONS)}
     free = asyncio.Semaphore(SENDING_MAX)
@@ -86,6 +86,20 @@ async def fill(state: State, user: str, topic: str, count: int, per_second: int 
         sent.add_done_callback(done)
     await producer.stop()
     return acked
+
+
+async def _spread(state: State, topic: str) -> None:
+    """Give the topic PARTITIONS partitions."""
+    port = ports.load(state)
+    password = await Secrets(state, port).password("platform/kafka")
+    known = Insider(state, "audit").authenticated
+    admin = await kafka_rights.connect(port["kafka"], ADMIN if known else None, password)
+    try:
+        (described,) = await admin.describe_topics([topic])
+        if len(described["partitions"]) < PARTITIONS:
+            await admin.create_partitions({topic: NewPartitions(total_count=PARTITIONS)})
+    finally:
+        await admin.close()
 
 
 async def _ends(state: State, topic: str) -> dict[int, int]:

@@ -5,9 +5,7 @@ import asyncio
 import base64
 import hashlib
 import os
-import shutil
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -120,11 +118,8 @@ def chain(connection: "psycopg.Connection[tuple[object, ...]]", rows: int, secon
 async def measure(quick: bool) -> str:
     with servers.servers() as state:
         ours = await ingest.throughput(state, "customers", TOPIC, COUNT_QUICK if quick else COUNT)
-    root = Path(tempfile.mkdtemp(prefix="kept-bench-", dir=report.directory()))
-    try:
+    with report.workplace() as root:
         theirs = tessera(root, TESSERA_SECONDS_QUICK if quick else TESSERA_SECONDS)
-    finally:
-        shutil.rmtree(root)
     async with server() as urls:
         address = urls["audit"].set(drivername="postgresql").render_as_string(hide_password=False)
         with psycopg.connect(address) as connection:

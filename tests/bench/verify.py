@@ -3,10 +3,8 @@
 import asyncio
 import json
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
@@ -67,8 +65,7 @@ def _memory(process: psutil.Process) -> float:
 def main() -> None:
     quick = report.arguments(__doc__).quick
     count = COUNT_QUICK if quick else COUNT
-    root = Path(tempfile.mkdtemp(prefix="kept-bench-", dir=report.directory()))
-    try:
+    with report.workplace() as root:
         asyncio.run(made(root, count))
         small = root / "small"
         small.mkdir()
@@ -78,8 +75,6 @@ def main() -> None:
         began = time.perf_counter()
         assert fsck(root / NAME, VKEY).size == count
         other = count / (time.perf_counter() - began)
-    finally:
-        shutil.rmtree(root)
     assert entries == count
     rows = [
         ["`kept audit verify`, the start of the program included", f"{count / took:,.0f}", f"{memory:.0f} MB"],

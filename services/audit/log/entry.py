@@ -4,26 +4,21 @@
 """
 
 import struct
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
 from typing import NamedTuple
 
+from services.audit.log.headers import NARROW_MAX, NULL, Headers, encode_headers, encode_payload, outline_of
 from shared.errors import MalformedError
 
 FORMAT = 1
 ENTRY_BYTES_MAX = 65_535  # a bundle gives each entry a 16-bit length (tlog-tiles)
-NULL = b"\xff\xff\xff\xff"
-WIDE = b"\xff\xff"  # stands for the count where headers need 4-byte counts and lengths
-NARROW_MAX = 0xFFFE  # headers of a record in the narrow form; one name has at most one byte more
-NAMES_CACHED_MAX = 1_000  # header names, of at most NAME_CACHED_CHARS_MAX: under a megabyte
-NAME_CACHED_CHARS_MAX = 100
 _HEAD = struct.Struct(">BBH")
 _PLACE = struct.Struct(">IQq")
 _two = struct.Struct(">H").pack
-_four = struct.Struct(">I").pack
-Headers = Sequence[tuple[str, bytes | None]]
+_partition = struct.Struct(">I").pack
+_moment = struct.Struct(">Qq").pack
 
 
 class Kind(IntEnum):
@@ -66,74 +61,32 @@ class Entry:
         return ""
 
 
-class _TooLongError(Exception):
-    """A name that the narrow form cannot hold."""
-
-
-class _Names(dict[str, bytes]):
-    """Header names as they are encoded, each with its length: a topic's records all have the same few."""
-
-    def __missing__(self, name: str) -> bytes:
-        raw = name.encode("utf-8", "surrogateescape")
-        if len(raw) > 0xFFFF:
-            raise _TooLongError
-        encoded = _two(len(raw)) + raw
-        if len(name) <= NAME_CACHED_CHARS_MAX and len(self) < NAMES_CACHED_MAX:
-            self[name] = encoded
-        return encoded
-
-
-_NAMES = _Names()
-
-
-def _blob(value: bytes | None) -> bytes:
-    return NULL if value is None else _four(len(value)) + value
-
-
-def _narrow(headers: Headers) -> list[bytes]:
-    names = _NAMES
-    parts = [_two(len(headers))]
-    for name, content in headers:
-        parts += (names[name], NULL) if content is None else (names[name], _four(len(content)), content)
-    return parts
-
-
-def _headers(headers: Headers) -> list[bytes]:
-    """The encoded headers, in pieces. Wide where, and only where, the narrow form cannot hold them."""
-    if len(headers) <= NARROW_MAX:
-        try:
-            return _narrow(headers)
-        except _TooLongError:
-            pass
-    pairs = [(name.encode("utf-8", "surrogateescape"), content) for name, content in headers]
-    return [WIDE, _four(len(pairs)), *(piece for name, content in pairs for piece in (_blob(name), _blob(content)))]
-
-
-def encode_payload(headers: Headers, key: bytes | None, value: bytes | None) -> bytes:
-    """Headers, key and value in the encoding that RECORD uses and SEALED encrypts."""
-    return b"".join((*_headers(headers), _blob(key), _blob(value)))
-
-
-@lru_cache(maxsize=4096)  # topics: at most 249 characters each
-def _start(kind: int, topic: str) -> bytes:
+@lru_cache(maxsize=4096)  # partitions of topics: at most 249 characters each
+def encode_start(kind: Kind, topic: str, partition: int) -> bytes:
+    """What every entry of a kind and partition begins with."""
     raw = topic.encode()
-    return _HEAD.pack(FORMAT, kind, len(raw)) + raw
+    return _HEAD.pack(FORMAT, kind, len(raw)) + raw + _partition(partition)
+
+
+def head_after(start: bytes, offset: int, timestamp: int) -> bytes:
+    """`encode_head`, after what `encode_start` gave: the hot path."""
+    return start + _moment(offset, timestamp)
 
 
 def encode_head(kind: Kind, place: Place) -> bytes:
     """The part that every entry starts with."""
-    return _start(kind, place.topic) + _PLACE.pack(place.partition, place.offset, place.timestamp)
+    return head_after(encode_start(kind, place.topic, place.partition), place.offset, place.timestamp)
 
 
 def encode_record(place: Place, headers: Headers, key: bytes | None, value: bytes | None) -> bytes:
-    """`encode` of a RECORD, without making one: the hot path."""
-    return b"".join((encode_head(Kind.RECORD, place), *_headers(headers), _blob(key), _blob(value)))
+    """`encode` of a RECORD, without making one."""
+    return encode_head(Kind.RECORD, place) + encode_payload(outline_of(headers), headers, key, value)
 
 
 def encode_clear(head: bytes, headers: Headers, sealing: str) -> bytes:
     """A FORGOTTEN entry; and what stands before the ciphertext of a SEALED one, which is its associated data."""
     raw = sealing.encode()
-    return b"".join((head, *_headers(headers), _two(len(raw)), raw))
+    return b"".join((head, encode_headers(outline_of(headers), headers), _two(len(raw)), raw))
 
 
 def encode(entry: Entry) -> bytes:
@@ -266,4 +219,4 @@ def gap(place: Place) -> Entry:
 
 def encode_gap(topic: str, partition: int, offset: int) -> bytes:
     """`encode` of a GAP, for runs of millions."""
-    return _start(Kind.GAP, topic) + _PLACE.pack(partition, offset, -1)
+    return head_after(encode_start(Kind.GAP, topic, partition), offset, -1)

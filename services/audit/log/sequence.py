@@ -10,7 +10,8 @@ from functools import cached_property
 from typing import Protocol
 
 from services.audit.log import seal
-from services.audit.log.entry import Headers, Kind, Place, encode_gap, encode_record
+from services.audit.log.entry import Kind, encode_gap, encode_start, head_after
+from services.audit.log.headers import Headers, Outline, encode_payload, outline_of
 from shared.keys.deterministic import PlaceCipher
 
 NO_TIME = -1  # what Kafka calls a record without a timestamp; message format 0 has none
@@ -44,12 +45,15 @@ class Part:
     records: Sequence[Received]
 
     @cached_property
+    def outlines(self) -> list[Outline]:
+        """What each record's header names decide."""
+        return [outline_of(record.headers) for record in self.records]
+
+    @cached_property
     def sealings(self) -> list[Sealing]:
         """How each record is stored."""
-        topic = self.topic
-        if topic not in seal.OWN_TOPICS:
-            return [seal.sealing_name(topic, _time(r), r.headers) for r in self.records]
-        return [None if seal.is_own(topic, r.headers) else seal.sealing_name(topic, _time(r), r.headers) for r in self.records]
+        topic, both = self.topic, zip(self.records, self.outlines, strict=True)
+        return [None if seal.is_own(topic, s) else seal.sealing_name(topic, _time(r), s, r.headers) for r, s in both]
 
     @cached_property
     def names(self) -> set[str]:
@@ -63,23 +67,27 @@ def sequenced(part: Part, ciphers: Ciphers) -> tuple[list[bytes], list[int]]:
     `ciphers`: one for each of `part.names`, None for an erased subject, about whom a record comes too late.
     """
     topic, partition, expected = part.topic, part.partition, part.first
+    starts = {kind: encode_start(kind, topic, partition) for kind in (Kind.RECORD, Kind.SEALED, Kind.FORGOTTEN)}
+    as_it_came = starts[Kind.RECORD]
     entries: list[bytes] = []
     late: list[int] = []
-    for record, name in zip(part.records, part.sealings, strict=True):
-        offset = record.offset
+    for record, outline, name in zip(part.records, part.outlines, part.sealings, strict=True):
+        offset, headers = record.offset, record.headers
         if offset != expected:
             entries += gaps(topic, partition, expected, offset)
         expected = offset + 1
-        place = Place(topic, partition, offset, _time(record))
         if name is None:
-            entries.append(encode_record(place, record.headers, record.key, record.value))
+            payload = encode_payload(outline, headers, record.key, record.value)
+            entries.append(head_after(as_it_came, offset, _time(record)) + payload)
             continue
         cipher = ciphers[name]
         if cipher is None:
             late.append(offset)
-            entries.append(seal.encode_in_clear(Kind.FORGOTTEN, place, record.headers, name))
+            head = head_after(starts[Kind.FORGOTTEN], offset, _time(record))
+            entries.append(seal.encode_in_clear(head, outline, headers, name))
         else:
-            entries.append(seal.encode_sealed(place, record.headers, record.key, record.value, name, cipher))
+            head = head_after(starts[Kind.SEALED], offset, _time(record))
+            entries.append(seal.encode_sealed(head, outline, headers, record.key, record.value, name, cipher))
     entries += gaps(topic, partition, expected, part.end)
     return entries, late
 
@@ -91,12 +99,16 @@ def gaps(topic: str, partition: int, first: int, end: int) -> Iterator[bytes]:
 
 def is_of(raw: bytes, topic: str, partition: int, record: Received) -> bool:
     """Whether `raw` is the entry of this record, as far as it can be told without the key that sealed it."""
-    place = Place(topic, partition, record.offset, _time(record))
-    if seal.is_own(topic, record.headers):
-        return raw == encode_record(place, record.headers, record.key, record.value)
-    name = seal.sealing_name(topic, place.timestamp, record.headers)
+    headers, outline = record.headers, outline_of(record.headers)
+
+    def head(kind: Kind) -> bytes:
+        return head_after(encode_start(kind, topic, partition), record.offset, _time(record))
+
+    if seal.is_own(topic, outline):
+        return raw == head(Kind.RECORD) + encode_payload(outline, headers, record.key, record.value)
+    name = seal.sealing_name(topic, _time(record), outline, headers)
     kinds = (Kind.SEALED, Kind.FORGOTTEN)
-    return any(raw.startswith(seal.encode_in_clear(kind, place, record.headers, name)) for kind in kinds)
+    return any(raw.startswith(seal.encode_in_clear(head(kind), outline, headers, name)) for kind in kinds)
 
 
 def _time(record: Received) -> int:

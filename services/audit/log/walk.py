@@ -9,7 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import sha256
 
-from services.audit.log.entry import FORMAT, NARROW_MAX, Kind
+from services.audit.log.entry import FORMAT, Kind
+from services.audit.log.headers import NARROW_MAX
 
 _OFFSET = struct.Struct(">Q").unpack_from
 _LONG = struct.Struct(">I").unpack_from

@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.audit.log import headers as headers_module
 from services.audit.log import seal
-from services.audit.log.entry import Entry, Kind, Place, encode, gap, large, parse
+from services.audit.log.entry import Entry, Kind, Place, encode, encode_head, gap, large, parse
+from services.audit.log.headers import Headers, outline_of
 from shared.errors import KeptError, MalformedError, TamperError
 from shared.keys.cipher import DataKey
 from shared.keys.deterministic import PlaceCipher
@@ -24,6 +26,14 @@ records = st.builds(Entry, st.just(Kind.RECORD), places, headers, blobs, blobs)
 sealed = st.builds(
     Entry, st.sampled_from([Kind.SEALED, Kind.FORGOTTEN]), places, headers, sealing=names, body=st.binary(max_size=40)
 )
+
+
+def sealing_name(headers: Headers) -> str:
+    return seal.sealing_name(PLACE.topic, PLACE.timestamp, outline_of(headers), headers)
+
+
+def sealed_bytes(headers: Headers, key: bytes | None, value: bytes | None, name: str, place: Place = PLACE) -> bytes:
+    return seal.encode_sealed(encode_head(Kind.SEALED, place), outline_of(headers), headers, key, value, name, CIPHER)
 
 
 @given(records | sealed)
@@ -62,8 +72,24 @@ WIDE = {
 def test_no_header_is_too_long_and_no_record_has_too_many(case: str) -> None:
     entry = Entry(Kind.RECORD, PLACE, WIDE[case], b"k", b"v")
     assert parse(encode(entry)) == entry
-    name = seal.sealing_name(PLACE.topic, PLACE.timestamp, entry.headers)
-    assert seal.opened(parse(seal.encode_sealed(PLACE, entry.headers, b"k", b"v", name, CIPHER)), KEY) == entry
+    name = sealing_name(entry.headers)
+    assert seal.opened(parse(sealed_bytes(entry.headers, b"k", b"v", name)), KEY) == entry
+
+
+def test_a_name_is_never_a_format() -> None:
+    entry = Entry(Kind.RECORD, PLACE, (("100 %", b"%b"), ("%b", None), ("%s%%", b"")), b"%", b"%d")
+    assert parse(encode(entry)) == entry
+
+
+def test_names_that_never_come_again_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    outlines = headers_module._Outlines()
+    monkeypatch.setattr(headers_module, "_OUTLINES", outlines)
+    for n in range(2 * headers_module.OUTLINES_MAX):
+        assert parse(encode(Entry(Kind.RECORD, PLACE, ((f"name-{n}", b"v"),)))).headers == ((f"name-{n}", b"v"),)
+    long = (("n" * (headers_module.OUTLINE_CHARS_MAX + 1), b"v"),)
+    assert parse(encode(Entry(Kind.RECORD, PLACE, long))).headers == long
+    assert len(outlines) <= headers_module.OUTLINES_MAX
+    assert all(sum(map(len, names)) <= headers_module.OUTLINE_CHARS_MAX for names in outlines)
 
 
 def test_wide_headers_only_where_they_are_needed() -> None:
@@ -86,8 +112,8 @@ SLOPPY = ((("ce_id", b"1"), ("ce_type", b"t"), ("email", b"luis@example.org")), 
 
 
 def test_two_owners_seal_to_the_same_bytes_and_nothing_is_readable() -> None:
-    name = seal.sealing_name(PLACE.topic, PLACE.timestamp, SLOPPY[0])
-    one, two = (seal.encode_sealed(PLACE, *SLOPPY, name, CIPHER) for _ in range(2))
+    name = sealing_name(SLOPPY[0])
+    one, two = (sealed_bytes(*SLOPPY, name) for _ in range(2))
     assert one == two
     assert name == "billing.events/2026-11"
     assert b"uis" not in one
@@ -95,7 +121,7 @@ def test_two_owners_seal_to_the_same_bytes_and_nothing_is_readable() -> None:
 
 
 def test_a_sealed_entry_opens_only_where_it_was_and_only_with_its_key() -> None:
-    entry = parse(seal.encode_sealed(PLACE, *SLOPPY, "n", CIPHER))
+    entry = parse(sealed_bytes(*SLOPPY, "n"))
     elsewhere = Entry(Kind.SEALED, Place("billing.events", 2, 78, PLACE.timestamp), entry.headers, sealing="n", body=entry.body)
     for bad, key in ((elsewhere, KEY), (entry, DataKey(1, bytes(32)))):
         with pytest.raises(TamperError):
@@ -104,8 +130,9 @@ def test_a_sealed_entry_opens_only_where_it_was_and_only_with_its_key() -> None:
 
 def test_a_subjects_record_is_sealed_under_the_subjects_key() -> None:
     headers_ = (("ce_subject", SUBJECT.encode()),)
-    assert seal.sealing_name(PLACE.topic, PLACE.timestamp, headers_) == SUBJECT
-    late = seal.encode_in_clear(Kind.FORGOTTEN, PLACE, (*headers_, *SLOPPY[0]), SUBJECT)
+    assert sealing_name(headers_) == SUBJECT
+    both = (*headers_, *SLOPPY[0])
+    late = seal.encode_in_clear(encode_head(Kind.FORGOTTEN, PLACE), outline_of(both), both, SUBJECT)
     assert b"uis" not in late
     assert parse(late).kind is Kind.FORGOTTEN
 
@@ -125,16 +152,16 @@ WHOLE = tuple((n, b"v") for n in ("ce_specversion", "ce_id", "ce_type", "ce_sour
         ("billing.events", WHOLE, False),
     ],
 )
-def test_only_our_topics_whole_envelopes_are_stored_as_they_came(topic: str, headers_: seal.Headers, own: bool) -> None:
-    assert seal.is_own(topic, headers_) is own
+def test_only_our_topics_whole_envelopes_are_stored_as_they_came(topic: str, headers_: Headers, own: bool) -> None:
+    assert seal.is_own(topic, outline_of(headers_)) is own
 
 
 @given(headers, blobs, blobs, st.integers(-(2**63), 2**63 - 1))
-def test_no_record_can_stop_the_sealing(head: seal.Headers, key: bytes | None, value: bytes | None, when: int) -> None:
+def test_no_record_can_stop_the_sealing(head: Headers, key: bytes | None, value: bytes | None, when: int) -> None:
     place = Place("billing.events", 0, 0, when)
     try:
-        name = seal.sealing_name(place.topic, when, head)
+        name = seal.sealing_name(place.topic, when, outline_of(head), head)
     except KeptError:
         pytest.fail("a record was refused")
-    sealed_ = parse(seal.encode_sealed(place, head, key, value, name, CIPHER))
+    sealed_ = parse(sealed_bytes(head, key, value, name, place))
     assert seal.opened(sealed_, KEY) == Entry(Kind.RECORD, place, head, key, value)
