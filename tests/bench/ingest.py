@@ -34,8 +34,7 @@ async def throughput(state: State, user: str, topic: str, count: int, *, whole_s
     await servers.fill(state, user, topic, count)
     bare = count / await servers.bare_read(state, topic, count)
     with servers.owner(state, topic, whole_service=whole_service) as owner:
-        while owner.size(topic) is None:
-            await asyncio.sleep(0.002)
+        await owner.begun(topic)
         began = time.perf_counter()
         took = await owner.until(topic, count) - began
         memory = owner.memory_mb
@@ -56,9 +55,9 @@ class Delay:
 async def delay(state: State, rate: int, seconds: int) -> Delay:
     """A steady stream into the whole service."""
     sizes: dict[int, list[tuple[float, int]]] = {n: [] for n in range(servers.PARTITIONS)}
+    await servers.spread(state, STEADY)
     with servers.owner(state, STEADY, whole_service=True) as owner:
-        while owner.size(STEADY) is None:
-            await asyncio.sleep(0.01)
+        await owner.begun(STEADY)
         watch = asyncio.create_task(_watch(servers.log_of(state), sizes))
         began = time.perf_counter()
         acked = await servers.fill(state, "dsar", STEADY, rate * seconds, rate)

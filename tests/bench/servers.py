@@ -65,7 +65,7 @@ def value(n: int) -> bytes:
 
 async def fill(state: State, user: str, topic: str, count: int, per_second: int = 0) -> dict[int, list[float]]:
     """Send `count` events to the partitions in turn; the times at which the broker acknowledged each, by partition."""
-    await _spread(state, topic)
+    await spread(state, topic)
     producer = AIOKafkaProducer(**Insider(state, user).broker().client(), acks="all", linger_ms=5, max_batch_size=256 * 1024)
     acked: dict[int, list[float]] = {n: [0.0] * ((count + PARTITIONS - 1 - n) // PARTITIONS) for n in range(PARTITIONS)}
     free = asyncio.Semaphore(SENDING_MAX)
@@ -88,7 +88,7 @@ async def fill(state: State, user: str, topic: str, count: int, per_second: int 
     return acked
 
 
-async def _spread(state: State, topic: str) -> None:
+async def spread(state: State, topic: str) -> None:
     """Give the topic PARTITIONS partitions."""
     port = ports.load(state)
     password = await Secrets(state, port).password("platform/kafka")
@@ -141,6 +141,13 @@ class Owner:
                 return None
             sizes.append(checkpoint_head(note.partition("\n\n")[0] + "\n")[1])
         return sum(sizes)
+
+    async def begun(self, topic: str, seconds: float = 120.0) -> None:
+        """When each partition has its first checkpoint."""
+        end = time.perf_counter() + seconds
+        while self.size(topic) is None:
+            assert self.process.is_running() and time.perf_counter() < end, "the owner of the log did not begin"
+            await asyncio.sleep(0.002)
 
     async def until(self, topic: str, count: int, seconds: float = 900.0) -> float:
         """When `count` leaves were published (perf_counter)."""
