@@ -60,6 +60,10 @@ class Keyring:
         self._cache: OrderedDict[str, tuple[float, DataKey]] = OrderedDict()
         self._evicted: dict[str, float] = {}
 
+    async def hold(self, session: AsyncSession) -> None:
+        """Until the caller's transaction ends, nobody is shredded."""
+        await session.execute(_CREATING)
+
     async def create(self, session: AsyncSession, subjects: Sequence[str]) -> None:
         """Make and store data keys, wrapped in batches. ShreddedError for a subject that was shredded before."""
         await session.execute(_CREATING)  # no shred between the look below and our commit

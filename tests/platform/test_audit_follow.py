@@ -3,22 +3,29 @@
 import asyncio
 import json
 import random
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
+from services.audit.holder import AuditHolder
+from services.audit.index.facts import Facts
 from services.audit.index.follow import Follower
-from services.audit.index.read import Checkpoints
+from services.audit.index.read import BATCH_ENTRIES_MAX, Checkpoints
+from services.audit.index.tables import Known
 from services.audit.log.checkpoint import Checkpoint
 from services.audit.log.entry import Entry, Kind, Place, encode, gap
+from services.audit.log.head import SYSTEM
 from services.audit.log.store import SHARDS, ShardStore
 from services.audit.log.tiles import Edge
 from shared.blobs import PosixStore
+from shared.ids import new_id
 from shared.notes.note import LocalSigner, sign_note, vkey
 from shared.work import Door
 from tests.support.insider import Insider
 from tests.support.platform import Platform
-from tests.support.trail import made_up_index, rows_of, told_by
+from tests.support.trail import SHARD, fill, made_up_index, rows_of, told_by
 
 pytestmark = pytest.mark.platform
 SEED = b"3" * 32
@@ -91,26 +98,29 @@ def _cut(platform: Platform, door: Door) -> None:
         connection.execute(query, [f"%{door.schema}%"])  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("with_tile", [False, True])
-async def test_what_was_changed_is_not_indexed_and_the_rest_is(platform: Platform, tmp_path: Path, with_tile: bool) -> None:
+@pytest.mark.parametrize("how", ["changed", "changed with its tile", "cut", "gone"])
+async def test_what_was_changed_is_not_indexed_and_the_rest_is(platform: Platform, tmp_path: Path, how: str) -> None:
     log = Log(tmp_path)
     for shard in NAMES:
         await log.grow(shard, 600)
     bad = ShardStore(log.blobs, NAMES[0])
-    changed = [tmp_path / bad.path("tile/entries/001")]
-    whole = {file: file.read_bytes() for file in [*changed, tmp_path / bad.path("tile/0/001")]}
+    bundle, tile = tmp_path / bad.path("tile/entries/001"), tmp_path / bad.path("tile/0/001")
+    whole = {file: file.read_bytes() for file in (bundle, tile)}
     entries = bad.entries(1, 600)
     entries[9] = entry(NAMES[0], 256 + 9).replace(b"support", b"treason")
-    _write(changed[0], b"".join(len(e).to_bytes(2, "big") + e for e in entries))
-    if with_tile:
+    if how == "gone":
+        bundle.unlink()
+    else:
+        _write(bundle, whole[bundle][:-1] if how == "cut" else b"".join(len(e).to_bytes(2, "big") + e for e in entries))
+    if how == "changed with its tile":
         edge = Edge()
         forged = dict(edge.append([*bad.entries(0, 600), *entries]))
-        _write(tmp_path / bad.path("tile/0/001"), forged["tile/0/001"])
+        _write(tile, forged["tile/0/001"])
     async with made_up_index(platform) as door:
         follower = log.follower(door)
         await follower.catch_up()
         found = rows_of(platform, door)
-        assert list(follower.faults) == [NAMES[0]] and "entries 0 to" in follower.faults[NAMES[0]]
+        assert list(follower.faults) == [NAMES[0]] and "entries 0 to 599" in follower.faults[NAMES[0]]
         assert dict(found["positions"]) == {NAMES[1]: 600, NAMES[2]: 600}
         assert not any("treason" in str(row) for row in found["events"])
         await follower.catch_up()
@@ -123,6 +133,96 @@ async def test_what_was_changed_is_not_indexed_and_the_rest_is(platform: Platfor
         assert not again.faults and dict(rows_of(platform, door)["positions"]) == dict.fromkeys(NAMES, 600)
 
 
+async def test_a_shard_that_another_is_at_work_on_is_left_to_it(platform: Platform, tmp_path: Path) -> None:
+    log = Log(tmp_path)
+    for shard in NAMES:
+        await log.grow(shard, 3 * BATCH_ENTRIES_MAX if shard == NAMES[0] else 600)
+    async with made_up_index(platform) as door:
+        late, quick = log.follower(door), log.follower(door)
+        moves: list[tuple[str, int]] = []
+        other: list[asyncio.Task[int]] = []
+
+        def moved(shard: str, at: int, size: int) -> None:
+            moves.append((shard, at))
+            if not other:  # `late` has read its next batch of each shard, or will
+                other.append(asyncio.ensure_future(quick.catch_up()))
+
+        await late.catch_up(moved)
+        await other[0]
+        sizes = {NAMES[0]: 3 * BATCH_ENTRIES_MAX, NAMES[1]: 600, NAMES[2]: 600}
+        found = rows_of(platform, door)
+        assert dict(found["positions"]) == sizes and len(found["events"]) == sum(sizes.values())
+        await late.catch_up()
+        assert late.at == sizes and not any(late.behind.values())
+
+
+async def test_every_fact_stands_in_its_row(platform: Platform) -> None:
+    texts = ["", "a\tb\nc\\N\r", "\\.", "é\U0001f600\u2028", "NULL", "'; --", "x" * 200]
+    times = [datetime(2, 1, 1, tzinfo=UTC), datetime(1999, 12, 31, 23, 59, 59, 999_999, UTC), datetime(2000, 1, 1, tzinfo=UTC),
+             datetime(2026, 1, 31, 23, 59, 59, 1, UTC), datetime(9998, 12, 31, tzinfo=UTC)]  # fmt: skip
+    details = [{}, {"a": [], "b": {}, "c": True, "d": 2**63 - 1, "e": -(2**63) + 1}, {text: [text] for text in texts}]
+    made = [
+        Facts(text, texts[-i - 1], f"actor {i}", "", at, "0" * 32, text, bool(i % 2), ("sub_a", "sub_b")[: i % 3], (), detail)
+        for at in times
+        for i, text in enumerate(texts)
+        for detail in details
+    ]
+    async with made_up_index(platform) as door:
+        await fill(door, made)
+        found = rows_of(platform, door)
+    assert [(*row[:1], *row[3:]) for row in found["events"]] == [
+        (f.time, f.ce_id, f.type, f.actor, f.subject, f.trace, f.purpose, f.look, f.detail) for f in made
+    ]
+    assert [row[:2] for row in found["about"]] == [(subject, f.time) for f in made for subject in f.about]
+    assert found["positions"] == [(SHARD, len(made))]
+
+
+def told(subject: str, *locators: str) -> Facts:
+    """What a customer's event says."""
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    return Facts("", "kept.customers.customer.updated.v1", "", subject, at, "", "", False, (subject,), locators, {})
+
+
+async def known(door: Door, subject: str) -> set[str]:
+    async with door.begin(SYSTEM) as w:
+        return set(await w.session.scalars(select(Known.locator).where(Known.subject == subject)))
+
+
+async def test_people_are_found_by_their_newest_locators_and_not_once_they_are_erased(platform: Platform) -> None:
+    subject = new_id("sub")
+    first, second, third = (f"loc_1_{subject}_{n}" for n in range(3))
+    async with made_up_index(platform) as door:
+        await fill(door, [told(subject, first, second)])
+        await fill(door, [told(subject, first), told(new_id("sub")), told(subject, second, third)])
+        assert await known(door, subject) == {second, third}
+        async with door.begin(SYSTEM) as w:
+            await AuditHolder().erase(w, subject, new_id("req"))
+        assert await known(door, subject) == set()
+        await fill(door, [told(subject, first)])
+        assert await known(door, subject) == set()
+
+
+async def test_who_is_erased_while_their_event_is_indexed_is_not_found_afterwards(platform: Platform) -> None:
+    subject = new_id("sub")
+    async with made_up_index(platform) as door:
+        async with door.begin(SYSTEM) as w:
+            await AuditHolder().erase(w, subject, new_id("req"))
+            filling = asyncio.ensure_future(fill(door, [told(subject, f"loc_1_{subject}")]))
+            async with asyncio.timeout(30):
+                while not filling.done() and not _waiting(platform):
+                    await asyncio.sleep(0.02)
+        await filling
+        assert await known(door, subject) == set()
+
+
+def _waiting(platform: Platform) -> bool:
+    """Whether somebody waits for a shred to end."""
+    with Insider(platform.state, "audit").connect("audit") as connection:
+        query = "SELECT count(*) > 0 FROM pg_locks WHERE locktype = 'advisory' AND mode = 'ShareLock' AND NOT granted"
+        return connection.execute(query).fetchone() == (True,)
+
+
 def _write(file: Path, data: bytes) -> None:
-    file.chmod(0o644)
+    if file.exists():
+        file.chmod(0o644)
     file.write_bytes(data)

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from services.audit.index import partitions
 from services.audit.index.actions import counted, rows_after
-from services.audit.index.model import Cursor, Facts, Filters
+from services.audit.index.facts import Facts
+from services.audit.index.model import Cursor, Filters
 from shared.access.actor import Actor
 from shared.ids import new_event_id
 from shared.work import Door

@@ -15,7 +15,8 @@ import pytest
 
 from deploy.local.state import REPOSITORY
 from services.audit.index import export
-from services.audit.index.model import Facts, Filters
+from services.audit.index.facts import Facts
+from services.audit.index.model import Filters
 from services.audit.index.ocsf import book
 from shared.access.actor import Actor
 from shared.access.grants import Grant

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from services.audit.base import TABLES
 from services.audit.index import load
-from services.audit.index.model import Facts
+from services.audit.index.facts import Facts
 from services.audit.index.partitions import schema_sql
 from services.audit.index.read import Batch
 from services.audit.index.tables import LIVE
@@ -98,4 +98,4 @@ async def fill(door: Door, facts: Sequence[Facts]) -> None:
     schema: str = door.schema  # type: ignore[attr-defined]
     async with door.begin(SYSTEM) as w:
         at = await load.position(w, schema, SHARD)
-        await load.store(w, schema, Batch(SHARD, at, facts))
+        await load.store(w, schema, load.prepared(Batch(SHARD, at, facts)))

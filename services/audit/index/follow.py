@@ -1,12 +1,15 @@
 """Keeps the index behind the published log: a batch of bundles and its position in one transaction.
 
-A crash anywhere costs nothing: what was not committed is read again. Two followers take turns at the position's lock.
+A crash anywhere costs nothing: what was not committed is read again. Of two followers of a shard, who finds its batch stored by
+the other stands aside until it looks again.
 """
 
 import asyncio
 import logging
 import time
+from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from sqlalchemy import select
 
@@ -24,6 +27,53 @@ log = logging.getLogger("kept.audit.index")
 FLOOR_SECONDS = 1.0
 AGAIN_SECONDS = 60.0  # a shard whose files were changed is looked at again: it may have been mended from a copy
 Moved = Callable[[str, int, int], None]
+
+
+@dataclass(eq=False)
+class Turn:
+    """A shard that has something new. `at`: where reading goes on."""
+
+    store: ShardStore
+    end: read.Published
+    at: int = 0
+
+    @property
+    def shard(self) -> str:
+        return self.store.shard
+
+
+class Ahead:
+    """A shard's next batch, read in a thread before it is asked for; one at a time."""
+
+    def __init__(self) -> None:
+        self._turn: Turn | None = None
+        self._task: asyncio.Task[load.Prepared] | None = None
+
+    def __enter__(self) -> "Ahead":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._leave()
+
+    def begin(self, turn: Turn) -> "asyncio.Task[load.Prepared]":
+        self._leave()
+        self._turn, self._task = turn, asyncio.create_task(asyncio.to_thread(_next, turn.store, turn.end, turn.at))
+        self._task.add_done_callback(lambda task: task.cancelled() or task.exception())  # also where nobody asks for it
+        return self._task
+
+    async def take(self, turn: Turn) -> load.Prepared:
+        """TamperError, UnavailableError."""
+        task = self._task if self._turn is turn and self._task is not None else self.begin(turn)
+        self._turn = self._task = None
+        return await task
+
+    def _leave(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
+
+def _next(store: ShardStore, end: read.Published, start: int) -> load.Prepared:
+    return load.prepared(read.read(store, end, start))
 
 
 class Follower:
@@ -61,46 +111,64 @@ class Follower:
     async def catch_up(self, moved: Moved | None = None) -> int:
         """Index everything published so far, one batch of each shard in turn; returns how many entries were new.
 
-        `moved(shard, position, size)` after each batch. A shard whose files were changed is left where it is (`faults`)."""
-        shards = await asyncio.to_thread(read.shards, self._blobs)
-        waiting = {shard: ShardStore(self._blobs, shard) for shard in shards if self._rest.get(shard, 0) <= time.monotonic()}
-        ends: dict[str, read.Published] = {}
-        done = 0
-        while waiting:
-            for shard, store in tuple(waiting.items()):
+        The next batch is read while the one before it is stored. `moved(shard, position, size)` after each. Left where it is:
+        a shard whose files were changed (`faults`), and one that another follower is at work on."""
+        turns, done = await self._turns(moved), 0
+        with Ahead() as ahead:
+            while turns:
+                turn = turns.popleft()
                 try:
-                    if shard not in ends:
-                        ends[shard] = await self._checkpoints.newest(store)
-                    done += await self._step(store, ends[shard])
+                    batch = await ahead.take(turn)
                 except TamperError as error:
-                    await self._stop(shard, error)
-                    del waiting[shard]
+                    await self._stop(turn.shard, error)
                     continue
-                self.faults.pop(shard, None)
-                if moved:
-                    moved(shard, self.at[shard], ends[shard].size)
-                if not self.behind[shard]:
-                    del waiting[shard]
+                turn.at = batch.end
+                if turn.at < turn.end.size:
+                    turns.append(turn)
+                if turns:
+                    ahead.begin(turns[0])
+                # A batch that is begun is finished, or dies with the process: a COPY cancelled half-way may wait for ever.
+                if await asyncio.shield(asyncio.ensure_future(self._store(batch))):
+                    done += batch.end - batch.start
+                elif turn in turns:
+                    turns.remove(turn)
+                self._told(turn, moved)
         return done
 
-    async def _step(self, store: ShardStore, end: read.Published) -> int:
-        """One batch of a shard; how many entries were new."""
-        count = 0
-        if self.at.get(store.shard, -1) < end.size:
-            # A batch that is begun is finished, or dies with the process: a COPY that is cancelled half-way may wait for ever.
-            count = await asyncio.shield(asyncio.ensure_future(self._batch(store, end)))
-        self.behind[store.shard] = max(0, end.size - self.at[store.shard])
-        return count
+    async def _turns(self, moved: Moved | None) -> deque[Turn]:
+        """The shards that have something new."""
+        found = []
+        for shard in await asyncio.to_thread(read.shards, self._blobs):
+            if self._rest.get(shard, 0) <= time.monotonic():
+                store = ShardStore(self._blobs, shard)
+                try:
+                    found.append(Turn(store, await self._checkpoints.newest(store)))
+                except TamperError as error:
+                    await self._stop(shard, error)
+        if any(self.at.get(one.shard, -1) < one.end.size for one in found):
+            async with self._door.begin(SYSTEM) as w:
+                self.at = await load.positions(w, self._schema)
+        for one in found:
+            one.at = self.at.setdefault(one.shard, 0)
+            if one.at >= one.end.size:
+                self._told(one, moved)
+        return deque(one for one in found if one.at < one.end.size)
 
-    async def _batch(self, store: ShardStore, end: read.Published) -> int:
+    def _told(self, turn: Turn, moved: Moved | None) -> None:
+        self.faults.pop(turn.shard, None)
+        self.behind[turn.shard] = max(0, turn.end.size - self.at[turn.shard])
+        if moved:
+            moved(turn.shard, self.at[turn.shard], turn.end.size)
+
+    async def _store(self, batch: load.Prepared) -> bool:
+        """False where another follower stored it first."""
         async with self._door.begin(SYSTEM) as w:
-            at, count = await load.position(w, self._schema, store.shard), 0
-            if at < end.size:
-                batch = await asyncio.to_thread(read.read, store, end, at)
+            at = await load.position(w, self._schema, batch.shard)
+            ours = at == batch.start
+            if ours:
                 await load.store(w, self._schema, batch)
-                at, count = batch.end, len(batch.facts)
-        self.at[store.shard] = at
-        return count
+        self.at[batch.shard] = batch.end if ours else at
+        return ours
 
     async def _stop(self, shard: str, error: TamperError) -> None:
         """Nothing of it is indexed until its files are whole again; the others go on. Told once, to people and in an event."""

@@ -1,29 +1,19 @@
 """Batches into the index: rows and position in one transaction, by COPY."""
 
-import asyncio
-import json
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import psycopg
 from psycopg import AsyncConnection, sql
-from sqlalchemy import delete, select
-from sqlalchemy.dialects.postgresql import insert
 
-from services.audit.base import TABLES
-from services.audit.index import partitions
-from services.audit.index.model import Facts
+from services.audit.index import partitions, rows
 from services.audit.index.read import Batch
-from services.audit.index.tables import Known
 from shared.errors import UnavailableError
 from shared.work import Work
 
 Connection = AsyncConnection[Any]
-EVENTS = ["time", "shard", "index", "ce_id", "type", "actor", "subject", "trace", "purpose", "look", "detail"]
-ABOUT = ["subject", "time", "shard", "index"]
-_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-_ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 
 @asynccontextmanager
@@ -36,6 +26,13 @@ async def connection_of(w: Work) -> AsyncIterator[Connection]:
         yield connection
     except (psycopg.OperationalError, psycopg.InterfaceError) as error:
         raise UnavailableError(f"database: {type(error).__name__}") from None
+
+
+async def positions(w: Work, schema: str) -> dict[str, int]:
+    """How far each shard is indexed, as was committed last."""
+    async with connection_of(w) as connection:
+        found = await connection.execute(sql.SQL("SELECT shard, next FROM {}").format(sql.Identifier(schema, "positions")))
+        return {shard: int(at) for shard, at in await found.fetchall()}
 
 
 async def position(w: Work, schema: str, shard: str) -> int:
@@ -52,60 +49,56 @@ async def position(w: Work, schema: str, shard: str) -> int:
     raise UnavailableError("the position of a shard was taken away")
 
 
-async def store(w: Work, schema: str, batch: Batch) -> None:
+@dataclass(frozen=True)
+class Prepared:
+    """A batch made ready: what is left is the database's work."""
+
+    shard: str
+    start: int
+    end: int
+    months: frozenset[partitions.Month]
+    rows: Mapping[str, bytes]  # table -> what COPY takes
+    locators: Mapping[str, Sequence[str]]  # subject -> the newest
+
+
+def prepared(batch: Batch) -> Prepared:
+    """Pure, and what costs most: for a thread, before the transaction begins."""
+    months = frozenset({(facts.time.year, facts.time.month) for facts in batch.facts})
+    locators = {facts.subject: facts.locators for facts in batch.facts if facts.locators}
+    events, about = rows.copied(batch.shard, batch.rows())
+    return Prepared(batch.shard, batch.start, batch.end, months, {"events": events, "about": about}, locators)
+
+
+async def store(w: Work, schema: str, batch: Prepared) -> None:
     """The batch's rows, and the position after it. The caller holds the lock of `position`, and `batch` begins there."""
-    wanted = partitions.months((facts.time for facts in batch.facts), w.now)
     async with connection_of(w) as connection:
-        await partitions.ensure(connection, schema, wanted)
-        events, about = await asyncio.to_thread(_written, batch)
-        await _copy(connection, schema, "events", EVENTS, events)
-        await _copy(connection, schema, "about", ABOUT, about)
+        await partitions.ensure(connection, schema, partitions.wanted(batch.months, w.now))
+        for table, columns in rows.COLUMNS.items():
+            await _copy(connection, sql.Identifier(schema, table), columns, batch.rows[table])
+        if batch.locators:
+            await w.keyring.hold(w.session)  # else who is erased now would be found by what they were called
+            await _learn(connection, batch.locators)
         query = sql.SQL("UPDATE {} SET next = %s WHERE shard = %s").format(sql.Identifier(schema, "positions"))
         await connection.execute(query, [batch.end, batch.shard])
-    await _learn(w, {facts.subject: facts.locators for facts in batch.facts if facts.locators})
 
 
-def _written(batch: Batch) -> tuple[bytes, bytes]:
-    """What COPY takes, of events and of whom they are about."""
-    line = _event(batch.shard)
-    events = "".join([line(index, facts) for index, facts in batch.rows()])
-    about = "".join([_line([s, f.time.isoformat(), batch.shard, str(i)]) for i, f in batch.rows() for s in f.about])
-    return events.encode(), about.encode()
-
-
-async def _copy(connection: Connection, schema: str, table: str, columns: list[str], data: bytes) -> None:
+async def _copy(connection: Connection, table: sql.Identifier, columns: Sequence[str], data: bytes) -> None:
     if not data:
         return
     names = sql.SQL(", ").join(map(sql.Identifier, columns))
-    async with connection.cursor() as cursor:
-        statement = sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(schema, table), names)
-        async with cursor.copy(statement) as copy:
-            await copy.write(data)
+    statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT binary)").format(table, names)
+    async with connection.cursor() as cursor, cursor.copy(statement) as stream:
+        await stream.write(data)
 
 
-def _event(shard: str) -> Callable[[int, Facts], str]:
-    def line(index: int, facts: Facts) -> str:
-        detail = _json(facts.detail) if facts.detail else "{}"
-        return _line([facts.time.isoformat(), shard, str(index), facts.ce_id, facts.type, facts.actor, facts.subject,
-                      facts.trace, facts.purpose, "t" if facts.look else "f", detail])  # fmt: skip
-
-    return line
-
-
-def _line(values: Iterable[str]) -> str:
-    """A row in COPY's text format."""
-    return "\t".join([v if v.isprintable() and "\\" not in v else v.translate(_ESCAPES) for v in values]) + "\n"
-
-
-async def _learn(w: Work, found: Mapping[str, Sequence[str]]) -> None:
+async def _learn(connection: Connection, found: Mapping[str, Sequence[str]]) -> None:
     """Remember by which locators people are found, as their newest events say, but never of a person who was erased.
 
     An address that somebody gave up leads to them no more: the next to have it must not be told about them."""
-    if not found:
-        return
-    erased = TABLES.shredded.c.subject
-    gone = set((await w.session.scalars(select(erased).where(erased.in_(found)))).all())
-    rows = [{"locator": one, "subject": subject} for subject in sorted(found.keys() - gone) for one in found[subject]]
-    await w.session.execute(delete(Known).where(Known.subject.in_(found)))
-    if rows:
-        await w.session.execute(insert(Known).values(rows).on_conflict_do_nothing())
+    pairs = [(one, subject) for subject in sorted(found) for one in found[subject]]
+    await connection.execute("DELETE FROM known_locators WHERE subject = ANY(%s)", [list(found)])
+    await connection.execute(
+        """INSERT INTO known_locators (locator, subject) SELECT * FROM unnest(%s::text[], %s::text[]) new (locator, subject)
+        WHERE NOT EXISTS (SELECT FROM shredded WHERE shredded.subject = new.subject) ON CONFLICT DO NOTHING""",
+        [[locator for locator, _ in pairs], [subject for _, subject in pairs]],
+    )

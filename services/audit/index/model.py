@@ -1,153 +1,17 @@
-"""What the index remembers of an entry, and what can be asked of it: pure."""
+"""What can be asked of the index, and what is answered: pure. What it remembers of an entry: facts.py."""
 
 import base64
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 from pydantic import BaseModel
 
-from services.audit.log.entry import Entry, Kind
+from services.audit.index.facts import TYPE_CHARS_MAX, YEARS, Facts
 from shared.errors import InvalidInputError, MalformedError
-from shared.ids import is_id
-
-VIEWED = ".viewed.v"
-LOCATOR = "loc_"
-SUBJECTS_MAX = 1_000  # of one look: a page is far smaller
-ID_CHARS_MAX, TYPE_CHARS_MAX, ACTOR_CHARS_MAX = 64, 200, 100
-DETAIL_CHARS_MAX, DETAIL_ITEMS_MAX = 200, 50  # of one member of an event that search shows
-YEARS = range(2, 9999)  # a database in another time zone than UTC must be able to read them back
-# Members of our own events that search shows: rights, reasons, counts, ids. Never `fields` of a change: that is ciphertext.
-SHOWN = frozenset(
-    (
-        "action", "amr", "approval_id", "approvers", "backup_id", "checks", "created", "decision", "drill_id", "due", "filters",
-        "first", "format", "holder", "how", "import_id", "kind", "last", "law", "outcome", "reason", "refused_columns",
-        "request_id", "resource", "restore_id", "right", "roles", "rows", "searched", "shard",
-    )
-)  # fmt: skip
-
-
-_HEADERS = frozenset(("ce_id", "ce_type", "ce_subject", "ce_actor", "ce_time", "traceparent"))
-
-
-@dataclass(frozen=True)
-class Facts:
-    """`look`: a reading of personal data. `about`: everybody whom the event concerns. `detail`: what SHOWN allows."""
-
-    ce_id: str
-    type: str
-    actor: str
-    subject: str
-    time: datetime
-    trace: str
-    purpose: str
-    look: bool
-    about: tuple[str, ...]
-    locators: tuple[str, ...]
-    detail: dict[str, Any] = field(default_factory=dict)
-
-
-def facts_of(entry: Entry) -> Facts:
-    """The facts of an entry. Of sealed entries only what stands in clear; a gap is an event without an id."""
-    headers = {
-        name: value.decode("utf-8", "replace")
-        for name, value in reversed(entry.headers)
-        if name in _HEADERS and value is not None
-    }
-    data = _data(entry)
-    subject = headers.get("ce_subject", "")
-    subject = subject if is_id(subject, "sub") else ""
-    subjects = [s for s in _texts(data.get("subjects"))[:SUBJECTS_MAX] if is_id(s, "sub")]
-    kind = _clean(headers.get("ce_type", ""))[:TYPE_CHARS_MAX]
-    look = VIEWED in kind
-    purpose = data.get("purpose")
-    about = tuple(dict.fromkeys([*([subject] if subject else []), *subjects]))
-    detail = _detail(data, look) if data else {}
-    if subjects and about != (subject,):
-        detail["subjects"] = list(about)
-    return Facts(
-        ce_id=_clean(headers.get("ce_id", ""))[:ID_CHARS_MAX],
-        type=kind or f"({entry.kind.name.lower()})",
-        actor=_clean(headers.get("ce_actor", ""))[:ACTOR_CHARS_MAX],
-        subject=subject,
-        time=_time(headers.get("ce_time", ""), entry.place.timestamp),
-        trace=_clean(headers.get("traceparent", ""))[3:35],
-        purpose=_clean(purpose)[:DETAIL_CHARS_MAX] if isinstance(purpose, str) else "",
-        look=look,
-        about=about,
-        locators=tuple(x for x in _texts(data.get("locators")) if x.startswith(LOCATOR)) if subject else (),
-        detail=detail,
-    )
-
-
-def _data(entry: Entry) -> dict[str, Any]:
-    if entry.kind is not Kind.RECORD or entry.value is None:
-        return {}
-    try:
-        found = json.loads(entry.value)
-    except (ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _detail(data: Mapping[str, Any], look: bool) -> dict[str, Any]:
-    shown = {name: kept for name, value in data.items() if name in SHOWN and (kept := _storable(value)) is not None}
-    fields = data.get("fields")
-    if isinstance(fields, dict):
-        # Of a look: field -> level. Of a change: the names alone, the values are ciphertext.
-        levels = _storable(fields)
-        if look and levels:
-            shown["fields"] = levels
-        elif not look:
-            shown["changed"] = sorted(_clean(str(name))[:DETAIL_CHARS_MAX] for name in fields)[:DETAIL_ITEMS_MAX]
-    return shown
-
-
-def _storable(value: object) -> Any:
-    """A short text, a number, or a list or mapping of such; None for anything else."""
-    if isinstance(value, str):
-        return _clean(value[:DETAIL_CHARS_MAX])
-    if isinstance(value, bool) or (isinstance(value, int) and abs(value) < 2**63):
-        return value
-    if isinstance(value, list):
-        return [_clean(one[:DETAIL_CHARS_MAX]) for one in value[:DETAIL_ITEMS_MAX] if isinstance(one, str)]
-    if isinstance(value, dict):
-        pairs = [(_clean(str(name))[:DETAIL_CHARS_MAX], one) for name, one in list(value.items())[:DETAIL_ITEMS_MAX]]
-        return {name: _storable(one) for name, one in pairs if isinstance(one, str | bool | int)}
-    return None
-
-
-def _clean(text: str) -> str:
-    """PostgreSQL keeps neither NUL nor lone surrogates; the log itself has the exact bytes."""
-    if text.isascii() and "\x00" not in text:
-        return text
-    return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
-
-
-def _texts(value: object) -> list[str]:
-    return [v for v in value if isinstance(v, str)] if isinstance(value, list) else []
-
-
-def _time(text: str, milliseconds: int) -> datetime:
-    """What the event says, else what the broker says, else 1970: a time proves nothing, and must not stop the index."""
-    try:
-        at = datetime.fromisoformat(text)
-        at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
-        if at.year in YEARS:
-            return at
-    except (ValueError, OverflowError):
-        pass
-    try:
-        at = datetime.fromtimestamp(max(milliseconds, 0) / 1000, UTC)
-    except (ValueError, OverflowError, OSError):
-        return datetime(1970, 1, 1, tzinfo=UTC)
-    return at if at.year in YEARS else datetime(1970, 1, 1, tzinfo=UTC)
-
-
-# -- what is answered -------------------------------------------------------------------------------------------
 
 
 class Seen(Protocol):

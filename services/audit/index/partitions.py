@@ -5,8 +5,9 @@ A time that no clock would say (1970, 9999, what a producer made up) falls into 
 partitions by the thousand: only months from FIRST up to the one after the present have their own.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
+from typing import Any
 
 from psycopg import AsyncConnection, sql
 
@@ -15,6 +16,7 @@ from services.audit.index.tables import LIVE
 FIRST = (2020, 1)  # before the first Kept
 LOCK_MILLISECONDS_MAX = 2_000  # a partition waits for the queries that run; it must not hold up those that come
 Month = tuple[int, int]
+TABLES = ("events", "about")
 
 SCHEMA = """
 CREATE SCHEMA {schema};
@@ -55,10 +57,10 @@ def schema_sql(schema: str = LIVE) -> list[str]:
     return [one for one in SCHEMA.format(schema=schema).split(";\n") if one.strip()]
 
 
-def months(times: Iterable[datetime], now: datetime) -> set[Month]:
-    """The months of `times` that get a partition of their own."""
+def wanted(months: Iterable[Month], now: datetime) -> set[Month]:
+    """Those of `months` that get a partition of their own."""
     last = _after((now.astimezone(UTC).year, now.astimezone(UTC).month))
-    return {month for month in {(at.year, at.month) for at in times} if FIRST <= month <= last}
+    return {month for month in months if FIRST <= month <= last}
 
 
 def _after(month: Month) -> Month:
@@ -69,17 +71,15 @@ def _start(month: Month) -> sql.Literal:
     return sql.Literal(datetime(*month, 1, tzinfo=UTC).isoformat())
 
 
-async def ensure(connection: "AsyncConnection[object]", schema: str, wanted: set[Month]) -> None:
-    """Make the partitions of `wanted` that are not there, in the caller's transaction."""
-    for month in sorted(wanted):
-        for table in ("events", "about"):
-            name = f"{table}_{month[0]}_{month[1]:02d}"
-            row = await (await connection.execute("SELECT to_regclass(%s) IS NULL", [f"{schema}.{name}"])).fetchone()
-            if row == (True,):
-                await _make(connection, schema, table, name, month)
+async def ensure(connection: "AsyncConnection[Any]", schema: str, months: Collection[Month]) -> None:
+    """Make the partitions of `months` that are not there, in the caller's transaction."""
+    names = {f"{table}_{year}_{month:02d}": (table, (year, month)) for year, month in sorted(months) for table in TABLES}
+    missing = "SELECT name FROM unnest(%s::text[]) name WHERE to_regclass(%s || '.' || name) IS NULL"
+    for (name,) in await (await connection.execute(missing, [list(names), schema])).fetchall() if names else ():
+        await _make(connection, schema, *names[name], name)
 
 
-async def _make(connection: "AsyncConnection[object]", schema: str, table: str, name: str, month: Month) -> None:
+async def _make(connection: "AsyncConnection[Any]", schema: str, table: str, month: Month, name: str) -> None:
     await connection.execute(sql.SQL("SET LOCAL lock_timeout = {}").format(sql.Literal(LOCK_MILLISECONDS_MAX)))
     await connection.execute(
         sql.SQL(MONTH).format(

@@ -9,14 +9,15 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from services.audit.index.model import Facts, facts_of
+from services.audit.index.facts import Facts
+from services.audit.index.glance import Glance
 from services.audit.log import checkpoint, paths
-from services.audit.log.entry import Kind, parse
+from services.audit.log.entry import Kind
 from services.audit.log.store import SHARDS, ShardStore
 from services.audit.log.tiles import Nodes
-from services.audit.log.tree import EMPTY_ROOT, leaf_hash, node_hash, root_of
+from services.audit.log.tree import EMPTY_ROOT, leaf_hashes, node_hash, root_of
 from shared.blobs import BlobStore
-from shared.errors import NotFoundError, TamperError
+from shared.errors import MalformedError, NotFoundError, TamperError
 from shared.notes.note import verify_note
 
 Vkeys = Callable[[str], Awaitable[Sequence[str]]]
@@ -65,10 +66,13 @@ class Checkpoints:
 
     async def newest(self, store: ShardStore) -> Published:
         """A shard without a checkpoint is empty. TamperError where the log's key did not sign it, or it is another's."""
-        note = await asyncio.to_thread(store.checkpoint)
+        try:
+            note = await asyncio.to_thread(store.checkpoint)
+        except UnicodeDecodeError:
+            raise TamperError(f"{store.shard}: the checkpoint is none") from None
         if note is None:
             return Published(0, EMPTY_ROOT)
-        if self._newest.get(store.shard, ("",))[0] != note:
+        if store.shard not in self._newest or self._newest[store.shard][0] != note:
             self._newest[store.shard] = note, await self._verified(store.shard, note)
         return self._newest[store.shard][1]
 
@@ -83,26 +87,36 @@ class Checkpoints:
 
 def verified(shard: str, note: str, vkeys: Sequence[str]) -> Published:
     """What the note signs. TamperError."""
-    found = checkpoint.parse(verify_note(note, vkeys))
+    try:
+        found = checkpoint.parse(verify_note(note, vkeys))
+    except MalformedError:
+        raise TamperError(f"{shard}: the checkpoint is none") from None
     if not found.origin.endswith(f"/{shard}"):
         raise TamperError(f"{shard}: the checkpoint is another shard's")
     return Published(found.size, found.root)
 
 
 def entries(store: ShardStore, at: Published, start: int, count: int = BATCH_ENTRIES_MAX) -> list[bytes]:
-    """Entries from `start` on, up to the end of a bundle and about `count`. TamperError."""
-    first, last = start // paths.WIDTH, (min(start + count, at.size) - 1) // paths.WIDTH
-    found = [entry for n in range(first, last + 1) for entry in store.entries(n, at.size)]
-    found = found[start - first * paths.WIDTH :]
-    if _root(store.nodes(at.size), start, [leaf_hash(one) for one in found], 0, at.size) != at.root:  # 2
-        raise TamperError(f"{store.shard}: entries {start} to {start + len(found) - 1} are not what was signed")
-    return found
+    """Entries from `start` on, up to the end of a bundle and about `count`. TamperError, also where a file that the
+    checkpoint covers is gone or cut: the log takes nothing away."""
+    try:
+        first, last = start // paths.WIDTH, (min(start + count, at.size) - 1) // paths.WIDTH
+        found = [entry for n in range(first, last + 1) for entry in store.entries(n, at.size)]
+        found = found[start - first * paths.WIDTH :]
+        if _root(store.nodes(at.size), start, leaf_hashes(found), 0, at.size) == at.root:  # 2
+            return found
+    except (MalformedError, NotFoundError):
+        pass
+    raise TamperError(f"{store.shard}: entries {start} to {min(start + count, at.size) - 1} are not what was signed")
 
 
 def read(store: ShardStore, at: Published, start: int, count: int = BATCH_ENTRIES_MAX) -> Batch:
     """The facts of `entries`. TamperError, UnavailableError."""
-    raw = entries(store, at, start, count)
-    return Batch(store.shard, start, [facts_of(parse(store.whole(one) if one[1] == Kind.LARGE else one)) for one in raw])
+    raw, facts = entries(store, at, start, count), Glance().facts
+    try:
+        return Batch(store.shard, start, [facts(store.whole(one) if one[1] == Kind.LARGE else one) for one in raw])
+    except (MalformedError, NotFoundError) as error:
+        raise TamperError(f"{store.shard}: of entries {start} to {start + len(raw) - 1}, one is none: {error.code}") from None
 
 
 def _root(nodes: Nodes, start: int, hashes: Sequence[bytes], low: int, high: int) -> bytes:

@@ -63,14 +63,37 @@ def test_a_flipped_bit_is_refused(tmp_path_factory: pytest.TempPathFactory, data
     bundles = sorted((root / SHARD / "tile" / "entries").rglob("[0-9]*"))
     file = data.draw(st.sampled_from([one for one in bundles if one.is_file()]))
     raw = bytearray(file.read_bytes())
-    # Not the length of an entry alone: that is another error, of the same family or a malformed bundle.
-    at = data.draw(st.integers(2, len(raw) - 1))
-    raw[at] ^= 1 << data.draw(st.integers(0, 7))
+    raw[data.draw(st.integers(0, len(raw) - 1))] ^= 1 << data.draw(st.integers(0, 7))
     file.chmod(0o644)
     file.write_bytes(bytes(raw))
-    with pytest.raises(Exception) as caught:
+    with pytest.raises(TamperError):
         entries(store, signed, 0)
-    assert getattr(caught.value, "code", "") in ("tampered", "malformed")
+
+
+@pytest.mark.parametrize("path", ["tile/entries/001", "tile/entries/002.p/88", "tile/1/000.p/2", "tile/0/002.p/88"])
+def test_a_file_that_is_cut_or_gone_is_refused(tmp_path: Path, path: str) -> None:
+    store, signed = written(tmp_path, 600)
+    file = tmp_path / store.path(path)
+    raw = file.read_bytes()
+    start = 0 if "entries" in path else 599  # tiles are read for what lies before
+    for end in (*range(0, len(raw), 37), len(raw) - 1):
+        file.chmod(0o644)
+        file.write_bytes(raw[:end])
+        with pytest.raises(TamperError):
+            entries(store, signed, start)
+    file.unlink()
+    with pytest.raises(TamperError):
+        entries(store, signed, start)
+
+
+def test_what_is_signed_and_is_no_entry_is_refused(tmp_path: Path) -> None:
+    beside = Entry(Kind.LARGE, Place("kept.customers", 0, 1, 1001), body=bytes(40))
+    for odd in (b"no entry", encode(beside)):
+        store, edge = ShardStore(PosixStore(tmp_path / str(len(odd))), SHARD), Edge()
+        for path, data in [*edge.append([entry(0), odd]), *edge.partials()]:
+            store.put(path, data)
+        with pytest.raises(TamperError, match="entries 0 to 1"):
+            read(store, Published(2, edge.root()), 0)
 
 
 def test_a_bundle_changed_together_with_its_tile_is_refused(tmp_path: Path) -> None:
@@ -105,6 +128,10 @@ async def test_a_checkpoint_counts_only_with_the_log_s_signature(tmp_path: Path)
     known.append(vkey(ours.name, ours.public))
     with pytest.raises(TamperError):
         await checkpoints.newest(store)
+    for none in ("", "\udcff", "a\nb\n\n— c d\n"):
+        store.blobs.replace(store.path("checkpoint"), none.encode("utf-8", "surrogateescape"))
+        with pytest.raises(TamperError):
+            await checkpoints.newest(store)
     put(store, await sign_note(text, ours))
     assert await checkpoints.newest(store) == signed
     known.append(vkey(theirs.name, theirs.public))  # the key was rotated
