@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -113,6 +114,22 @@ async def test_a_zombie_publishes_nothing_older(log: AuditLog) -> None:
         zombie.store.publish(asleep or "", asleep)
     with pytest.raises(ConflictError):
         await log.append(zombie, record(log.topic, 1, b"v"))
+    assert await log.size() == 2
+
+
+async def test_an_owner_of_a_topic_that_is_gone_adds_nothing_to_what_another_goes_on_with(log: AuditLog) -> None:
+    """It received its batch before the topic was made anew, and writes it after another owner has noted the new topic's id."""
+    zombie = await log.open()
+    await log.append(zombie, record(log.topic, 0, b"v"))
+    head = await log.heads.newest(log.topic, 0)
+    assert head is not None
+    noted = await log.heads.identify(head, UUID(int=2))
+    assert noted == await log.heads.newest(log.topic, 0)
+    with pytest.raises(ConflictError):
+        await log.append(zombie, record(log.topic, 1, b"of the old topic"))
+    with pytest.raises(ConflictError):
+        await log.heads.identify(head, UUID(int=3))
+    await log.append(await log.open(), record(log.topic, 1, b"of the old topic"))
     assert await log.size() == 2
 
 

@@ -1,7 +1,10 @@
-"""The head of a shard: (size, root) in PostgreSQL, moved by compare-and-swap, so that two owners cannot fork a log."""
+"""The head of a shard: (topic id, size, root) in PostgreSQL, moved by compare-and-swap, so that two owners cannot fork a log,
+nor one that still reads a topic that is gone add to what another goes on with."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
+from uuid import UUID
 
 from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
@@ -25,6 +28,7 @@ class HeadState:
     size: int
     root: bytes
     stopped: bool = False
+    topic_id: UUID | None = None  # the broker's, of the topic whose records these are; None where it was never told
 
     @property
     def next_offset(self) -> int:
@@ -56,8 +60,13 @@ def shard_name(topic: str, partition: int, generation: int) -> str:
     return f"{topic}{'' if generation == 1 else f'~{generation}'}/{partition}"
 
 
+def _row(head: HeadState) -> dict[str, Any]:
+    its = {"shard": head.shard, "topic": head.topic, "partition": head.partition, "generation": head.generation}
+    return {**its, "base": head.base, "size": head.size, "root": head.root, "topic_id": head.topic_id}
+
+
 def _state(row: Head) -> HeadState:
-    return HeadState(row.shard, row.generation, row.base, row.size, row.root, row.stopped_at is not None)
+    return HeadState(row.shard, row.generation, row.base, row.size, row.root, row.stopped_at is not None, row.topic_id)
 
 
 class Heads:
@@ -83,13 +92,14 @@ class Heads:
         async with self._door.begin(SYSTEM) as w:
             return list((await w.session.scalars(select(Head.shard).order_by(Head.shard))).all())
 
-    async def start(self, topic: str, partition: int, generation: int, base: int, event: Event | None = None) -> HeadState:
+    async def start(
+        self, topic: str, partition: int, generation: int, base: int, event: Event | None = None, topic_id: UUID | None = None
+    ) -> HeadState:
         """Begin a shard, and tell `event` of it; or find it begun."""
-        shard = shard_name(topic, partition, generation)
-        row = {"topic": topic, "partition": partition, "generation": generation, "base": base, "size": 0, "root": EMPTY_ROOT}
+        new = HeadState(shard_name(topic, partition, generation), generation, base, 0, EMPTY_ROOT, topic_id=topic_id)
         async with self._door.begin(SYSTEM) as w:
             await unpin_stopped(w.session, shard_name(topic, partition, generation - 1))
-            begun = insert(Head).values(shard=shard, **row).on_conflict_do_nothing().returning(Head.shard)
+            begun = insert(Head).values(_row(new)).on_conflict_do_nothing().returning(Head.shard)
             if await w.session.scalar(begun) is not None and event is not None:
                 w.publish(event)
         found = await self.newest(topic, partition)
@@ -108,6 +118,15 @@ class Heads:
         async with self._door.begin(SYSTEM) as w:
             await w.session.execute(update(Head).where(Head.shard == shard).values(stopped_at=None))
 
+    async def identify(self, old: HeadState, topic_id: UUID) -> HeadState:
+        """Note of which topic the records are from here on. ConflictError when another owner moved the head, or was first."""
+        same = (Head.topic_id.is_not_distinct_from(old.topic_id), Head.size == old.size, Head.root == old.root)
+        noted = update(Head).where(Head.shard == old.shard, *same).values(topic_id=topic_id).returning(Head.shard)
+        async with self._door.begin(SYSTEM) as w:
+            if await w.session.scalar(noted) is None:
+                raise ConflictError("another owner moved the head")
+        return replace(old, topic_id=topic_id)
+
     async def move(self, old: HeadState, size: int, root: bytes) -> HeadState:
         """Compare-and-swap. ConflictError when another owner moved it first: read it again, and start from there."""
         moved = await self.move_all([Move(old, size, root)])
@@ -124,7 +143,7 @@ class Heads:
             query = select(Head).where(Head.shard.in_(by_shard)).order_by(Head.shard).with_for_update(key_share=True)
             for row in await w.session.scalars(query):
                 move = by_shard[row.shard]
-                if (row.size, row.root) == (move.old.size, move.old.root):
+                if (row.topic_id, row.size, row.root) == (move.old.topic_id, move.old.size, move.old.root):
                     row.size, row.root = move.size, move.root
                     moved[row.shard] = replace(move.old, size=move.size, root=move.root)
                     for event in move.events:

@@ -24,6 +24,7 @@ from services.audit.log.slots import WHOLE, Slot
 from services.audit.log.watch import Watch
 from services.audit.log.witnesses import Witnesses
 from shared.bus.broker import BrokerSettings
+from shared.bus.fetch_by_id import FetchById
 from shared.bus.patience import ended, within
 from shared.bus.records import as_they_came
 from shared.errors import KeptError, UnavailableError
@@ -89,6 +90,7 @@ class Ingest:
                 max_partition_fetch_bytes=PARTITION_BYTES_MAX,
                 fetch_max_bytes=BATCH_BYTES_MAX,
             )
+            FetchById(consumer, self._partitions.reads)
             admin = AIOKafkaAdminClient(**self._broker.client())
             try:
                 await within(ANSWER_SECONDS_MAX, consumer.start())

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from uuid import UUID
 
 from aiokafka import TopicPartition
 
@@ -9,7 +10,7 @@ from services.audit.events import AlarmRaised
 from services.audit.log import validity
 from services.audit.log.checkpoint import Checkpoint
 from services.audit.log.head import Heads, HeadState
-from services.audit.log.parting import leaves, parted, probing
+from services.audit.log.parting import goes_on, leaves, parted, probing
 from services.audit.log.recovery import published
 from services.audit.log.shard import Shard
 from services.audit.log.store import KEYS, KEYS_JSON, SHARDS, ShardStore
@@ -39,21 +40,30 @@ class Opener:
         """How far the log is; None where it has nothing of this partition."""
         return await self.heads.newest(partition.topic, partition.partition)
 
-    async def open(self, partition: TopicPartition, start: int) -> Shard:
+    async def open(self, partition: TopicPartition, start: int, topic_id: UUID | None) -> Shard:
         """The shard of a partition, gone on with, or begun at the broker's first record, `start`. TamperError."""
         head = await self.head(partition)
-        return await self._open(head or await self.heads.start(partition.topic, partition.partition, 1, start))
+        if head is None:
+            head = await self.heads.start(partition.topic, partition.partition, 1, start, topic_id=topic_id)
+        if head.topic_id is None and topic_id is not None:  # an older version of this software, or of the broker, began it
+            head = await self.heads.identify(head, topic_id)
+        return await self._open(head)
 
-    async def anew(self, broker: BrokerSettings, old: HeadState, start: int, end: int) -> Shard:
+    async def anew(self, broker: BrokerSettings, old: HeadState, start: int, end: int, topic_id: UUID | None) -> Shard:
         """The next generation: the topic was deleted and made again, or its broker, which has [start, end), lost what the log
-        has. It begins where the two histories part, so that no record stands in the log twice."""
+        has. It begins where the two histories part, so that no record stands in the log twice.
+
+        Or the same generation, where a topic with another id has all that the log has: a mirror of the one that was."""
         partition = TopicPartition(old.topic, old.partition)
-        async with probing(broker, partition) as probe:
+        async with probing(broker, partition, topic_id) as probe:
             base = await parted(probe, leaves(ShardStore(self._blobs, old.shard), old), old, start, end)
+        if topic_id is not None and topic_id != old.topic_id and goes_on(old, start, base):
+            log.warning("%s: the topic has another id, and the records that the log has: gone on with", old.shard)
+            return await self._open(await self.heads.identify(old, topic_id))
         said = "%s: the broker has offsets %d to %d, the log %d to %d, and from %d on they differ"
         log.error(said, old.shard, start, end, old.base, old.next_offset, base)
         alarm = AlarmRaised(kind="topic-made-anew", shard=old.shard, first=old.base, last=max(old.base, old.next_offset - 1))
-        return await self._open(await self.heads.start(old.topic, old.partition, old.generation + 1, base, alarm))
+        return await self._open(await self.heads.start(old.topic, old.partition, old.generation + 1, base, alarm, topic_id))
 
     async def go_on(self, shard: str) -> str:
         """The next generation of a shard that is stopped, from the end of what it has published; its name.
@@ -71,7 +81,8 @@ class Opener:
             checkpoint = None
         base = head.base + (checkpoint.size if checkpoint else 0)
         alarm = AlarmRaised(kind="gone-on", shard=shard, first=base, last=max(base, head.next_offset - 1))
-        return (await self.heads.start(head.topic, head.partition, head.generation + 1, base, alarm)).shard
+        # Of the same topic as far as is known: where it was made anew meanwhile, the next owner finds another id.
+        return (await self.heads.start(head.topic, head.partition, head.generation + 1, base, alarm, head.topic_id)).shard
 
     async def published(self, shard: str) -> Checkpoint | None:
         """What a shard's published checkpoint says; None where there is none yet. TamperError where it does not verify."""

@@ -5,6 +5,7 @@ import logging
 import re
 import time
 from collections.abc import Callable
+from uuid import UUID
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
@@ -17,11 +18,15 @@ from services.audit.log.shard import Batch, Shard, append_all
 from services.audit.log.slots import Slot
 from services.audit.log.stream import Stream
 from shared.bus.broker import BrokerSettings
+from shared.bus.fetch_by_id import Reads
+from shared.bus.topic_ids import topics
 from shared.errors import KeptError, TamperError
 
 log = logging.getLogger("kept.audit.ingest")
 LEAVES_MAX = 50_000  # at once: a hole of millions is filled in steps
-DOUBT_SECONDS = 10.0  # so long must a broker go on saying that it has less than the log: one that starts may be behind
+# So long must a broker go on saying that it has less than the log, or another topic: one that starts may be behind. What was
+# received of the topic that is gone is in the log long before.
+DOUBT_SECONDS = 10.0
 
 
 class Partitions:
@@ -38,7 +43,7 @@ class Partitions:
         self._beat = beat
         self._ended: dict[TopicPartition, list[Shard]] = {}  # of earlier generations, where they may wait for witnesses
         self._stopped: dict[TopicPartition, str] = {}  # the shard of each that is stopped
-        self._doubted: dict[TopicPartition, float] = {}  # since when the broker has less than the log
+        self._doubted: dict[TopicPartition, float] = {}  # since when the broker has less than the log, or another topic
 
     def forget(self) -> None:
         """What the client before this one saw. A doubt begins anew too: it counts only if it was asked about all the time."""
@@ -55,21 +60,22 @@ class Partitions:
 
     async def discover(self, consumer: AIOKafkaConsumer, admin: AIOKafkaAdminClient) -> None:
         """Find new topics and partitions, open their shards, and read on where each shard ends."""
-        topics = sorted(t for t in await admin.list_topics() if self._pattern.fullmatch(t))
-        described = await admin.describe_topics(topics) if topics else []
-        there = {TopicPartition(t["topic"], p["partition"]) for t in described for p in t["partitions"]}
+        there = await self._there(admin)
         self.known = len(there)
         await self._release()
-        new = sorted(p for p in there - set(self.streams) if self._slot.has(p) and named(p) not in self.faults)
+        self._leave(there)
+        new = sorted(p for p in there.keys() - self.streams if self._slot.has(p) and named(p) not in self.faults)
         opened = False
         if new:
             # First of all: what another owner adds meanwhile, the broker has as well when it is asked for its ends.
             heads = {partition: await self._opener.head(partition) for partition in new}
             starts, ends = await consumer.beginning_offsets(new), await consumer.end_offsets(new)
-            for partition in new:
+            still = await self._there(admin)  # offsets are asked for by name
+            for partition in [one for one in new if one in still and still[one] == there[one]]:
                 self._beat()
                 try:
-                    opened |= await self._open(partition, heads[partition], starts[partition], ends[partition])
+                    start, end = starts[partition], ends[partition]
+                    opened |= await self._open(partition, there[partition], heads[partition], start, end)
                 except TamperError as error:
                     await self._stop(partition, error)
             await self._opener.list()
@@ -80,34 +86,59 @@ class Partitions:
             for partition, stream in self.streams.items():
                 consumer.seek(partition, stream.position)
 
-    async def _open(self, partition: TopicPartition, head: HeadState | None, start: int, end: int) -> bool:
+    async def _there(self, admin: AIOKafkaAdminClient) -> Reads:
+        """What the broker has, as it says now."""
+        found = {name: topic for name, topic in (await topics(admin)).items() if self._pattern.fullmatch(name)}
+        return {TopicPartition(name, number): topic.id for name, topic in found.items() for number in topic.partitions}
+
+    def _leave(self, there: Reads) -> None:
+        """Streams whose partition has another topic id now are not read any more, and will be opened again. Until that is
+        certain they are read by the old id, which gives what was received already, and nothing of the new topic."""
+        self._doubted = {partition: since for partition, since in self._doubted.items() if partition in there}
+        for partition, stream in list(self.streams.items()):
+            if stream.topic_id is None and there.get(partition) is not None:  # the broker did not say before
+                del self.streams[partition]
+            elif same(stream.topic_id, there.get(partition)):
+                self._doubted.pop(partition, None)
+            elif not self._doubtful(partition):
+                del self.streams[partition]
+
+    async def _open(
+        self, partition: TopicPartition, topic_id: UUID | None, head: HeadState | None, start: int, end: int
+    ) -> bool:
         """Begin to read a partition in which the broker has [start, end); whether it could be. TamperError."""
-        if head is None or end >= head.next_offset:
-            self._doubted.pop(partition, None)
-            await self._begin(partition, await self._opener.open(partition, start), start)
-            return True
-        if self._doubtful(partition):
+        if head is None or (same(head.topic_id, topic_id) and end >= head.next_offset):
+            shard = await self._opener.open(partition, start, topic_id)
+        elif self._doubtful(partition):
             return False
-        await self._begin(partition, await self._opener.anew(self._broker, head, start, end), start)
+        else:
+            shard = await self._opener.anew(self._broker, head, start, end, topic_id)
+        self._doubted.pop(partition, None)
+        await self._begin(partition, shard, start)
         return True
+
+    def reads(self) -> Reads:
+        """The partitions that are read, each with the id of the topic that it is read of, where that is known."""
+        return {partition: stream.topic_id for partition, stream in self.streams.items()}
 
     async def anew(self, consumer: AIOKafkaConsumer, partition: TopicPartition) -> None:
         """The broker has another record than the log: the next generation."""
         old = self.streams.pop(partition).shard
         start = (await consumer.beginning_offsets([partition]))[partition]
         end = (await consumer.end_offsets([partition]))[partition]
-        await self._begin(partition, await self._opener.anew(self._broker, old.head, start, end), start)
+        shard = await self._opener.anew(self._broker, old.head, start, end, old.head.topic_id)
+        await self._begin(partition, shard, start)
         await self._opener.list()
         consumer.seek(partition, self.streams[partition].position)
 
     def _doubtful(self, partition: TopicPartition) -> bool:
-        """Whether the broker's word that it has less than the log is too fresh to be acted upon: a generation is for ever."""
+        """Whether the broker's word that it has less than the log, or another topic, is too fresh to be acted upon: a
+        generation is for ever."""
         since = self._doubted.setdefault(partition, time.monotonic())
-        if time.monotonic() - since < DOUBT_SECONDS:
-            log.warning("%s: the broker has less than the log: asked again", named(partition))
-            return True
-        del self._doubted[partition]
-        return False
+        doubtful = time.monotonic() - since < DOUBT_SECONDS
+        if doubtful:
+            log.warning("%s: the broker has less than the log, or another topic: asked again", named(partition))
+        return doubtful
 
     async def drop(self, shard: Shard, error: KeptError) -> None:
         """A shard that could not be written: it is opened again, or, after tampering, stopped."""
@@ -149,6 +180,11 @@ class Partitions:
             head = await self._opener.head(partition)
             if head is not None and head.shard != shard:
                 del self._stopped[partition], self.faults[named(partition)]
+
+
+def same(known: UUID | None, told: UUID | None) -> bool:
+    """Whether it is the topic that is known, as far as can be told."""
+    return known is None or told is None or known == told
 
 
 def named(partition: TopicPartition) -> str:

@@ -2,6 +2,7 @@
 for reading the shard's last entry."""
 
 from collections.abc import Iterator, Sequence
+from uuid import UUID
 
 from services.audit.log import paths
 from services.audit.log.sequence import Part, Received, is_of
@@ -16,6 +17,11 @@ class Stream:
         self.next = max(shard.next_offset, start)
         # Compared with the broker's record at its offset: a topic made anew has another one there.
         self._last = _last_entry(shard) if shard.next_offset > start else None
+
+    @property
+    def topic_id(self) -> UUID | None:
+        """Of the topic that it is read of, where that is known: its records are asked for by it (shared/bus/fetch_by_id.py)."""
+        return self.shard.head.topic_id
 
     @property
     def position(self) -> int:

@@ -1,8 +1,9 @@
 """The heads: what each shard's checkpoint may say next; and what must not happen before they have moved."""
 
 from datetime import datetime
+from uuid import UUID
 
-from sqlalchemy import BigInteger, DateTime, ForeignKey, Identity, Integer, LargeBinary, Text
+from sqlalchemy import BigInteger, DateTime, ForeignKey, Identity, Integer, LargeBinary, Text, Uuid
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -10,8 +11,8 @@ from services.audit.base import Base
 
 
 class Head(Base):
-    """`base`: the broker's offset of leaf 0. Moved by compare-and-swap on (size, root) only. `stopped_at`: since when it can't
-    be moved at all."""
+    """`base`: the broker's offset of leaf 0. Moved by compare-and-swap on (topic_id, size, root) only. `stopped_at`: since when
+    it can't be moved at all. `topic_id`: the broker's id of the topic whose records these are; null where it was never told."""
 
     __tablename__ = "heads"
     shard: Mapped[str] = mapped_column(Text, primary_key=True)
@@ -22,6 +23,7 @@ class Head(Base):
     size: Mapped[int] = mapped_column(BigInteger)
     root: Mapped[bytes] = mapped_column(LargeBinary)
     stopped_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    topic_id: Mapped[UUID | None] = mapped_column(Uuid)
 
 
 class Pin(Base):

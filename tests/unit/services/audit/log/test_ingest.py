@@ -1,8 +1,10 @@
 """One stopped shard neither hides nor stops the others."""
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
+from uuid import UUID
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -19,6 +21,7 @@ from services.audit.log.stream import Stream
 from services.audit.log.tree import EMPTY_ROOT
 from shared.bus.broker import BrokerSettings
 from shared.bus.event import Event
+from shared.bus.topic_ids import NO_ID
 from shared.errors import ConflictError, TamperError
 from shared.keys.vault import KeyVersion, Vault
 from tests.unit.services.audit.log.naive import Memory
@@ -83,17 +86,17 @@ async def test_tampering_stops_its_shard_alone_and_is_told_once() -> None:
 
 
 class _Broker:
-    """An administrator and a consumer of one partition; `end` is what it says it has."""
+    """An administrator and a consumer of one partition; `end` is what it says it has, `ids` what it says of its topic, the
+    last of them for ever."""
 
-    def __init__(self, end: int) -> None:
+    def __init__(self, end: int, *ids: UUID) -> None:
         self.end = end
+        self.ids = list(ids)
         self.sought: list[int] = []
 
-    async def list_topics(self) -> list[str]:
-        return ["a"]
-
-    async def describe_topics(self, topics: list[str]) -> list[dict[str, Any]]:
-        return [{"topic": topic, "partitions": [{"partition": 0}]} for topic in topics]
+    async def _send_request(self, request: Any) -> Any:
+        topic_id = self.ids.pop(0) if len(self.ids) > 1 else self.ids[0] if self.ids else NO_ID
+        return SimpleNamespace(API_VERSION=12, topics=[(0, "a", topic_id, False, [(0, 0)], 0, {})])
 
     async def beginning_offsets(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
         return dict.fromkeys(partitions, 0)
@@ -113,42 +116,137 @@ class _Broker:
 HEAD = HeadState("a/0", 1, 0, 7, EMPTY_ROOT)
 
 
-async def test_a_broker_that_shows_less_for_a_moment_begins_no_generation(monkeypatch: pytest.MonkeyPatch) -> None:
+class _Opener(Opener):
+    """Opens nothing, and says what it was asked to open. `known`: the topic id of the head."""
+
+    def __init__(self, known: UUID | None = None) -> None:
+        self.known = known
+        self.asked: list[tuple[Any, ...]] = []
+
+    async def head(self, partition: TopicPartition) -> HeadState:
+        return replace(HEAD, topic_id=self.known)
+
+    def _shard(self, name: str, next_offset: int, topic_id: UUID | None) -> Shard:  # type: ignore[override]  # a stand-in
+        head = replace(HEAD, shard=name, topic_id=topic_id)
+        return cast(Shard, SimpleNamespace(next_offset=next_offset, store=SimpleNamespace(shard=name), head=head))
+
+    async def open(self, partition: TopicPartition, start: int, topic_id: UUID | None) -> Shard:
+        self.asked.append(("open", topic_id))
+        self.known = self.known or topic_id
+        return self._shard("a/0", 7, self.known)
+
+    async def anew(self, broker: BrokerSettings, old: HeadState, start: int, end: int, topic_id: UUID | None) -> Shard:
+        self.asked.append(("anew", end, topic_id))
+        self.known = topic_id
+        return self._shard("a~2/0", end, topic_id)
+
+    async def earlier(self, head: HeadState) -> list[Shard]:
+        return []
+
+    async def list(self) -> None: ...
+
+
+@pytest.fixture
+def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The clock of the doubts."""
+    time = [100.0]
+    monkeypatch.setattr(partitions, "time", SimpleNamespace(monotonic=lambda: time[0]))
+    monkeypatch.setattr(partitions, "Stream", _OfShard)
+    return time
+
+
+class _OfShard:
+    def __init__(self, shard: Shard, start: int) -> None:
+        self.shard, self.position, self.topic_id = shard, shard.next_offset, shard.head.topic_id
+
+
+async def look(found: Partitions, broker: _Broker) -> None:
+    await found.discover(cast(AIOKafkaConsumer, broker), cast(AIOKafkaAdminClient, broker))
+
+
+def _partitions(opener: Opener) -> Partitions:
+    return Partitions("a", WHOLE, opener, BROKER, lambda: None)
+
+
+async def test_a_broker_that_shows_less_for_a_moment_begins_no_generation(now: list[float]) -> None:
     """It starts, or its log was read before another owner went on: only one that goes on saying so is believed."""
-    now, begun = [100.0], []
-
-    async def anew(_: Opener, broker: BrokerSettings, old: HeadState, start: int, end: int) -> Shard:
-        begun.append(end)
-        return cast(Shard, SimpleNamespace(next_offset=end, store=SimpleNamespace(shard="a~2/0"), head=HEAD))
-
-    async def opened(_: Opener, partition: TopicPartition, start: int) -> Shard:
-        return cast(Shard, SimpleNamespace(next_offset=7, store=SimpleNamespace(shard="a/0"), head=HEAD))
-
-    monkeypatch.setattr(Opener, "anew", anew)
-    monkeypatch.setattr(Opener, "open", opened)
-    monkeypatch.setattr(partitions, "Stream", lambda shard, start: SimpleNamespace(shard=shard, position=shard.next_offset))
-    monkeypatch.setattr(partitions.time, "monotonic", lambda: now[0])
-
-    async def look(found: Partitions, broker: _Broker) -> None:
-        await found.discover(cast(AIOKafkaConsumer, broker), cast(AIOKafkaAdminClient, broker))
-
-    starts = Partitions("a", WHOLE, _opener(Memory(), _Heads()), BROKER, lambda: None)
-    broker = _Broker(end=5)
+    starts, broker = _partitions(opener := _Opener()), _Broker(end=5)
     await look(starts, broker)
     now[0] += partitions.DOUBT_SECONDS - 1
     await look(starts, broker)
-    assert not starts.streams and not begun and not broker.sought
+    assert not starts.streams and not opener.asked and not broker.sought
     starts.forget()  # the broker went away: what it said before that is worth nothing
     now[0] += partitions.DOUBT_SECONDS
     await look(starts, broker)
-    assert not starts.streams and not begun
+    assert not starts.streams and not opener.asked
     broker.end = 7
     await look(starts, broker)
-    assert broker.sought == [7] and not begun
+    assert broker.sought == [7] and opener.asked == [("open", None)]
 
-    lost = Partitions("a", WHOLE, _opener(Memory(), _Heads()), BROKER, lambda: None)
-    broker = _Broker(end=5)
+    lost, broker = _partitions(opener := _Opener()), _Broker(end=5)
     await look(lost, broker)
     now[0] += partitions.DOUBT_SECONDS + 1
     await look(lost, broker)
-    assert begun == [5] and broker.sought == [5]
+    assert opener.asked == [("anew", 5, None)] and broker.sought == [5]
+
+
+ONE, TWO = UUID(int=1), UUID(int=2)
+
+
+async def test_a_topic_with_another_id_is_another_topic_whatever_its_offsets(now: list[float]) -> None:
+    """Found when the service starts: the new one is longer than the log."""
+    found, broker = _partitions(opener := _Opener(ONE)), _Broker(9, TWO)
+    await look(found, broker)
+    assert not found.streams and not opener.asked, "one that lags behind may say so for a moment"
+    now[0] += partitions.DOUBT_SECONDS
+    await look(found, broker)
+    assert opener.asked == [("anew", 9, TWO)] and found.reads() == {TopicPartition("a", 0): TWO}
+
+
+async def test_while_it_is_not_certain_the_old_topic_is_read_and_nothing_of_the_new_one(now: list[float]) -> None:
+    part = TopicPartition("a", 0)
+    found, broker = _partitions(opener := _Opener(ONE)), _Broker(9, ONE)
+    await look(found, broker)
+    for seconds, said in ((0, TWO), (9, TWO), (9, ONE), (9, TWO), (9, TWO)):
+        now[0] += seconds
+        broker.ids = [said]
+        await look(found, broker)
+        assert found.reads() == {part: ONE} and opener.asked == [("open", ONE)]
+    now[0] += 1
+    await look(found, broker)
+    assert found.reads() == {part: TWO} and opener.asked == [("open", ONE), ("anew", 9, TWO)]
+
+
+async def test_an_id_is_learnt_once_the_broker_tells_it(now: list[float]) -> None:
+    """And it stays what it was, where the broker goes back to saying nothing."""
+    found, broker = _partitions(opener := _Opener()), _Broker(9)
+    await look(found, broker)
+    assert found.reads() == {TopicPartition("a", 0): None}
+    for said in (ONE, NO_ID, ONE):
+        broker.ids = [said]
+        await look(found, broker)
+        assert found.reads() == {TopicPartition("a", 0): ONE}
+    assert opener.asked == [("open", None), ("open", ONE)]
+
+
+async def test_offsets_of_a_topic_that_changed_meanwhile_are_not_used(now: list[float]) -> None:
+    found, broker = _partitions(opener := _Opener(ONE)), _Broker(9, ONE, TWO, ONE)
+    await look(found, broker)
+    assert not opener.asked and not found.streams
+    await look(found, broker)
+    assert opener.asked == [("open", ONE)]
+
+
+async def test_a_doubt_about_a_topic_that_went_away_is_worth_nothing(now: list[float]) -> None:
+    found, broker = _partitions(opener := _Opener(ONE)), _Broker(9, TWO)
+    await look(found, broker)
+    gone = _Broker(9, TWO)
+    gone._send_request = _nothing  # type: ignore[method-assign]  # the topic is deleted
+    await look(found, gone)
+    now[0] += partitions.DOUBT_SECONDS
+    await look(found, broker)
+    assert not opener.asked
+
+
+async def _nothing(request: Any) -> Any:
+    return SimpleNamespace(API_VERSION=12, topics=[])

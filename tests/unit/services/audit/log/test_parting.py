@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from services.audit.log.entry import Kind, Place, encode_gap, encode_head
 from services.audit.log.head import HeadState
 from services.audit.log.headers import Headers, outline_of
-from services.audit.log.parting import parted
+from services.audit.log.parting import goes_on, parted
 from services.audit.log.seal import encode_in_clear, sealing_name
 from services.audit.log.tree import EMPTY_ROOT
 from shared.errors import NotFoundError
@@ -59,7 +59,9 @@ async def test_it_begins_at_the_first_record_that_may_be_another(data: st.DataOb
     found = await parting(log, base, broker, start, end)
     others = [at for at in broker if not (base <= at < same)]
     assert start <= found <= end
-    assert all(at >= found or at < base for at in others), "a record is left out"
+    assert all(at >= found for at in others), "a record is left out"
+    if goes_on(HeadState(f"{TOPIC}/0", 1, base, size, EMPTY_ROOT), start, found):
+        assert same == base + size and start >= base and (base + size - 1 in broker or holes), "it has another end"
     if not holes and start >= base:
         assert found == min(max(same, start), end) or found == start, "a record stands twice"
         assert same <= start or found == same
@@ -70,6 +72,26 @@ async def test_a_topic_made_anew_begins_at_its_first_record_and_one_cut_off_at_i
     assert await parting(log, 0, {}, 0, 0) == 0
     assert await parting(log, 0, {at: Record(at, at + 5_000) for at in range(400)}, 0, 400) == 0
     assert await parting(log, 0, {at: Record(at, at) for at in range(400)}, 0, 400) == 400
+
+
+def test_a_topic_with_another_id_is_gone_on_with_only_if_it_has_what_the_log_has_at_its_end() -> None:
+    """Where nothing could be compared it is another topic, but for a log that has nothing and leaves nothing out."""
+
+    def told(base: int, size: int, start: int, parts: int) -> bool:
+        return goes_on(HeadState(f"{TOPIC}/0", 1, base, size, EMPTY_ROOT), start, parts)
+
+    assert told(0, 10, 0, 10) and told(0, 10, 7, 10)
+    assert not told(0, 10, 0, 9) and not told(0, 10, 0, 0)
+    assert not told(0, 10, 10, 10), "all that the log has is dropped there"
+    assert told(5, 0, 5, 5) and not told(5, 0, 0, 0) and not told(5, 0, 6, 6)
+
+
+async def test_what_the_log_never_had_is_not_passed_over() -> None:
+    """The log began at 5, since the broker had no more; its mirror has."""
+    records = {at: Record(at, at) for at in range(20)}
+    log: dict[int, Record | None] = {at: records[at] for at in range(5, 20)}
+    assert await parting(log, 5, records, 0, 20) == 0
+    assert await parting(log, 5, records, 5, 20) == 20
 
 
 async def test_a_damaged_old_generation_does_not_keep_the_next_from_beginning() -> None:

@@ -1,0 +1,93 @@
+"""Reading a topic by its id, so that what is received is of that very topic: the broker itself refuses, once the name is of
+another. By name alone, the records of a topic made anew would follow those of the old one, and nobody could tell.
+
+aiokafka fetches in version 11, by name. Here its requests go out in version 13, and the answers come back to it in the shape
+of version 11. Where the broker does not speak it, or the id is not known, it is read by name as before.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.protocol.fetch import FetchRequest, FetchRequest_v11, FetchResponse_v11
+
+from shared.bus.protocol import FetchRequest_v13, FetchResponse_v13, Versions, speaks
+
+Reads = Mapping[TopicPartition, UUID | None]  # the partitions that are read, each with its topic's id, where that is known
+OTHER_TOPIC = (100, 103)  # UNKNOWN_TOPIC_ID, INCONSISTENT_TOPIC_ID
+UNKNOWN_TOPIC = 3  # what aiokafka takes for "ask for the metadata, and try again"
+UNKNOWN_EPOCH = -1
+REFUSED_SECONDS = 0.5  # so long a partition that was refused is not asked for: the broker answers that at once, again and again
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A request of aiokafka's, for those of its partitions that are in `ids`; where one has no id, by name, for all."""
+
+    fetch: FetchRequest
+    ids: Reads
+
+    def prepare(self, versions: Versions) -> Any:
+        if not speaks(versions, FetchRequest_v13) or None in self.ids.values():
+            return self.fetch.prepare(versions)
+        plain = self.fetch.build(FetchRequest_v11)
+        by_id: dict[UUID | None, list[tuple[Any, ...]]] = {}
+        for name, partitions in plain.topics:
+            for number, epoch, offset, start, size in partitions:
+                partition = TopicPartition(name, number)
+                if partition in self.ids:
+                    its = by_id.setdefault(self.ids[partition], [])
+                    its.append((number, epoch, offset, UNKNOWN_EPOCH, start, size, {}))
+        asked: list[tuple[Any, ...]] = [(topic_id, partitions, {}) for topic_id, partitions in by_id.items()]
+        head = (plain.replica_id, plain.max_wait_time, plain.min_bytes, plain.max_bytes, plain.isolation_level)
+        return FetchRequest_v13(*head, plain.session_id, plain.session_epoch, asked, [], plain.rack_id, {})
+
+
+class FetchById:
+    """Has a consumer read by topic id. `reads`: what it is to read now; what else is assigned to it is left out."""
+
+    def __init__(self, consumer: AIOKafkaConsumer, reads: Callable[[], Reads]) -> None:
+        client = consumer._client
+        self._reads = reads
+        self._send = client.send
+        self._refused: dict[tuple[UUID | None, int], float] = {}  # topic id and partition, where the last answer was no -> when
+        client.send = self._sent
+
+    def refused(self, partition: TopicPartition) -> bool:
+        """Whether the broker's last answer was that this partition is not of the topic with this id."""
+        return (self._reads().get(partition), partition.partition) in self._refused
+
+    async def _sent(self, node_id: Any, request: Any, **options: Any) -> Any:
+        if not isinstance(request, FetchRequest):
+            return await self._send(node_id, request, **options)
+        reads = self._reads()
+        named = [TopicPartition(name, number) for name, partitions in request.topics for number, *_ in partitions]
+        ids = {one: reads[one] for one in named if one in reads and not self._rests(reads[one], one.partition)}
+        if not ids:
+            await asyncio.sleep(REFUSED_SECONDS)
+            return FetchResponse_v11(0, 0, 0, [])
+        answer = await self._send(node_id, _Asked(request, ids), **options)
+        return self._named(answer, ids) if answer.API_VERSION == FetchResponse_v13.API_VERSION else answer
+
+    def _rests(self, topic_id: UUID | None, number: int) -> bool:
+        return time.monotonic() - self._refused.get((topic_id, number), float("-inf")) < REFUSED_SECONDS
+
+    def _named(self, answer: Any, ids: Reads) -> Any:
+        """An answer in the shape that aiokafka knows."""
+        names = {topic_id: partition.topic for partition, topic_id in ids.items()}
+        topics = []
+        for topic_id, partitions, _ in answer.topics:
+            found = []
+            for number, error, highwater, stable, start, aborted, replica, records, _ in partitions:
+                self._refused.pop((topic_id, number), None)
+                if error in OTHER_TOPIC:
+                    self._refused[topic_id, number] = time.monotonic()
+                    error = UNKNOWN_TOPIC
+                undone = [(producer, first) for producer, first, _ in aborted or ()]
+                found.append((number, error, highwater, stable, start, undone, replica, records or b""))
+            topics.append((names[topic_id], found))
+        return FetchResponse_v11(answer.throttle_time_ms, answer.error_code, answer.session_id, topics)

@@ -1,0 +1,106 @@
+"""Fetching by topic id: on the wire as Kafka's own client does it, and what a consumer sees of it."""
+
+from types import SimpleNamespace
+from typing import Any, cast
+from uuid import UUID
+
+import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.protocol.fetch import FetchRequest, FetchResponse_v11
+
+from shared.bus import fetch_by_id
+from shared.bus.fetch_by_id import FetchById, Reads
+from shared.bus.protocol import FetchRequest_v13, FetchResponse_v13
+from shared.bus.records import Batches
+from tests.unit.shared.bus.test_topic_ids import ID, raw
+
+NEW, OLD = {1: (4, 17), 3: (0, 13)}, {1: (4, 12), 3: (0, 13)}
+TOPIC, OTHER = "billing.events", UUID(int=7)
+P2, P3, P4 = (TopicPartition(TOPIC, number) for number in (2, 3, 4))
+
+
+class Client:
+    """A broker that answers with the vector, in the version that it speaks."""
+
+    def __init__(self, versions: dict[int, tuple[int, int]] = NEW) -> None:
+        self.versions = versions
+        self.asked: list[Any] = []
+
+    async def send(self, node_id: int, request: Any) -> Any:
+        struct = request.prepare(self.versions)
+        self.asked.append(struct)
+        return FetchResponse_v13.decode(raw("fetch_response")) if struct.API_VERSION == 13 else FetchResponse_v11(0, 0, 0, [])
+
+
+def fetching(client: Client, reads: Reads) -> FetchById:
+    return FetchById(cast(AIOKafkaConsumer, SimpleNamespace(_client=client)), lambda: reads)
+
+
+def request(*partitions: tuple[str, int]) -> FetchRequest:
+    return FetchRequest(500, 1, 8_388_608, 0, [(topic, [(number, 41, 1_048_576)]) for topic, number in partitions])
+
+
+async def test_a_request_goes_out_as_kafkas_client_writes_it() -> None:
+    client = Client()
+    fetching(client, {P2: ID})
+    await client.send(1, request((TOPIC, 2)))
+    assert isinstance(client.asked[0], FetchRequest_v13)
+    assert client.asked[0].encode() == raw("fetch_request")
+
+
+async def test_an_answer_comes_back_in_the_shape_that_the_consumer_knows() -> None:
+    client = Client()
+    fetch = fetching(client, {P2: ID, P3: ID, P4: ID})
+    answer = await client.send(1, request((TOPIC, 2), (TOPIC, 3), (TOPIC, 4)))
+    assert answer.API_VERSION == 11
+    ((name, (two, three, four)),) = answer.topics
+    assert name == TOPIC
+    assert two[:7] == (2, 0, 42, 42, 3, [(9, 40)], -1)
+    (record,) = list(Batches(two[7]).next_batch())
+    assert (record.offset, record.timestamp, record.key, record.value) == (41, 1_700_000_000_000, b"k", b"v")
+    assert three == (3, 0, 9, 9, 3, [], -1, b"")
+    assert four[:2] == (4, fetch_by_id.UNKNOWN_TOPIC), "the broker has no such topic: what aiokafka asks again about"
+    assert [fetch.refused(one) for one in (P2, P3, P4)] == [False, False, True]
+
+
+async def test_each_partition_is_asked_for_by_the_id_that_it_is_read_of() -> None:
+    client = Client()
+    reads = {P2: ID, P3: OTHER, TopicPartition("else", 2): UUID(int=8)}
+    fetching(client, reads)
+    with pytest.raises(KeyError):  # the answer of the vector is of a topic that was not asked for
+        await client.send(1, request(("else", 2), (TOPIC, 3)))
+    assert [(topic_id, [one[0] for one in parts]) for topic_id, parts, _ in client.asked[0].topics] == [
+        (UUID(int=8), [2]),
+        (OTHER, [3]),
+    ]
+
+
+async def test_what_was_refused_is_left_out_for_a_while_and_holds_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    client = Client()
+    fetch = fetching(client, {P2: ID, P4: ID})
+
+    async def asked() -> list[int]:
+        await client.send(1, request((TOPIC, 2), (TOPIC, 4)))
+        return [number for _, parts, _ in client.asked[-1].topics for number, *_ in parts]
+
+    assert [await asked(), await asked(), fetch.refused(P4)] == [[2, 4], [2], True]
+    monkeypatch.setattr(fetch_by_id, "REFUSED_SECONDS", 0.0)
+    assert await asked() == [2, 4]
+
+
+async def test_what_is_not_read_is_not_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stream that was dropped, while it is still assigned: by name it could be another topic's."""
+    monkeypatch.setattr(fetch_by_id, "REFUSED_SECONDS", 0.001)
+    client = Client()
+    fetching(client, {P2: ID})
+    assert (await client.send(1, request((TOPIC, 3)))).topics == []
+    assert client.asked == []
+
+
+@pytest.mark.parametrize(("versions", "topic_id"), [(OLD, ID), (NEW, None)], ids=["an older broker", "no id"])
+async def test_by_name_where_it_cannot_be_by_id(versions: dict[int, tuple[int, int]], topic_id: UUID | None) -> None:
+    client = Client(versions)
+    fetching(client, {P2: topic_id})
+    await client.send(1, request((TOPIC, 2)))
+    assert client.asked[0].API_VERSION == 11
+    assert client.asked[0].topics == [(TOPIC, [(2, -1, 41, -1, 1_048_576)])]
