@@ -1,6 +1,6 @@
-"""Messages of the Kafka protocol in versions that know topic ids (KIP-516) and that aiokafka does not have: Metadata 12 and Fetch
-13, both of Kafka 3.1 and later. Their fields are those of MetadataRequest.json, MetadataResponse.json, FetchRequest.json and
-FetchResponse.json in Kafka's sources; the bytes that the tests hold them against are those of Kafka's own client.
+"""Messages of the Kafka protocol in versions that know topic ids (KIP-516) and that aiokafka does not have: Metadata 12 and
+Fetch 13, both of Kafka 3.1 and later. Their fields are those of MetadataRequest.json, MetadataResponse.json, FetchRequest.json
+and FetchResponse.json in its sources; the bytes that the tests hold them against are those of Kafka's own client.
 """
 
 # mypy: disallow-subclassing-any=False

@@ -2,9 +2,10 @@
 offsets and its last record say nothing."""
 
 import asyncio
-import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
@@ -38,7 +39,7 @@ async def remade(broker: Broker, rows: Rows) -> None:
 
 
 def while_it_sleeps(broker: Broker, rows: Rows) -> None:
-    """The same, at one stroke for whatever runs in this thread."""
+    """The same, at one stroke for the log that reads it here."""
 
     async def work() -> None:
         admin = AIOKafkaAdminClient(**broker.settings.client())
@@ -48,9 +49,13 @@ def while_it_sleeps(broker: Broker, rows: Rows) -> None:
         finally:
             await admin.close()
 
-    thread = threading.Thread(target=lambda: asyncio.run(work()))
-    thread.start()
-    thread.join()
+    in_a_thread(work)
+
+
+def in_a_thread(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Do it while everything else in this process stands still."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(asyncio.run, work()).result()
 
 
 async def newest(log: AuditLog) -> HeadState:

@@ -90,7 +90,7 @@ class Ingest:
                 max_partition_fetch_bytes=PARTITION_BYTES_MAX,
                 fetch_max_bytes=BATCH_BYTES_MAX,
             )
-            FetchById(consumer, self._partitions.reads)
+            FetchById(consumer, self._partitions.reads, self._partitions.diverged)
             admin = AIOKafkaAdminClient(**self._broker.client())
             try:
                 await within(ANSWER_SECONDS_MAX, consumer.start())

@@ -43,11 +43,13 @@ class Partitions:
         self._beat = beat
         self._ended: dict[TopicPartition, list[Shard]] = {}  # of earlier generations, where they may wait for witnesses
         self._stopped: dict[TopicPartition, str] = {}  # the shard of each that is stopped
+        self._diverged: set[TopicPartition] = set()  # the broker has lost records that were read, and has others
         self._doubted: dict[TopicPartition, float] = {}  # since when the broker has less than the log, or another topic
 
     def forget(self) -> None:
         """What the client before this one saw. A doubt begins anew too: it counts only if it was asked about all the time."""
         self.streams.clear()
+        self._diverged.clear()
         self._doubted.clear()
 
     def has(self, shard: Shard) -> bool:
@@ -96,7 +98,10 @@ class Partitions:
         certain they are read by the old id, which gives what was received already, and nothing of the new topic."""
         self._doubted = {partition: since for partition, since in self._doubted.items() if partition in there}
         for partition, stream in list(self.streams.items()):
-            if stream.topic_id is None and there.get(partition) is not None:  # the broker did not say before
+            if partition in self._diverged:
+                self._diverged.remove(partition)
+                del self.streams[partition]
+            elif stream.topic_id is None and there.get(partition) is not None:  # the broker did not say before
                 del self.streams[partition]
             elif same(stream.topic_id, there.get(partition)):
                 self._doubted.pop(partition, None)
@@ -119,7 +124,12 @@ class Partitions:
 
     def reads(self) -> Reads:
         """The partitions that are read, each with the id of the topic that it is read of, where that is known."""
-        return {partition: stream.topic_id for partition, stream in self.streams.items()}
+        return {one: stream.topic_id for one, stream in self.streams.items() if one not in self._diverged}
+
+    def diverged(self, partition: TopicPartition) -> None:
+        """Read it no further: its history is not the one that the log has. It is opened again, and they are compared first."""
+        log.warning("%s: the broker has lost what the log has", named(partition))
+        self._diverged.add(partition)
 
     async def anew(self, consumer: AIOKafkaConsumer, partition: TopicPartition) -> None:
         """The broker has another record than the log: the next generation."""

@@ -7,11 +7,14 @@ from uuid import UUID
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.protocol.fetch import FetchRequest, FetchResponse_v11
+from hypothesis import given
+from hypothesis import strategies as st
 
 from shared.bus import fetch_by_id
-from shared.bus.fetch_by_id import FetchById, Reads
+from shared.bus.fetch_by_id import Epochs, FetchById, Reads
 from shared.bus.protocol import FetchRequest_v13, FetchResponse_v13
 from shared.bus.records import Batches
+from tests.unit.shared.bus.test_records import batch
 from tests.unit.shared.bus.test_topic_ids import ID, raw
 
 NEW, OLD = {1: (4, 17), 3: (0, 13)}, {1: (4, 12), 3: (0, 13)}
@@ -36,8 +39,8 @@ def fetching(client: Client, reads: Reads) -> FetchById:
     return FetchById(cast(AIOKafkaConsumer, SimpleNamespace(_client=client)), lambda: reads)
 
 
-def request(*partitions: tuple[str, int]) -> FetchRequest:
-    return FetchRequest(500, 1, 8_388_608, 0, [(topic, [(number, 41, 1_048_576)]) for topic, number in partitions])
+def request(*partitions: tuple[str, int], offset: int = 41) -> FetchRequest:
+    return FetchRequest(500, 1, 8_388_608, 0, [(topic, [(number, offset, 1_048_576)]) for topic, number in partitions])
 
 
 async def test_a_request_goes_out_as_kafkas_client_writes_it() -> None:
@@ -104,3 +107,47 @@ async def test_by_name_where_it_cannot_be_by_id(versions: dict[int, tuple[int, i
     await client.send(1, request((TOPIC, 2)))
     assert client.asked[0].API_VERSION == 11
     assert client.asked[0].topics == [(TOPIC, [(2, -1, 41, -1, 1_048_576)])]
+
+
+async def test_the_epoch_of_what_was_read_last_goes_with_the_next_request() -> None:
+    """And only with that: at another offset the record before it is not known to be the one that was read."""
+    client = Client()
+    fetching(client, {P2: ID, P3: ID, P4: ID})
+    epochs = []
+    for offset in (41, 42, 43, 42):
+        await client.send(1, request((TOPIC, 2), offset=offset))
+        ((_, ((_, _, at, epoch, *_),), _),) = client.asked[-1].topics
+        assert at == offset
+        epochs.append(epoch)
+    assert epochs == [-1, 4, -1, 4]
+
+
+async def test_a_history_that_is_not_the_one_that_was_read_is_told() -> None:
+    told: list[TopicPartition] = []
+    client = Client()
+    FetchById(cast(AIOKafkaConsumer, SimpleNamespace(_client=client)), lambda: {P2: ID, P3: ID, P4: ID}, told.append)
+    await client.send(1, request((TOPIC, 2), (TOPIC, 3), (TOPIC, 4)))
+    assert told == [P3]
+
+
+@given(
+    sizes=st.lists(st.integers(1, 5), max_size=5),
+    epochs=st.lists(st.integers(0, 9), min_size=5, max_size=5),
+    cut=st.integers(0, 80),
+)
+def test_the_last_whole_batch_counts(sizes: list[int], epochs: list[int], cut: int) -> None:
+    """The broker cuts its answer anywhere."""
+    base, data, ends = 7, b"", []
+    for size, epoch in zip(sizes, epochs, strict=False):
+        one = bytearray(batch([(b"k", b"v", [])] * size, base=base))
+        one[12:16] = epoch.to_bytes(4, "big")
+        base += size
+        data += bytes(one)
+        ends.append((len(data), base, epoch))
+    data = data[: max(0, len(data) - cut)]
+    found = Epochs()
+    found.received(ID, 2, data)
+    whole = [(end, epoch) for length, end, epoch in ends if length <= len(data)]
+    for at in range(7, base + 2):
+        assert found.before(ID, 2, at) == (whole[-1][1] if whole and whole[-1][0] == at else -1)
+    assert found.before(ID, 3, base) == found.before(OTHER, 2, base) == -1

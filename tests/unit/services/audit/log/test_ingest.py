@@ -217,6 +217,16 @@ async def test_while_it_is_not_certain_the_old_topic_is_read_and_nothing_of_the_
     assert found.reads() == {part: TWO} and opener.asked == [("open", ONE), ("anew", 9, TWO)]
 
 
+async def test_a_partition_whose_broker_lost_what_was_read_is_read_no_further_and_opened_again(now: list[float]) -> None:
+    part = TopicPartition("a", 0)
+    found, broker = _partitions(opener := _Opener(ONE)), _Broker(9, ONE)
+    await look(found, broker)
+    found.diverged(part)
+    assert found.reads() == {} and part in found.streams, "what was received before that is written"
+    await look(found, broker)
+    assert found.reads() == {part: ONE} and opener.asked == [("open", ONE), ("open", ONE)] and broker.sought == [7, 7]
+
+
 async def test_an_id_is_learnt_once_the_broker_tells_it(now: list[float]) -> None:
     """And it stays what it was, where the broker goes back to saying nothing."""
     found, broker = _partitions(opener := _Opener()), _Broker(9)
