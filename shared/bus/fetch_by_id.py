@@ -23,6 +23,7 @@ from shared.bus.protocol import FetchRequest_v13, FetchResponse_v13, Versions, s
 
 Reads = Mapping[TopicPartition, UUID | None]  # the partitions that are read, each with its topic's id, where that is known
 OTHER_TOPIC = (100, 103)  # UNKNOWN_TOPIC_ID, INCONSISTENT_TOPIC_ID
+NOTHING_SAID: tuple[Any, ...] = (0, OTHER_TOPIC[0], -1, -1, -1, (), -1, b"", {})  # about a partition that was asked for
 UNKNOWN_TOPIC = 3  # what aiokafka takes for "ask for the metadata, and try again"
 UNKNOWN_EPOCH = -1
 DIVERGING_EPOCH = 0  # the tag of an answer whose history is not the one that was read
@@ -124,20 +125,26 @@ class FetchById:
 
     def _named(self, answer: Any, ids: Reads) -> Any:
         """An answer in the shape that aiokafka knows."""
-        names = {topic_id: partition.topic for partition, topic_id in ids.items()}
-        topics = []
-        for topic_id, partitions, _ in answer.topics:
-            found = []
-            for number, error, highwater, stable, start, aborted, replica, records, tags in partitions:
-                self._refused.pop((topic_id, number), None)
-                if error in OTHER_TOPIC:
-                    self._refused[topic_id, number] = time.monotonic()
-                    error = UNKNOWN_TOPIC
-                self._epochs.received(topic_id, number, records or b"")
-                if DIVERGING_EPOCH in tags:
-                    self._epochs.forget(topic_id, number)
-                    self._diverged(TopicPartition(names[topic_id], number))
-                undone = [(producer, first) for producer, first, _ in aborted or ()]
-                found.append((number, error, highwater, stable, start, undone, replica, records or b""))
-            topics.append((names[topic_id], found))
-        return FetchResponse_v11(answer.throttle_time_ms, answer.error_code, answer.session_id, topics)
+        asked = {(topic_id, partition.partition): partition for partition, topic_id in ids.items()}
+        said = {(topic_id, part[0]): part for topic_id, parts, _ in answer.topics for part in parts}
+        topics: dict[str, list[tuple[Any, ...]]] = {}
+        for key, partition in asked.items() if said else ():  # a broker that holds a client back answers nothing at all
+            self._refused.pop(key, None)
+            # One that does not know the id may also answer about the id of zeros.
+            _, error, highwater, stable, start, aborted, replica, records, tags = said.get(key, NOTHING_SAID)
+            if error in OTHER_TOPIC:
+                self._refused[key] = time.monotonic()
+                error = UNKNOWN_TOPIC
+            self._epochs.received(*key, records or b"")
+            if _diverges(tags):
+                self._epochs.forget(*key)
+                self._diverged(partition)
+            undone = [(producer, first) for producer, first, _ in aborted or ()]
+            found = (partition.partition, error, highwater, stable, start, undone, replica, records or b"")
+            topics.setdefault(partition.topic, []).append(found)
+        return FetchResponse_v11(answer.throttle_time_ms, answer.error_code, answer.session_id, list(topics.items()))
+
+
+def _diverges(tags: Mapping[int, bytes]) -> bool:
+    """Whether an answer names the epoch in which the histories diverge. -1: it does not, at length."""
+    return int.from_bytes(tags.get(DIVERGING_EPOCH, b"\xff" * 4)[:4], "big", signed=True) >= 0

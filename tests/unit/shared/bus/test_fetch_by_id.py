@@ -70,12 +70,39 @@ async def test_each_partition_is_asked_for_by_the_id_that_it_is_read_of() -> Non
     client = Client()
     reads = {P2: ID, P3: OTHER, TopicPartition("else", 2): UUID(int=8)}
     fetching(client, reads)
-    with pytest.raises(KeyError):  # the answer of the vector is of a topic that was not asked for
-        await client.send(1, request(("else", 2), (TOPIC, 3)))
+    await client.send(1, request(("else", 2), (TOPIC, 3)))
     assert [(topic_id, [one[0] for one in parts]) for topic_id, parts, _ in client.asked[0].topics] == [
         (UUID(int=8), [2]),
         (OTHER, [3]),
     ]
+
+
+async def test_an_answer_about_something_else_is_a_refusal() -> None:
+    """As of a broker that answers about the id of zeros where it does not know the one that it was asked about."""
+    client = Client()
+    fetch = fetching(client, {P2: OTHER})
+    ((name, (part,)),) = (await client.send(1, request((TOPIC, 2)))).topics
+    assert (name, part[:2], part[-1], fetch.refused(P2)) == (TOPIC, (2, fetch_by_id.UNKNOWN_TOPIC), b"", True)
+
+
+async def test_an_answer_about_nothing_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As to a client that is over its quota."""
+    monkeypatch.setattr(FetchResponse_v13, "decode", lambda _: FetchResponse_v13(900, 0, 0, [], {}))
+    client = Client()
+    fetch = fetching(client, {P2: ID})
+    answer = await client.send(1, request((TOPIC, 2)))
+    assert (answer.throttle_time_ms, answer.topics, fetch.refused(P2)) == (900, [], False)
+
+
+async def test_a_tag_that_says_at_length_that_nothing_diverges_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    client, told = Client(), list[TopicPartition]()
+    answer = FetchResponse_v13.decode(raw("fetch_response"))
+    ((topic_id, parts, tags),) = answer.topics
+    answer.topics = [(topic_id, [(*part[:-1], {0: b"\xff" * 12 + b"\0"}) for part in parts], tags)]
+    monkeypatch.setattr(FetchResponse_v13, "decode", lambda _: answer)
+    FetchById(cast(AIOKafkaConsumer, SimpleNamespace(_client=client)), lambda: {P2: ID, P3: ID, P4: ID}, told.append)
+    await client.send(1, request((TOPIC, 2), (TOPIC, 3), (TOPIC, 4)))
+    assert told == []
 
 
 async def test_what_was_refused_is_left_out_for_a_while_and_holds_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
