@@ -80,7 +80,7 @@ async def test_many_rows_take_two_others(platform: Platform) -> None:
     start = datetime(2026, 1, 1, tzinfo=UTC)
     async with made_up_index(platform) as door:
         facts = [
-            Facts(f"e{n}", "a.b", "", "", start + timedelta(seconds=n), "", "", False, (), ())
+            Facts(f"e{n}", "a.b", "", "", start + timedelta(seconds=n), "", "", False, (), (), {})
             for n in range(export.ALONE_ROWS_MAX + 1)
         ]
         for n in range(0, len(facts), 4000):

@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 from psycopg import AsyncConnection, sql
 
-from services.audit.index import partitions, rows
+from services.audit.index import known, partitions, rows
 from services.audit.index.read import Batch
 from shared.errors import UnavailableError
 from shared.work import Work
@@ -58,15 +58,14 @@ class Prepared:
     end: int
     months: frozenset[partitions.Month]
     rows: Mapping[str, bytes]  # table -> what COPY takes
-    locators: Mapping[str, Sequence[str]]  # subject -> the newest
+    locators: str  # what known.learn takes
 
 
 def prepared(batch: Batch) -> Prepared:
     """Pure, and what costs most: for a thread, before the transaction begins."""
     months = frozenset({(facts.time.year, facts.time.month) for facts in batch.facts})
-    locators = {facts.subject: facts.locators for facts in batch.facts if facts.locators}
     events, about = rows.copied(batch.shard, batch.rows())
-    return Prepared(batch.shard, batch.start, batch.end, months, {"events": events, "about": about}, locators)
+    return Prepared(batch.shard, batch.start, batch.end, months, {"events": events, "about": about}, known.said(batch.facts))
 
 
 async def store(w: Work, schema: str, batch: Prepared) -> None:
@@ -76,8 +75,7 @@ async def store(w: Work, schema: str, batch: Prepared) -> None:
         for table, columns in rows.COLUMNS.items():
             await _copy(connection, sql.Identifier(schema, table), columns, batch.rows[table])
         if batch.locators:
-            await w.keyring.hold(w.session)  # else who is erased now would be found by what they were called
-            await _learn(connection, batch.locators)
+            await known.learn(w, connection, batch.locators)
         query = sql.SQL("UPDATE {} SET next = %s WHERE shard = %s").format(sql.Identifier(schema, "positions"))
         await connection.execute(query, [batch.end, batch.shard])
 
@@ -89,16 +87,3 @@ async def _copy(connection: Connection, table: sql.Identifier, columns: Sequence
     statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT binary)").format(table, names)
     async with connection.cursor() as cursor, cursor.copy(statement) as stream:
         await stream.write(data)
-
-
-async def _learn(connection: Connection, found: Mapping[str, Sequence[str]]) -> None:
-    """Remember by which locators people are found, as their newest events say, but never of a person who was erased.
-
-    An address that somebody gave up leads to them no more: the next to have it must not be told about them."""
-    pairs = [(one, subject) for subject in sorted(found) for one in found[subject]]
-    await connection.execute("DELETE FROM known_locators WHERE subject = ANY(%s)", [list(found)])
-    await connection.execute(
-        """INSERT INTO known_locators (locator, subject) SELECT * FROM unnest(%s::text[], %s::text[]) new (locator, subject)
-        WHERE NOT EXISTS (SELECT FROM shredded WHERE shredded.subject = new.subject) ON CONFLICT DO NOTHING""",
-        [[locator for locator, _ in pairs], [subject for _, subject in pairs]],
-    )
