@@ -18,11 +18,13 @@ from services.audit.index.tail import Tail
 from services.audit.ingesting import Ingesting, OwnProcess, made_for_batches, opener_of
 from services.audit.log import api as log_api
 from services.audit.log import witnesses
-from services.audit.log.slots import WHOLE
+from services.audit.log.slots import SCRUB, WHOLE, Owner
+from services.audit.log.trust import log_keys
 from services.audit.log.vouch import Vouching
+from services.audit.scrub import Scrubbing
 from services.audit.settings import AuditSettings
 from services.audit.storage import fit_log
-from services.audit.wiring import Wired, log_keys
+from services.audit.wiring import Wired
 from services.audit.workers import Workers
 from shared.access.grants import GrantVerifier
 from shared.bus.consumer import Handlers
@@ -58,17 +60,19 @@ async def build(settings: AuditSettings) -> FastAPI:
         else OwnProcess(settings, base, blobs, broker, published, WHOLE)
     )
     vouching = Vouching(door, opener_of(settings, base, blobs), timedelta(seconds=settings.ledger_seconds))
+    scrubbing = Scrubbing(door, timedelta(hours=settings.scrub_hours))
     handlers = Handlers(SERVICE, door, broker, [COMMANDS])
     sdk.attach(handlers, AuditHolder(), base.signer())
     attach_receipts(handlers, blobs)
     relay = Relay(base.engine, broker)
     reconciler = Reconciler(settings.topics, broker, door, blobs, checkpoints)
     grants = GrantVerifier(base.verifier.claims, base.door)
-    wired = Wired(door, blobs, ingest, follower, tail, grants, reconciler, pages(ROOM / "index" / "templates"))
+    wired = Wired(door, blobs, ingest, follower, tail, grants, reconciler, scrubbing, pages(ROOM / "index" / "templates"))
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        works = (base.ended.run(broker), relay.run(), handlers.run(), ingest.run(), follower.run(), vouching.run())
+        scrub = Owner(base.engine, SCRUB, scrubbing.run).run()
+        works = (base.ended.run(broker), relay.run(), handlers.run(), ingest.run(), follower.run(), vouching.run(), scrub)
         async with at_work(base.engine, *works):
             yield
 
@@ -89,7 +93,7 @@ async def build(settings: AuditSettings) -> FastAPI:
         routers=[index_api.router(wired), index_api.page(wired), streams.router(wired), log_api.router(wired)],
         lifespan=lifespan,
         readiness={**base.readiness(relay, handlers), "log": ingesting, **waits},
-        gauges=base.gauges(relay, handlers, reconciler.gauges, witness_gauges),
+        gauges=base.gauges(relay, handlers, reconciler.gauges, scrubbing.gauges, witness_gauges),
     )
 
 

@@ -28,9 +28,10 @@ class TrailViewed(Event, type="kept.audit.trail.viewed.v1"):
 class AlarmRaised(Event, type="kept.audit.alarm.raised.v1"):
     """Something happened to the log that a person must look at. `first` and `last`: offsets, inclusive.
 
-    `gone-on`: a person has looked at a shard that was stopped, and its next generation begins at `first`."""
+    `gone-on`: a person has looked at a shard that was stopped, and its next generation begins at `first`.
+    `damaged`: the service verified its whole log, and files between these offsets are not as they were signed."""
 
-    kind: Literal["gap-by-retention", "gone-on", "late-record", "tampered", "topic-made-anew"]
+    kind: Literal["damaged", "gap-by-retention", "gone-on", "late-record", "tampered", "topic-made-anew"]
     shard: str
     first: int
     last: int

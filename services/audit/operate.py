@@ -12,9 +12,9 @@ from services.audit.index.read import Checkpoints
 from services.audit.index.rebuild import Rebuild
 from services.audit.index.reconcile import Reconciler, Report
 from services.audit.ingesting import opener_of
+from services.audit.log.trust import log_keys
 from services.audit.settings import AuditSettings
 from services.audit.storage import open_log
-from services.audit.wiring import log_keys
 from shared.installed import ground_now
 from shared.service import Ground
 

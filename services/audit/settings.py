@@ -24,6 +24,8 @@ class AuditSettings(ServiceSettings):
     )
     ledger_seconds: float = Field(default=60, gt=0, description="how often the shards' checkpoints become an entry of the log")
 
+    scrub_hours: float = Field(default=24, ge=0, description="how often the service verifies its whole log; 0: never")
+
     witnesses: str = Field(
         default="", description="`<vkey> <address>` of each, with white space between; empty: checkpoints are not witnessed"
     )

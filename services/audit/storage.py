@@ -15,15 +15,20 @@ WAIT_SECONDS = 2.0
 log = logging.getLogger("kept.audit.storage")
 
 
+async def keys_of_store(settings: AuditSettings, vault: Vault) -> dict[str, str]:
+    """What opens the store, from Vault; empty where it needs nothing. MalformedError, NotFoundError: set up wrongly."""
+    if not settings.log_store.startswith("s3://"):
+        return {}
+    keys = await vault.kv(SECRET)
+    if not keys.keys() >= KEYS:
+        raise MalformedError(f"kept/{SECRET} in the key service needs {' and '.join(sorted(KEYS))}")
+    return {name: keys[name] for name in (*KEYS, "session_token") if name in keys}
+
+
 async def open_log(settings: AuditSettings, vault: Vault) -> CheckedStore:
     """The store of the log, its keys from Vault where it needs some. MalformedError, NotFoundError: set up wrongly."""
-    address, keys = settings.log_store or settings.state_dir / "log", None
-    if settings.log_store.startswith("s3://"):
-        keys = await vault.kv(SECRET)
-        if not keys.keys() >= KEYS:
-            raise MalformedError(f"kept/{SECRET} in the key service needs {' and '.join(sorted(KEYS))}")
-        keys = {name: keys[name] for name in (*KEYS, "session_token") if name in keys}
-    return open_store(address, years=settings.log_retention_years, keys=keys, immutable=settings.log_immutable)
+    address, keys = settings.log_store or settings.state_dir / "log", await keys_of_store(settings, vault)
+    return open_store(address, years=settings.log_retention_years, keys=keys or None, immutable=settings.log_immutable)
 
 
 async def fit_log(settings: AuditSettings, vault: Vault) -> CheckedStore:

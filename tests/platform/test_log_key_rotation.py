@@ -15,11 +15,11 @@ import pytest
 import requests
 
 from services.audit.log.head import Heads, HeadState
-from services.audit.log.opening import LOG_KEY, Opener
+from services.audit.log.opening import Opener
 from services.audit.log.run import Options, verify_log
 from services.audit.log.store import KEYS, KEYS_JSON
 from services.audit.log.tree import EMPTY_ROOT
-from services.audit.log.trust import Trust
+from services.audit.log.trust import LOG_KEY, Trust
 from services.audit.receipts import receipt
 from shared.blobs import PosixStore
 from shared.errors import TamperError

@@ -116,7 +116,7 @@ async def open_log(state: State, tmp_path: Path) -> AsyncIterator[AuditLog]:
     )
     async with engine.begin() as connection:
         await connection.execute(text(f"CREATE SCHEMA {schema}"))
-        wanted = ("heads", "pins", "ledgers", "keyring", "shredded", "outbox", "inbox", "spent_grants", "idempotency")
+        wanted = ("heads", "pins", "ledgers", "scrubs", "keyring", "shredded", "outbox", "inbox", "spent_grants", "idempotency")
         tables = [table for name, table in Base.metadata.tables.items() if name in wanted]
         await connection.run_sync(lambda c: Base.metadata.create_all(c, tables=tables))
     door = Door("audit", make_sessions(engine), SystemClock(), Policies.load(), Keyring("audit", vault, TABLES))

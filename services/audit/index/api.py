@@ -90,6 +90,7 @@ def router(wired: Wired) -> APIRouter:
         return {
             "ready": wired.ingest.ready,
             "faults": wired.ingest.faults,
+            "scrub": await wired.scrubbing.status(),
             "witnesses": wired.ingest.witnesses,
             "unwitnessed": wired.ingest.unwitnessed,
             "index": {"behind": {s: n for s, n in wired.follower.behind.items() if n}, "faults": wired.follower.faults},

@@ -6,7 +6,7 @@ SHA-256 per entry and a few tiles per batch.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from services.audit.index.facts import Facts
@@ -16,11 +16,11 @@ from services.audit.log.entry import Kind
 from services.audit.log.store import SHARDS, ShardStore
 from services.audit.log.tiles import Nodes
 from services.audit.log.tree import EMPTY_ROOT, leaf_hashes, node_hash, root_of
+from services.audit.log.trust import Vkeys
 from shared.blobs import BlobStore
 from shared.errors import MalformedError, NotFoundError, TamperError
 from shared.notes.note import verify_note
 
-Vkeys = Callable[[str], Awaitable[Sequence[str]]]
 BATCH_ENTRIES_MAX = 16 * paths.WIDTH  # one transaction: a few megabytes, a fraction of a second
 
 

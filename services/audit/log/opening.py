@@ -14,6 +14,7 @@ from services.audit.log.parting import goes_on, leaves, parted, probing
 from services.audit.log.recovery import published
 from services.audit.log.shard import Shard
 from services.audit.log.store import KEYS, KEYS_JSON, SHARDS, ShardStore
+from services.audit.log.trust import LOG_KEY
 from shared.blobs import BlobStore
 from shared.bus.broker import BrokerSettings
 from shared.errors import ConflictError, NotFoundError, TamperError
@@ -21,7 +22,6 @@ from shared.keys.vault import Vault
 from shared.notes.note import VaultSigner
 
 log = logging.getLogger("kept.audit.ingest")
-LOG_KEY = "kept-log"
 
 
 class Opener:

@@ -41,6 +41,7 @@ class Slot:
 
 
 WHOLE = Slot()
+SCRUB = Slot(number=-1)  # no partitions: who has it verifies the log
 
 
 class Owner:

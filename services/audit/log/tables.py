@@ -37,6 +37,17 @@ class Pin(Base):
     pinned_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
 
 
+class Scrub(Base):
+    """One row: when the service last verified its whole log, how many entries that has, what it found. `named`: some faults."""
+
+    __tablename__ = "scrubs"
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, default=1)
+    ended_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    entries: Mapped[int] = mapped_column(BigInteger)
+    faults: Mapped[int] = mapped_column(Integer)
+    named: Mapped[list[str]] = mapped_column(ARRAY(Text))
+
+
 class Ledger(Base):
     """One row: when the last ledger was recorded, and how many leaves the log has with it."""
 

@@ -1,11 +1,15 @@
 """Whom a verifier believes: the log's keys."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from services.audit.log.checkpoint import Checkpoint, parse
 from shared.errors import MalformedError
-from shared.notes.note import verify_note
+from shared.keys.vault import Vault
+from shared.notes.note import VaultSigner, verify_note
+
+LOG_KEY = "kept-log"
+Vkeys = Callable[[str], Awaitable[Sequence[str]]]
 
 
 @dataclass(frozen=True)
@@ -33,3 +37,12 @@ class Trust:
 def keys_of(origin: str, vkeys: Sequence[str]) -> list[str]:
     """The keys that may speak for a log: those whose name is its origin. Another shard's key says nothing of this one."""
     return [one for one in vkeys if one.partition("+")[0] == origin]
+
+
+def log_keys(vault: Vault, log_name: str) -> Vkeys:
+    """Who may sign a shard's checkpoint: every version of the log's key, under the shard's origin."""
+
+    async def vkeys(shard: str) -> list[str]:
+        return await VaultSigner(vault, LOG_KEY, f"{log_name}/{shard}").vkeys()
+
+    return vkeys
