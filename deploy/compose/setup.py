@@ -89,9 +89,9 @@ def databases(host: str, port: int, superuser_password: str, made: dict[str, str
             connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(role))
 
 
-def bucket(address: str, keys: dict[str, str]) -> None:
+def bucket(address: str, keys: dict[str, str], years: int) -> None:
     """The log's bucket, and the proof that it keeps what it is trusted with. UnfitStoreError if it does not."""
-    store = open_store(address, keys=keys)
+    store = open_store(address, keys=keys, years=years)
     if not isinstance(store, S3Store):
         raise SystemExit("KEPT_LOG_STORE is not a bucket")
     there = store.client.exceptions
@@ -129,7 +129,7 @@ def main() -> None:
         client.write_data("kept/data/audit/s3", data={"data": keys})
     finally:
         client.auth.token.revoke_self()
-    bucket(environment["KEPT_LOG_STORE"], keys)  # 5
+    bucket(environment["KEPT_LOG_STORE"], keys, int(environment["KEPT_LOG_RETENTION_YEARS"]))  # 5
     superuser = Path(environment["KEPT_POSTGRES_PASSWORD_FILE"]).read_text().strip()
     databases(environment["KEPT_DATABASE_HOST"], int(environment["KEPT_DATABASE_PORT"]), superuser, made)  # 3
     host, _, port = environment["KEPT_KAFKA_BOOTSTRAP"].rpartition(":")

@@ -13,6 +13,13 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
+from services.audit.settings import AuditSettings
+from services.backup.settings import BackupSettings
+from services.customers.settings import CustomersSettings
+from services.dsar.settings import DsarSettings
+from services.identity.settings import IdentitySettings
+from shared.blobs.open import YEARS
+from shared.settings import ServiceSettings
 from tests.support.tools import VERSITYGW
 
 ROOT = Path(__file__).parents[2]
@@ -46,6 +53,38 @@ def test_a_service_sees_its_own_credentials_and_state_alone(name: str) -> None:
     assert service["command"] == ["python", "-m", f"services.{name}.app"]
     assert service["environment"]["KEPT_VAULT_ROLE_ID"] == f"kept-{name}"
     assert "secrets" not in service
+
+
+# What a person has no say in: the directory of the image's programs, and who runs them there.
+OF_THE_IMAGE = {"KEPT_PG_BIN", "KEPT_PG_OS_USER"}
+
+
+@pytest.mark.parametrize("settings", [AuditSettings, BackupSettings, CustomersSettings, DsarSettings, IdentitySettings])
+def test_every_setting_of_a_service_can_be_set(settings: type[ServiceSettings]) -> None:
+    """From the shell or a file, without an edit of docker-compose.yml; and what nobody sets has its default."""
+    name = settings.__name__.removesuffix("Settings").lower()
+    given = COMPOSE["services"][name]["environment"]
+    own = {f"KEPT_{field.upper()}" for field in set(settings.model_fields) - set(ServiceSettings.model_fields)}
+    assert own - OF_THE_IMAGE - set(given) == set(), "settings that docker-compose.yml does not pass on"
+    for setting in own & set(given):
+        passed = re.fullmatch(r"\$\{(KEPT_[A-Z_]+):-.*\}", str(given[setting]))
+        assert not passed or passed[1] in (setting, setting.replace("KEPT_", f"KEPT_{name.upper()}_")), setting
+
+
+def test_settings_that_nobody_set_have_their_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As Compose hands them over: empty."""
+    for setting, value in COMPOSE["services"]["audit"]["environment"].items():
+        found = re.fullmatch(r"\$\{KEPT_[A-Z_]+:-(.*)\}", str(value))
+        monkeypatch.setenv(setting, found[1] if found else str(value))
+    audit = AuditSettings()
+    assert audit.witness_policy is None and audit.log_name == "kept.local/log" and audit.log_retention_years == YEARS
+
+
+def test_audit_reaches_its_witnesses_and_nobody_else_gets_out() -> None:
+    more = yaml.safe_load((ROOT / "deploy/compose/witnesses.yml").read_text())
+    assert [e.message for e in Draft202012Validator(SCHEMA).iter_errors(more)] == []
+    assert more["services"].keys() == {"audit"} and more["services"]["audit"]["networks"] == ["inside", "outside"]
+    assert "ports" not in more["services"]["audit"]
 
 
 def test_published_ports_are_local() -> None:
