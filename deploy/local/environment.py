@@ -1,17 +1,41 @@
 """What each service's process is told: `.kept/run/<service>.env`, KEPT_* as in shared/settings.py. No secret in it."""
 
+import re
+import secrets
+
 from deploy.local import kafka_jars
 from deploy.local import ports as port_file
 from deploy.local.catalog import HOLDERS
-from deploy.local.errors import NotYetError
+from deploy.local.errors import Exit, NotYetError, PlatformError
 from deploy.local.postgres_programs import programs
 from deploy.local.state import State, write_private
+
+LOG_NAME_ONCE = "kept.local/log"  # of every state, before each had its own
+_LOG_NAME = re.compile(r"kept\.local/([0-9a-f]{8}|log)\n")
+
+
+def log_name(state: State) -> str:
+    """The name of this platform's log, drawn once and kept with its state.
+
+    Whoever verifies the logs of two platforms, one made after the other was thrown away, must not take them for one. A state
+    from before keeps the name that its checkpoints have. PlatformError where the file is damaged.
+    """
+    file = state.log_name
+    if not file.exists():
+        begun = state.env_file("audit").exists() or (state.root / "blobs" / "audit" / "log").exists()
+        write_private(file, f"{LOG_NAME_ONCE if begun else f'kept.local/{secrets.token_hex(4)}'}\n")
+    text = file.read_text(errors="replace")
+    if not _LOG_NAME.fullmatch(text):
+        # A log signed under another name than its checkpoints have would be another log to everybody.
+        raise PlatformError(f"{file} is damaged: its name stands in the first line of any checkpoint", Exit.STATE_BROKEN)
+    return text.strip()
 
 
 def service_environment(state: State, ports: dict[str, int], service: str) -> dict[str, str]:
     role = state.read_json(state.run / f"{service}.role.json")
     if role is None:
         raise NotYetError("for Vault to be provisioned")
+    name = log_name(state)
     blobs = state.root / "blobs" / service
     blobs.mkdir(parents=True, exist_ok=True)
     blobs.parent.chmod(0o711)
@@ -31,6 +55,7 @@ def service_environment(state: State, ports: dict[str, int], service: str) -> di
         "KEPT_VAULT_ROLE_ID": str(role["role_id"]),
         "KEPT_VAULT_SECRET_ID_FILE": str(state.secret_id(service)),
         "KEPT_STATE_DIR": str(blobs),
+        "KEPT_LOG_NAME": name,
         "KEPT_JWKS_URL": f"http://127.0.0.1:{ports['identity']}/.well-known/jwks.json",
         "KEPT_SMTP_HOST": "127.0.0.1",
         "KEPT_SMTP_PORT": str(ports["smtp"]),

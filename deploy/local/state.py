@@ -2,6 +2,7 @@
 
 .kept/                 0711 (PostgreSQL may run as another user and must pass through)
   ports.json           every port, chosen free once and remembered
+  log-name             of its log, drawn once: two platforms are two logs
   supervisor.{lock,pid,log}
   run/        0700     per part: pid file, environment, secret id; the supervisor's last word (status.json)
   logs/       0700     per part
@@ -79,6 +80,10 @@ class State:
     @property
     def log(self) -> Path:
         return self.root / "supervisor.log"
+
+    @property
+    def log_name(self) -> Path:
+        return self.root / "log-name"
 
     @property
     def status(self) -> Path:
