@@ -68,18 +68,24 @@ class Ground:
         service, origin = self.settings.service, self.settings.log_name.partition("/")[0]
         return VaultSigner(self.vault, f"kept-{service}-notes", f"{origin}/{service}")
 
-    def readiness(self, relay: "Relay", handlers: "Handlers") -> "dict[str, Ready]":
-        """What /readyz asks of every service: key service, database, bus, and who signed out."""
+    def readiness(self) -> "dict[str, Ready]":
+        """What every service needs to answer: key service, database, and to know who signed out."""
 
         async def database() -> bool:
             async with self.engine.connect() as connection:
                 await connection.execute(text("SELECT 1"))
             return True
 
+        return {"vault": self.vault.healthy, "database": database, "sessions": self.ended.ready}
+
+    def later(self, relay: "Relay", handlers: "Handlers") -> "dict[str, Ready]":
+        """What every service goes on without, and catches up: the bus. One that hangs is noticed by the handlers, which ask
+        it every LOOK_SECONDS and give it ANSWER_SECONDS_MAX (shared/bus/consumer.py)."""
+
         async def bus() -> bool:
             return relay.active and handlers.ready
 
-        return {"vault": self.vault.healthy, "database": database, "bus": bus, "sessions": self.ended.ready}
+        return {"bus": bus}
 
     def gauges(self, relay: "Relay", handlers: "Handlers", *more: Gauges) -> Gauges:
         """What /metrics shows of every service: its bus; and `more`, what is its own."""

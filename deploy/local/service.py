@@ -19,7 +19,7 @@ _migrating = asyncio.Lock()  # Alembic keeps its context in a global
 
 
 class Program:
-    """The part: `python -m <module>`, ready when its /readyz (or `ready`) says so."""
+    """The part: `python -m <module>`, ready when its /readyz (or `ready`) names nothing that it waits for."""
 
     stop_signal = signal.SIGTERM
     stop_seconds = 15.0
@@ -49,8 +49,9 @@ class Program:
                 answer = await http.get(self._ready)
         except httpx.HTTPError as error:
             raise NotYetError("for it to answer") from error
-        if answer.status_code != 200:
-            raise NotYetError(_waits_for(answer))
+        # Also what it answers without: `kept status` shows all that is away, and a start is over when nothing is.
+        if waits := _waits_for(answer):
+            raise NotYetError(waits)
 
     async def settle(self) -> None:
         return
@@ -91,8 +92,11 @@ class Service(Program):
 
 
 def _waits_for(answer: httpx.Response) -> str:
+    """Empty where it waits for nothing."""
     try:
         waits = answer.json()["waits_for"]
-        return f"for {', '.join(str(one) for one in waits)}"
+        if waits or answer.status_code == httpx.codes.OK:
+            return f"for {', '.join(str(one) for one in waits)}" if waits else ""
     except (ValueError, KeyError, TypeError):
-        return f"it answers {answer.status_code}"
+        pass
+    return f"it answers {answer.status_code}"

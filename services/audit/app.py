@@ -92,7 +92,8 @@ async def build(settings: AuditSettings) -> FastAPI:
         verifier=base.verifier,
         routers=[index_api.router(wired), index_api.page(wired), streams.router(wired), log_api.router(wired)],
         lifespan=lifespan,
-        readiness={**base.readiness(relay, handlers), "log": ingesting, **waits},
+        readiness=base.readiness(),
+        later={**base.later(relay, handlers), "log": ingesting, **waits},
         gauges=base.gauges(relay, handlers, reconciler.gauges, scrubbing.gauges, witness_gauges),
     )
 

@@ -66,7 +66,8 @@ async def build(settings: BackupSettings) -> FastAPI:
         verifier=base.verifier,
         routers=[sets_api.router(wired), drills_api.router(wired), restore_api.router(wired), set_pages.router(wired)],
         lifespan=lifespan,
-        readiness=base.readiness(relay, heard),
+        readiness=base.readiness(),
+        later=base.later(relay, heard),
         gauges=base.gauges(relay, heard),
     )
 

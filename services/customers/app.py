@@ -55,7 +55,8 @@ async def build(settings: CustomersSettings) -> FastAPI:
             records_pages.router(door, tools, Show(), settings.page_rows),
         ],
         lifespan=lifespan,
-        readiness=base.readiness(relay, handlers),
+        readiness=base.readiness(),
+        later=base.later(relay, handlers),
         gauges=base.gauges(relay, handlers),
         body_limits={transfer_api.IMPORTS: FILE_BYTES_MAX},
     )

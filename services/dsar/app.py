@@ -54,7 +54,8 @@ async def build(settings: DsarSettings) -> FastAPI:
         verifier=base.verifier,
         routers=[portal.router(wired), desk.router(wired)],
         lifespan=lifespan,
-        readiness=base.readiness(relay, handlers),
+        readiness=base.readiness(),
+        later=base.later(relay, handlers),
         gauges=base.gauges(relay, handlers),
     )
 

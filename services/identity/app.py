@@ -62,7 +62,8 @@ async def build(settings: IdentitySettings) -> FastAPI:
             approvals_pages.router(door, show),
         ],
         lifespan=lifespan,
-        readiness=base.readiness(relay, handlers),
+        readiness=base.readiness(),
+        later=base.later(relay, handlers),
         gauges=base.gauges(relay, handlers),
     )
 

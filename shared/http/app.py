@@ -39,11 +39,15 @@ def create_app(
     routers: Sequence[APIRouter],
     lifespan: Lifespan,
     readiness: Mapping[str, Ready],
+    later: Mapping[str, Ready] | None = None,
     body_limits: Mapping[str, int] | None = None,
     gauges: Gauges | None = None,
 ) -> FastAPI:
-    """The service's application. `readiness` names each part it waits for; `body_limits`: path -> bytes; `gauges`: what the
-    service measures of itself."""
+    """The service's application.
+
+    `readiness` names each part without which it answers nobody; `later`, each that only what it does behind its answers waits
+    for. `body_limits`: path -> bytes; `gauges`: what the service measures of itself.
+    """
 
     @asynccontextmanager
     async def living(app: FastAPI) -> AsyncIterator[None]:
@@ -67,11 +71,11 @@ def create_app(
     app.add_middleware(Edge, service=service, origin=settings.public_origin, body_limits=body_limits or {}, metrics=metrics)
     for router in routers:
         app.include_router(router)
-    app.include_router(_house(Readiness(readiness), metrics, gauges))
+    app.include_router(_house(service, Readiness(readiness, later), metrics, gauges))
     return app
 
 
-def _house(readiness: Readiness, metrics: Metrics, gauges: Gauges | None) -> APIRouter:
+def _house(service: str, readiness: Readiness, metrics: Metrics, gauges: Gauges | None) -> APIRouter:
     routes = APIRouter(include_in_schema=False)
 
     @routes.get("/livez")
@@ -81,12 +85,16 @@ def _house(readiness: Readiness, metrics: Metrics, gauges: Gauges | None) -> API
     @routes.get("/readyz")
     async def readyz() -> JSONResponse:
         waits = await readiness.waits_for()
-        body: dict[str, Any] = {"ready": not waits, "waits_for": waits}
-        return JSONResponse(body, status_code=503 if waits else 200)
+        ready = readiness.serves(waits)
+        body: dict[str, Any] = {"ready": ready, "waits_for": waits}
+        return JSONResponse(body, status_code=200 if ready else 503)
 
     @routes.get("/metrics")
     async def measured() -> PlainTextResponse:
-        return PlainTextResponse(metrics.text() + await _measured(gauges))
+        waits = await readiness.waits_for()
+        ready = {name: int(name not in waits) for name in readiness.parts}
+        parts = [Gauge("kept_part_ready", {"service": service, "part": name}, one) for name, one in ready.items()]
+        return PlainTextResponse(metrics.text() + text_of(parts) + await _measured(gauges))
 
     @routes.get("/style.css")
     async def style() -> Response:

@@ -10,13 +10,14 @@ import time
 
 import httpx
 
-from tests.support.chaos import SERVICES, Answer, Importer, held_down
+from tests.support.chaos import SERVICES, Answer, Importer, held_down, waits_for
 from tests.support.insider import sealed, wait_until
 from tests.support.judge import ask, judge, waiting
 from tests.support.platform import Platform
 from tests.support.staff import token
 
 HANGS_SECONDS = 17.0  # longer than the producer waits for one answer
+NOTICED_SECONDS_MAX = 30.0  # until a service says that the bus does not answer
 AWAY_SECONDS = 60.0
 SEALED_SECONDS = 8.0
 KNOWN_SECONDS = 2.5  # a yes about Vault may be a second old, and an answer under way
@@ -35,6 +36,12 @@ def all_committed(answers: list[Answer]) -> None:
     assert max(one.seconds for one in answers) < ANSWER_SECONDS_MAX
 
 
+def readiness(platform: Platform) -> dict[str, tuple[int, list[str]]]:
+    """Of each service: the status of /readyz, and what it waits for."""
+    asked = {name: httpx.get(f"http://127.0.0.1:{platform.ports[name]}/readyz", timeout=10) for name in SERVICES}
+    return {name: (answer.status_code, answer.json()["waits_for"]) for name, answer in asked.items()}
+
+
 def gauge(text: str, name: str) -> int:
     return next(int(line.rpartition(" ")[2]) for line in text.splitlines() if line.startswith(name + "{"))
 
@@ -44,9 +51,14 @@ async def test_kafka_hangs_and_nobody_waits_for_it(platform: Platform) -> None:
     before = pids(platform)
     with Importer(platform, rows=5, pause=0.3) as importer:
         with platform.paused("kafka"):
-            time.sleep(HANGS_SECONDS)  # for as long as it lasts: what is tested is time itself
+            began = time.monotonic()
+            wait_until(lambda: all("bus" in waits for _, waits in readiness(platform).values()), seconds=NOTICED_SECONDS_MAX)
+            assert {status for status, _ in readiness(platform).values()} == {200}, "they answer, and must go on being asked"
+            wait_until(lambda: "bus" in waits_for(platform, "customers"), seconds=10)  # so does `kept status`
+            time.sleep(max(0.0, began + HANGS_SECONDS - time.monotonic()))  # what is tested is time itself
             assert waiting(platform, "customers") > 0
         wait_until(lambda: waiting(platform, "customers") < 50)
+        wait_until(lambda: all(found == (200, []) for found in readiness(platform).values()), seconds=NOTICED_SECONDS_MAX)
     all_committed(importer.answers)
     assert not importer.lost and pids(platform) == before
     await judge(platform, importer)

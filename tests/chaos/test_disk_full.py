@@ -41,8 +41,9 @@ async def test_no_room_for_the_log(platform: Platform, disks: dict[str, Disk]) -
         with disks["audit"].full():
             wait_until(lambda: "log" in httpx.get(readiness, timeout=10).json()["waits_for"], seconds=FULL_SECONDS_MAX)
             assert "log" in wait_until(lambda: says(platform, "audit"), seconds=FULL_SECONDS_MAX)
+            assert httpx.get(readiness, timeout=10).status_code == 200, "it answers, and must go on being asked"
             importer.goes_on()
-        wait_until(lambda: httpx.get(readiness, timeout=10).json()["ready"], seconds=FULL_SECONDS_MAX)
+        wait_until(lambda: httpx.get(readiness, timeout=10).json()["waits_for"] == [], seconds=FULL_SECONDS_MAX)
     assert statuses(importer) <= {200, 201, 412} and not importer.lost, "writes do not wait for the log"
     await judge(platform, importer)
 

@@ -241,4 +241,4 @@ def test_a_value_in_a_database_error_stands_in_no_line_that_ingestion_logs(platf
     told = [line for line in lines if line["logger"] == "kept.audit.ingest"]
     assert told and secret not in json.dumps(lines)
     assert any(line.get("error") or "waits" in line["message"] for line in told), "it says that something is wrong"
-    wait_until(lambda: httpx.get(f"http://127.0.0.1:{platform.ports['audit']}/readyz", timeout=10).json()["ready"])
+    wait_until(lambda: httpx.get(f"http://127.0.0.1:{platform.ports['audit']}/readyz", timeout=10).json()["waits_for"] == [])

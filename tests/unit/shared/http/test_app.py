@@ -15,6 +15,7 @@ from shared.access.tokens import TokenVerifier
 from shared.clock import SystemClock
 from shared.errors import ConflictError, InvalidInputError, NotFoundError, TamperError, UnauthenticatedError, UnavailableError
 from shared.http.app import CurrentActor, create_app
+from shared.http.readiness import Ready
 from shared.settings import ServiceSettings
 
 SECRET = "luisg@embraer.com.br"
@@ -92,14 +93,15 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     yield
 
 
-def made(**readiness: object) -> FastAPI:
+def made(vault: Ready = _yes, bus: Ready = _yes) -> FastAPI:
     return create_app(
         service="demo",
         settings=ServiceSettings(service="demo", public_origin="https://kept.example"),
         verifier=Verifier(),
         routers=[routes],
         lifespan=_lifespan,
-        readiness=readiness or {"vault": _yes},  # type: ignore[arg-type]  # callables of the test
+        readiness={"vault": vault},
+        later={"bus": bus},
         body_limits={"/api/demo/imports": 3 * 1024 * 1024},
     )
 
@@ -228,14 +230,24 @@ async def test_forms_of_other_sites_are_refused(client: httpx.AsyncClient, heade
 async def test_health_readiness_and_metrics(client: httpx.AsyncClient) -> None:
     assert (await client.get("/livez")).json() == {"status": "alive"}
     assert (await client.get("/readyz")).json() == {"ready": True, "waits_for": []}
-    waiting = httpx.AsyncClient(transport=httpx.ASGITransport(made(vault=_yes, bus=_broken)), base_url="http://x")
-    answer = await waiting.get("/readyz")
-    assert (answer.status_code, answer.json()) == (503, {"ready": False, "waits_for": ["bus"]})
     await client.get("/api/demo/things/sub_123")
     await client.request("BREW", "/api/demo/things/sub_123")
     text = (await client.get("/metrics")).text
     assert 'route="/api/demo/things/{id}",status="200"} 1' in text
     assert "sub_123" not in text and "BREW" not in text
+
+
+@pytest.mark.parametrize(
+    ("vault", "bus", "status", "waits"),
+    [(_yes, _broken, 200, ["bus"]), (_broken, _yes, 503, ["vault"]), (_broken, _broken, 503, ["vault", "bus"])],
+)
+async def test_ready_means_that_it_answers(vault: Ready, bus: Ready, status: int, waits: list[str]) -> None:
+    """Without the bus a service must not be taken out of rotation: writes commit, and are published later (P5)."""
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(made(vault, bus)), base_url="http://x") as waiting:
+        answer, measured = await waiting.get("/readyz"), (await waiting.get("/metrics")).text
+    assert (answer.status_code, answer.json()) == (status, {"ready": status == 200, "waits_for": waits})
+    for part in ("vault", "bus"):
+        assert f'kept_part_ready{{service="demo",part="{part}"}} {int(part not in waits)}\n' in measured
 
 
 async def test_headers_keep_browsers_and_caches_careful(client: httpx.AsyncClient) -> None:

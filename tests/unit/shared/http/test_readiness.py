@@ -42,3 +42,10 @@ async def test_what_cannot_be_asked_is_not_ready() -> None:
 
     assert await Readiness({"vault": broken, "bus": no, "database": _yes}).waits_for() == ["vault", "bus"]
     assert await Readiness({}).waits_for() == []
+
+
+async def test_a_service_serves_as_long_as_nothing_is_away_that_it_needs_for_that() -> None:
+    parts = Readiness({"vault": _yes, "database": _yes}, {"bus": _yes, "log": _yes})
+    assert parts.parts == ["vault", "database", "bus", "log"]
+    assert parts.serves([]) and parts.serves(["bus", "log"])
+    assert not parts.serves(["database"]) and not parts.serves(["vault", "bus"])
