@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
+from deploy.local.flip import copied
 from services.audit.log.store import moves
 from tests.support import s3
 from tests.support.insider import wait_until
-from tests.support.logbook import copy_of, log_of, size
+from tests.support.logbook import log_of, size
 from tests.support.platform import Platform
 
 pytestmark = pytest.mark.platform
@@ -72,7 +73,7 @@ def test_from_wherever_it_is_read_the_verdict_is_the_same(
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", s3.KEYS.access_key)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", s3.KEYS.secret_key)
     wait_until(lambda: sum(size(platform.origin, f"kept.customers/{n}") for n in range(3)) >= 59)
-    copy = copy_of(log_of(platform), tmp_path / "log")
+    copy = copied(log_of(platform), tmp_path / "log")
     (tmp_path / "keys").write_bytes((copy / "keys").read_bytes())
     keys = ("--keys", str(tmp_path / "keys"))
     expected, whole = verified(platform, "--dir", str(copy), *keys)

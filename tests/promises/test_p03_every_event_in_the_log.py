@@ -12,6 +12,7 @@ import pytest
 from aiokafka import ConsumerRecord
 
 from deploy.local.catalog import ACCESS, topics
+from deploy.local.flip import copied
 from services.audit.log import verify as checks
 from services.audit.log.entry import Kind, parse
 from services.audit.log.store import ShardStore
@@ -21,7 +22,7 @@ from shared.blobs import PosixStore
 from shared.notes.note import LocalSigner, sign_note, vkey
 from tests.support import logbook
 from tests.support.insider import Insider, wait_until
-from tests.support.logbook import copy_of, log_of
+from tests.support.logbook import log_of
 from tests.support.platform import Platform
 from tests.support.staff import signed_in
 from tests.support.topic import raw as records_of
@@ -92,7 +93,7 @@ def behind(platform: Platform, topic: str, records: "Sequence[ConsumerRecord[byt
 
 def test_a_log_that_goes_back_is_caught_by_who_saw_it_before(platform: Platform, tmp_path: Path) -> None:
     """An administrator puts back an older copy: every signature in it is good, and the last events are dropped."""
-    older = copy_of(log_of(platform), tmp_path / "older")
+    older = copied(log_of(platform), tmp_path / "older")
     with signed_in(platform, "jane") as jane:
         there = sum(logbook.size(platform.origin, f"kept.customers/{n}") for n in range(3))
 
@@ -112,7 +113,7 @@ def test_a_log_that_goes_back_is_caught_by_who_saw_it_before(platform: Platform,
 
 @pytest.mark.parametrize("kind", ["checkpoint", "tile", "entries"])
 def test_one_flipped_byte_is_found_and_named(platform: Platform, tmp_path: Path, kind: str) -> None:
-    copy = copy_of(log_of(platform), tmp_path / "log")
+    copy = copied(log_of(platform), tmp_path / "log")
     files = PosixStore(copy)
     shard = next(s for s in checks.shards(files) if s.startswith("kept.customers/"))
     size = checks.verify_shard(files, shard, checks.vkeys(files)).size

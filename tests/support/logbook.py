@@ -1,7 +1,6 @@
 """The log as anyone sees it: read over HTTP under /log/, with the code of this repository only for the entries themselves.
 And its files, for who breaks them."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -45,13 +44,3 @@ def _path(n: int) -> str:
 def log_of(platform: Platform) -> Path:
     """Where the platform's audit service keeps it."""
     return platform.state.root / "blobs" / "audit" / "log"
-
-
-def copy_of(log: Path, to: Path) -> Path:
-    """A copy that may be written: the store's files are read-only. The checkpoint goes first, so that the rest covers it."""
-    for path in sorted(log.rglob("*"), key=lambda p: p.name != "checkpoint"):
-        if path.is_file() and not path.name.startswith(".tmp-"):
-            target = to / path.relative_to(log)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, target)
-    return to
