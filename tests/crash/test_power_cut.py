@@ -5,8 +5,6 @@ disk may then be in, with the head that PostgreSQL had committed, another owner 
 """
 
 import asyncio
-import os
-import random
 import shutil
 from pathlib import Path
 
@@ -15,14 +13,14 @@ import pytest
 from services.audit.log.head import HeadState
 from shared.blobs import PosixStore
 from shared.errors import TamperError
-from tests.crash import strace
+from tests.crash import extent, strace
 from tests.crash.disk import CALLS, Call, Disk, calls, distinct, lay
 from tests.crash.worker import head_mark, main_alone, started
 from tests.support.logs import NAME, START, grow, judged, open_shard
 from tests.unit.services.audit.log.naive import MemoryHeads
 
 BEFORE, AFTER = 250, 610
-RANDOM_STATES = 20 if os.environ.get("KEPT_CRASH_EXHAUSTIVE") else 2  # for each call, besides the two extremes
+RANDOM_STATES = extent.times("STATES", 2, 100)  # for each call, besides the two extremes
 
 
 async def _recorded(root: Path, head: HeadState, out: Path) -> list[Call]:
@@ -44,7 +42,7 @@ def _moved(call: Call, head: HeadState) -> HeadState:
 
 async def test_power_cut_after_any_call(tmp_path: Path) -> None:
     strace.required()
-    root, heads, chance = tmp_path / "log", MemoryHeads(START), random.Random(6962)
+    root, heads, chance = tmp_path / "log", MemoryHeads(START), extent.chance()
     await grow(lambda: open_shard(PosixStore(root), heads), BEFORE, BEFORE)
     disk, head = Disk.of(root), heads.state
     recorded = await _recorded(root, head, tmp_path / "strace")

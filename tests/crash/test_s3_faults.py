@@ -12,13 +12,14 @@ import pytest
 from shared.blobs.s3 import S3Store
 from shared.blobs.s3_calls import connect
 from shared.errors import UnavailableError
+from tests.crash.extent import EXHAUSTIVE
 from tests.support import s3
 from tests.support.logs import NAME, START, grow, judged, open_shard
 from tests.unit.services.audit.log.naive import MemoryHeads
 
 BEFORE, AFTER = 250, 610
 GOAL = 1_500
-CASES = 6  # requests of the append at which the server goes away
+CASES = 6  # requests of the append at which the server goes away; in an exhaustive run each
 QUICK = (0.005, 0.01, 0.02, 0.02)  # between tries: the real ones wait for seconds
 TROUBLE = ("503", "reset", "lost", "hang", "500")
 
@@ -79,7 +80,7 @@ async def _requests(server: s3.Server) -> int:
 async def test_gone_in_the_middle_of_an_append(server: s3.Server, tmp_path: Path, first: str) -> None:
     """From the k-th request on the server is away, until another owner comes; "lost": the k-th was done, and nobody knows."""
     count = await _requests(server)
-    for at in range(1, count + 1, max(1, count // CASES)):
+    for at in range(1, count + 1, 1 if EXHAUSTIVE else max(1, count // CASES)):
         bucket, heads = server.bucket(), MemoryHeads(START)
         await grow(lambda b=bucket, h=heads: open_shard(server.store(b), h), BEFORE, BEFORE)
         seen = 0

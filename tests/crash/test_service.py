@@ -3,7 +3,6 @@ as while a rebalance is under way. Every record that the broker has is one leaf,
 
 import asyncio
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -25,13 +24,15 @@ from shared.blobs import PosixStore
 from shared.ids import new_event_id
 from shared.notes.note import parse_vkey
 from shared.notes.tlogproof import checkpoint_head
+from tests.crash import extent
 from tests.support.fsck import fsck
 from tests.support.insider import Insider
 from tests.support.platform import Platform
 
 pytestmark = pytest.mark.platform
 TOPIC, PARTITIONS = "billing.events", 3
-EVENTS, KILLS, STOPS = 6_000, 4, 6
+KILLS, STOPS = extent.times("SERVICE_KILLS", 4, 30), extent.times("SERVICE_STOPS", 6, 60)
+EVENTS_PER_SECOND = 400  # sent meanwhile
 PUBLISHED_SECONDS_MAX = 120.0
 Held = dict[int, list[str]]  # partition -> ce_id by offset
 
@@ -42,11 +43,11 @@ def _state(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def send(platform: Platform, seconds: float) -> None:
-    """EVENTS foreign events, spread over `seconds`."""
+    """Foreign events, spread over `seconds`."""
     async with Insider(platform.state, "billing").producer() as producer:
-        for n in range(EVENTS):
+        for n in range(int(seconds * EVENTS_PER_SECOND)):
             if n % 100 == 0:
-                await asyncio.sleep(seconds * 100 / EVENTS)
+                await asyncio.sleep(100 / EVENTS_PER_SECOND)
             headers = [("ce_id", new_event_id().encode()), ("ce_type", b"billing.thing.made.v1")]
             await producer.send(TOPIC, b'{"n": %d}' % n, partition=n % PARTITIONS, headers=headers)
 
@@ -92,15 +93,9 @@ async def judged(platform: Platform) -> None:
         assert [entry.header("ce_id") for entry in entries] == ids
 
 
-def chance() -> random.Random:
-    seed = int(os.environ.get("KEPT_CRASH_SEED", "0")) or random.randrange(1 << 32)
-    print(f"KEPT_CRASH_SEED={seed}")  # shown when the test fails
-    return random.Random(seed)
-
-
 async def test_killed_while_events_arrive(platform: Platform) -> None:
-    dice = chance()
-    sending = asyncio.create_task(send(platform, 15.0))
+    dice = extent.chance()
+    sending = asyncio.create_task(send(platform, KILLS * 4.0))
     for _ in range(KILLS):
         await asyncio.sleep(dice.uniform(0.2, 2.0))
         with suppress(AssertionError):  # it may not have been started again yet
@@ -125,9 +120,9 @@ def second_owner(platform: Platform) -> Iterator[psutil.Process]:
 
 async def test_two_owners_at_once(platform: Platform) -> None:
     """Both read every partition; in turn one of them is stopped with a batch in its hands and wakes up later."""
-    dice = chance()
+    dice = extent.chance()
     with second_owner(platform) as other:
-        sending = asyncio.create_task(send(platform, 15.0))
+        sending = asyncio.create_task(send(platform, STOPS * 2.5))
         for _ in range(STOPS):
             sleeper = dice.choice([other, platform.process("audit")])
             assert sleeper is not None

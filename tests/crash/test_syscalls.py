@@ -4,7 +4,6 @@ KEPT_CRASH_EXHAUSTIVE=1 takes every call; else an even selection of CASES_PER_CA
 """
 
 import asyncio
-import os
 import re
 import shutil
 import signal
@@ -16,6 +15,7 @@ import pytest
 
 from shared.blobs import PosixStore
 from tests.crash import strace
+from tests.crash.extent import EXHAUSTIVE
 from tests.crash.worker import Database, own, owner
 from tests.support.logs import grow, judged, open_shard
 
@@ -84,11 +84,10 @@ class Begun:
 
 
 def _cases(calls: dict[str, int], fault: str) -> Iterator[tuple[str, int]]:
-    every = bool(os.environ.get("KEPT_CRASH_EXHAUSTIVE"))
     for name, count in sorted(calls.items()):
         if fault == "error" and not CALLS[name]:
             continue
-        step = 1 if every else max(1, count // CASES_PER_CALL)
+        step = 1 if EXHAUSTIVE else max(1, count // CASES_PER_CALL)
         yield from ((name, at) for at in range(1, count + 1, step))
 
 

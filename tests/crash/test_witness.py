@@ -1,7 +1,6 @@
 """A witness through kill -9, a disk that fails, and what strace sees: what was answered was durable before, and no crash
 makes it sign two histories."""
 
-import random
 import re
 import threading
 from collections.abc import Iterator
@@ -11,12 +10,12 @@ import httpx
 import pytest
 
 from shared.notes.note import vkey
-from tests.crash import strace
+from tests.crash import extent, strace
 from tests.support.insider import wait_until
 from tests.support.witnesses import WitnessProcess, witnesses
 from tests.unit.services.audit.witness.conftest import ORIGIN, SIGNER, request
 
-ROUNDS = 6
+ROUNDS = extent.times("ROUNDS", 6, 60)
 WAL = "witness.db-wal"
 
 
@@ -39,7 +38,7 @@ def recorded(witness: WitnessProcess) -> int:
 
 
 def test_killed_at_any_moment_it_knows_what_it_answered(witness: WitnessProcess) -> None:
-    chance, size = random.Random(6962), 5
+    chance, size = extent.chance(), 5
     assert asked(witness, 0, size).status_code == 200
     for _ in range(ROUNDS):
         killing = threading.Timer(chance.uniform(0.02, 0.4), witness.kill)
