@@ -7,7 +7,7 @@ import time
 
 from tests.bench import report
 
-SCRIPTS = ("ingest", "index", "verify", "scale", "side_by_side", "demo")
+SCRIPTS = ("ingest", "index", "verify", "scale", "side_by_side", "partitions", "demo")
 
 
 def main() -> int:

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 
 REPORT = Path(__file__).parents[2] / "docs" / "benchmarks.md"
-SECTIONS = ("ingest", "index", "verify", "scale", "side-by-side", "demo")
+SECTIONS = ("ingest", "index", "verify", "scale", "side-by-side", "partitions", "demo")
 KEEP = "KEPT_BENCH_KEEP"
 HEAD = """\
 # Benchmarks
