@@ -9,18 +9,23 @@ from pathlib import Path
 
 import pytest
 
+from services.audit.log import paths
+from services.audit.log.bundles import encode as bundle
+from services.audit.log.bundles import parse
 from services.audit.log.checkpoint import Checkpoint
 from services.audit.log.entry import Entry, Kind, Place, encode
 from services.audit.log.run import FAULTS_MAX, Options, Report, verify_log
 from services.audit.log.seen import Seen
 from services.audit.log.sources import opened
 from services.audit.log.span import LEAVES
+from services.audit.log.tree import leaf_hash, root_of
 from services.audit.log.trust import Trust
 from services.audit.log.verify import vkeys
 from shared.notes.note import LocalSigner, sign_note
 from tests.support.synthetic import SHARD, write_log
 
 SIZE = 2 * LEAVES + 700
+WIDTH = paths.WIDTH
 LEDGER = "kept.audit/0"
 
 
@@ -53,6 +58,12 @@ def flip(root: Path, name: str, at: int) -> None:
     CHANGED.setdefault(path, path.read_bytes())
     data = bytearray(path.read_bytes())
     data[at] ^= 1
+    path.write_bytes(data)
+
+
+def overwrite(root: Path, name: str, data: bytes) -> None:
+    path = root / SHARD / name
+    CHANGED.setdefault(path, path.read_bytes())
     path.write_bytes(data)
 
 
@@ -103,6 +114,42 @@ def test_an_item_wrong_at_three_levels_is_still_found(log: Path, tmp_path: Path)
 def test_a_first_entry_at_a_wrong_offset_does_not_blame_the_others(log: Path, tmp_path: Path) -> None:
     flip(log, "tile/entries/000", 2 + 4 + len("bench") + 4 + 7)
     assert named(verified(log, tmp_path)) == [("tile/entries/000", "entries", 0)]
+
+
+def forge(root: Path, index: int, levels: int) -> list[str]:
+    """Another entry in the place of `index`, and the tiles over it, up to `levels` of them, made to say so: what an insider
+    would do. The files that are forged, from the bottom up."""
+    width = lambda level, n: min(WIDTH, SIZE // WIDTH**level - n * WIDTH)  # noqa: E731
+    n = index // WIDTH
+    forged = [paths.bundle(n, width(0, n))]
+    entries = parse((root / SHARD / forged[0]).read_bytes())
+    entries[index % WIDTH] = encode(Entry(Kind.GAP, Place("bench", 0, 7 + index, 1_700_000_000_000)))
+    overwrite(root, forged[0], bundle(entries))
+    hashes = [leaf_hash(entry) for entry in entries]
+    for level in range(levels):
+        if level:
+            below, n = n, n // WIDTH
+            raw = (root / SHARD / paths.tile(level, n, width(level, n))).read_bytes()
+            items = [raw[at : at + 32] for at in range(0, len(raw), 32)]
+            items[below % WIDTH] = root_of(hashes)
+            hashes = items
+        forged.append(paths.tile(level, n, width(level, n)))
+        overwrite(root, forged[-1], b"".join(hashes))
+    return forged
+
+
+@pytest.mark.parametrize(
+    ("index", "levels", "named_of_them"),
+    [(300, 1, (0, 1)), (300, 2, (2,)), (300, 3, ()), (2 * LEAVES + 600, 1, ()), (2 * LEAVES + 100, 1, (0, 1))],
+    ids=["its tile", "two levels", "all levels", "the last bundle", "a bundle of the last span"],
+)
+def test_an_entry_that_was_forged_with_the_tiles_over_it(
+    log: Path, tmp_path: Path, index: int, levels: int, named_of_them: tuple[int, ...]
+) -> None:
+    """Entries and tiles agree, and only what is signed says that they are not what it covers."""
+    forged = forge(log, index, levels)
+    expected = sorted(forged[n] for n in named_of_them) or ["checkpoint"]
+    assert [file for file, _, _ in named(verified(log, tmp_path))] == expected
 
 
 def test_faults_beyond_the_limit_are_counted(log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -156,3 +156,11 @@ async def test_another_shards_key_does_not_speak_for_this_one() -> None:
     store.files[f"{NAME}/checkpoint"] = (await sign_note(Checkpoint(origin, 0, EMPTY_ROOT).text(), other)).encode()
     keys = [*KEYS, vkey(other.name, other.public)]
     assert [f.kind for f in verify_shard(store, NAME, keys).faults] == ["checkpoint"]
+
+
+async def test_another_shards_checkpoint_does_not_make_this_one_empty(blobs: Memory) -> None:
+    """Rightly signed, by the key of a shard in which nothing ever was: what is under this one would be hidden."""
+    other = LocalSigner("kept.test/log/billing.events/1", bytes(32))
+    blobs.files[f"{NAME}/checkpoint"] = (await sign_note(Checkpoint(other.name, 0, EMPTY_ROOT).text(), other)).encode()
+    keys = [*KEYS, vkey(other.name, other.public)]
+    assert [(f.file, f.kind) for f in verify_shard(blobs, NAME, keys).faults] == [(f"{NAME}/checkpoint", "checkpoint")]
