@@ -130,15 +130,27 @@ class Handlers:
         while not life.trouble.is_set() and any(not task.done() for task in subscriber.tasks):
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(life.trouble.wait(), WATCH_SECONDS)
-            await self._commit(subscriber, life)
-            if time.monotonic() - looked > LOOK_SECONDS and not life.busy and subscriber.consumer is not None:
+            answers = await self._commit(subscriber, life)
+            if answers and time.monotonic() - looked > LOOK_SECONDS and subscriber.consumer is not None:
                 looked = time.monotonic()
-                self.behind = await within(ANSWER_SECONDS_MAX, _behind(subscriber.consumer))
-                if not self.behind:
+                answers = self.ready = await self._look(subscriber.consumer)
+                if answers and not self.behind:
                     life.beat = time.monotonic()
-                elif not life.busy and time.monotonic() - life.beat > STILL_SECONDS_MAX:
+                elif answers and not life.busy and time.monotonic() - life.beat > STILL_SECONDS_MAX:
                     log.error("handlers stand still, %d records behind", self.behind)
                     return
+            if not answers:
+                self.ready = False
+                if not life.busy:  # else a record would be given up that waits, maybe, for this very broker
+                    raise TimeoutError
+
+    async def _look(self, consumer: AIOKafkaConsumer) -> bool:
+        """How far behind this is; whether the broker answered."""
+        try:
+            self.behind = await within(ANSWER_SECONDS_MAX, _behind(consumer))
+        except TimeoutError:
+            return False
+        return True
 
     def _connect(self, life: _Life) -> tuple[KafkaBroker, Any]:
         broker = KafkaBroker(
@@ -180,22 +192,25 @@ class Handlers:
         subscriber(take)
         return broker, subscriber
 
-    async def _commit(self, subscriber: Any, life: _Life) -> None:
-        """Past what is done, and no further: a commit without offsets would cover whatever was fetched.
+    async def _commit(self, subscriber: Any, life: _Life) -> bool:
+        """Past what is done, and no further: a commit without offsets would cover whatever was fetched. False: the broker did
+        not answer.
 
         Once in WATCH_SECONDS, not once a record: after a crash the last second comes again, and the inbox knows it."""
         consumer: AIOKafkaConsumer | None = subscriber.consumer
         done, life.done = life.done, {}
         if consumer is None:
-            return
+            return True
         # A partition that went to another process is that process's to commit.
         offsets = {part: offset for part, offset in done.items() if part in consumer.assignment()}
         try:
             if offsets:
                 await within(ANSWER_SECONDS_MAX, consumer.commit(offsets))
-        except (KafkaError, OSError) as why:  # a TimeoutError is an OSError
+        except (KafkaError, OSError) as why:
             life.done = {**done, **life.done}
             log.warning("commit failed: %s", type(why).__name__)
+            return not isinstance(why, TimeoutError)
+        return True
 
     # -- one record ---------------------------------------------------------------------------------------------
 

@@ -140,8 +140,15 @@ def forge(root: Path, index: int, levels: int) -> list[str]:
 
 @pytest.mark.parametrize(
     ("index", "levels", "named_of_them"),
-    [(300, 1, (0, 1)), (300, 2, (2,)), (300, 3, ()), (2 * LEAVES + 600, 1, ()), (2 * LEAVES + 100, 1, (0, 1))],
-    ids=["its tile", "two levels", "all levels", "the last bundle", "a bundle of the last span"],
+    [
+        pytest.param(300, 0, (0,), id="alone"),
+        pytest.param(300, 1, (0, 1), id="with its tile"),
+        pytest.param(300, 2, (2,), id="with two levels"),
+        pytest.param(300, 3, (), id="with all levels"),
+        pytest.param(2 * LEAVES + 100, 1, (0, 1), id="in the last span, with its tile"),
+        pytest.param(2 * LEAVES + 600, 0, (0,), id="in the last bundle, alone"),
+        pytest.param(2 * LEAVES + 600, 1, (), id="in the last bundle, with its tile"),
+    ],
 )
 def test_an_entry_that_was_forged_with_the_tiles_over_it(
     log: Path, tmp_path: Path, index: int, levels: int, named_of_them: tuple[int, ...]
