@@ -1,13 +1,12 @@
 """The disk is full to the last byte: under the log, under Kafka, under PostgreSQL. Nothing is lost, what waits says so, and
 work resumes by itself when there is room."""
 
-import json
 from collections.abc import Iterator
 
 import httpx
 import pytest
 
-from tests.support.chaos import Importer
+from tests.support.chaos import Importer, says
 from tests.support.disk import Disk, small_disks
 from tests.support.insider import wait_until
 from tests.support.judge import judge, waiting
@@ -22,13 +21,6 @@ def disks(platform: Platform) -> Iterator[dict[str, Disk]]:
     places = {"audit": root / "blobs" / "audit", "kafka": root / "kafka" / "data", "postgres": root / "postgres" / "data"}
     with small_disks(platform, places) as found:
         yield found
-
-
-def says(platform: Platform, part: str) -> str:
-    """What `kept status` says that a part waits for; empty when it is ready."""
-    parts = json.loads(platform.kept("status", "--json").stdout)["parts"]
-    one = next(one for one in parts if one["name"] == part)
-    return "" if one["state"] == "ready" else f"{one['state']} {one['waits_for']}"
 
 
 def statuses(importer: Importer) -> set[int]:

@@ -1,5 +1,6 @@
 """What the chaos tests share: dice, somebody who goes on importing whatever happens, and hands that break things."""
 
+import json
 import os
 import random
 import signal
@@ -12,7 +13,7 @@ from dataclasses import dataclass, field
 import httpx
 import psutil
 
-from deploy.local import control, processes
+from deploy.local import processes
 from tests.support.insider import wait_until
 from tests.support.made_up import STEVE, email, numbers, table
 from tests.support.platform import Platform
@@ -161,6 +162,8 @@ def held_down(platform: Platform, *parts: str) -> Iterator[None]:
             another(platform, part, before)
 
 
-def waits_for(platform: Platform, part: str) -> str:
-    """What `kept status` says that a part waits for."""
-    return " ".join(str(one["waits_for"]) for one in control.parts(platform.state) if one["name"] == part)
+def says(platform: Platform, part: str) -> str:
+    """What `kept status` says that a part waits for; empty when it is ready."""
+    parts = json.loads(platform.kept("status", "--json").stdout)["parts"]
+    one = next(one for one in parts if one["name"] == part)
+    return "" if one["state"] == "ready" else f"{one['state']} {one['waits_for']}"
