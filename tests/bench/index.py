@@ -231,8 +231,8 @@ async def measure(root: Path, count: int, seconds: int) -> str:
     return f"""
 A published log of {count:,} entries of one shard, read, verified against its signed checkpoint and brought into the index: rows
 and position in one transaction of {read.BATCH_ENTRIES_MAX:,} entries, all of them searchable after its commit. The bare COPY
-writes the same rows into the same tables with the same indexes, in as many transactions, and reads and verifies nothing.
-Processor time is per entry. The event loop is the service's: it answers requests meanwhile.
+writes the same rows (people's locators apart) into the same tables with the same indexes, in as many transactions, and
+reads and verifies nothing. Processor time is per entry. The event loop is the service's: it answers requests meanwhile.
 
 {report.table(head, table)}
 
