@@ -167,6 +167,20 @@ def test_faults_beyond_the_limit_are_counted(log: Path, tmp_path: Path, monkeypa
     assert (len(report.faults), report.uncounted, FAULTS_MAX) == (3, 2, 10_000)
 
 
+def test_faults_of_several_shards_beyond_the_limit_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.audit.log.run.FAULTS_MAX", 3)
+    root = grown(tmp_path, 900)
+    key = write_log(root, 900, shard="other/0", entry=lambda i: encode(Entry(Kind.GAP, Place("other", 0, i, -1))))
+    (root / "keys").write_text(f"{key}\n{(grown(tmp_path, 900) / 'keys').read_text()}")
+    (root / "shards").write_text(f"{SHARD}\nother/0\n")
+    for shard in (SHARD, "other/0"):
+        for n in range(2):
+            file = root / shard / f"tile/entries/{n:03d}"
+            file.write_bytes(file.read_bytes()[:-1] + b"\0")
+    report = verified(root, tmp_path)
+    assert (len(report.faults), report.uncounted) == (3, 1)
+
+
 # -- going on ---------------------------------------------------------------------------------------------------
 
 
@@ -205,6 +219,22 @@ def test_a_log_that_was_made_anew_is_not_gone_on_with(log: Path, tmp_path: Path)
     interrupted(other, tmp_path)
     write_log(other, SIZE, entry=small)
     assert verified(other, tmp_path).passed == 0
+
+
+def test_a_log_with_other_entries_under_the_same_offsets_is_not_gone_on_with(log: Path, tmp_path: Path) -> None:
+    """What was passed over must be what is signed now: the hashes that its entries were held against say so."""
+    other = tmp_path / "log"
+    write_log(other, SIZE, entry=lambda i: encode(Entry(Kind.GAP, Place("bench", 0, 7 + i, 1))))
+    interrupted(other, tmp_path)
+    write_log(other, SIZE, entry=small)
+    assert verified(other, tmp_path).passed == 0
+
+
+def test_a_span_that_was_faulty_is_looked_at_again(log: Path, tmp_path: Path) -> None:
+    flip(log, "tile/entries/000", 30)
+    interrupted(log, tmp_path)
+    report = verified(log, tmp_path)
+    assert (report.passed, named(report)) == (0, [("tile/entries/000", "entries", 0)])
 
 
 @pytest.mark.parametrize("junk", ["", "{", "[]", '{"bench/0": 5}', '{"bench/0": {"spans": "x", "over": 1, "base": 7}}'])

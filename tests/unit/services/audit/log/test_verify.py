@@ -1,9 +1,11 @@
 """Verification names every fault by file, index and kind. One byte in each kind of file, and several at once."""
 
+from hashlib import sha256
+
 import pytest
 
 from services.audit.log.checkpoint import Checkpoint
-from services.audit.log.entry import Entry, Kind, Place, encode
+from services.audit.log.entry import Entry, Kind, Place, encode, large
 from services.audit.log.tree import EMPTY_ROOT
 from services.audit.log.verify import Fault, verify_shard
 from shared.errors import TamperError
@@ -79,6 +81,29 @@ def test_one_byte_of_the_checkpoint(blobs: Memory, at: int) -> None:
 def test_another_key_is_refused(blobs: Memory) -> None:
     other = LocalSigner(f"kept.test/log/{NAME}", b"\x01" * 32)
     assert verify_shard(blobs, NAME, [vkey(other.name, other.public)]).faults[0].kind == "checkpoint"
+
+
+async def swapped(beside: bytes, length: int | None = None) -> list[tuple[str, str, int]]:
+    """The faults of a log of one leaf whose entry lies beside it and is `beside`, as the writer itself signed it."""
+    digest = sha256(beside).digest()
+    store, said = Memory(), len(beside) if length is None else length
+    leaf = encode(large(Place("billing.events", 0, 10, 0), digest, said))
+    await (await opened(store, MemoryHeads(START))).append([leaf])
+    store.files[f"{NAME}/large/{digest.hex()}"] = beside
+    return named(store)
+
+
+async def test_a_large_entry_that_is_not_what_the_log_says_of_it(blobs: Memory) -> None:
+    """Its value, its length, its place: each by itself, with every hash above it right."""
+    right = encode(Entry(Kind.RECORD, Place("billing.events", 0, 10, 0), (), None, b"z" * 70_000))
+    assert await swapped(right) == []
+    elsewhere = encode(Entry(Kind.RECORD, Place("billing.events", 0, 11, 0), (), None, b"z" * 70_000))
+    gap = encode(Entry(Kind.GAP, Place("billing.events", 0, 10, 0)))
+    for beside, length in ((elsewhere, None), (gap, None), (right, len(right) - 1), (b"no entry", None)):
+        assert [(kind, index) for _, kind, index in await swapped(beside, length)] == [("large", 0)]
+    name = large_of(blobs)
+    flip(blobs, name, len(blobs.files[name]) - 1)  # in the value: it still parses, and is of this place
+    assert named(blobs) == [(name.removeprefix(f"{NAME}/"), "large", LARGE)]
 
 
 def test_every_fault_is_named_not_only_the_first(blobs: Memory) -> None:
