@@ -40,7 +40,8 @@ class ServiceSettings(BaseSettings):
     jwks_url: str = "http://localhost:8080/.well-known/jwks.json"
     smtp_host: str = "127.0.0.1"
     smtp_port: int = Field(default=1025, ge=1, le=65535)
-    log_name: str = "kept.local/log"
+    # `/log` tells its keys from those of holders, `<place>/<service>`: one of them must not speak for the log.
+    log_name: str = Field(default="kept.local/log", pattern=r"^[^\s/+]+/log(/[^\s/+]+)*$")
 
     @property
     def database(self) -> str:

@@ -11,7 +11,7 @@ from deploy.local.postgres_programs import programs
 from deploy.local.state import State, write_private
 
 LOG_NAME_ONCE = "kept.local/log"  # of every state, before each had its own
-_LOG_NAME = re.compile(r"kept\.local/([0-9a-f]{8}|log)\n")
+_LOG_NAME = re.compile(r"kept\.local/log(/[0-9a-f]{8})?\n")
 
 
 def log_name(state: State) -> str:
@@ -23,7 +23,7 @@ def log_name(state: State) -> str:
     file = state.log_name
     if not file.exists():
         begun = state.env_file("audit").exists() or (state.root / "blobs" / "audit" / "log").exists()
-        write_private(file, f"{LOG_NAME_ONCE if begun else f'kept.local/{secrets.token_hex(4)}'}\n")
+        write_private(file, f"{LOG_NAME_ONCE if begun else f'{LOG_NAME_ONCE}/{secrets.token_hex(4)}'}\n")
     text = file.read_text(errors="replace")
     if not _LOG_NAME.fullmatch(text):
         # A log signed under another name than its checkpoints have would be another log to everybody.
