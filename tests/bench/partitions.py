@@ -26,6 +26,7 @@ BEGIN = datetime(2020, 1, 1, tzinfo=UTC)
 EVENTS, ACTORS = 10_000, 10  # spread evenly over all the years
 ASKED = 20  # after the first of a connection
 ACTOR = "usr_3"
+LOCKS = "1024"  # a day as a partition needs more than PostgreSQL has by default: one for each, and for each of its indexes
 AT_ONCE = 50  # partitions in one transaction: each takes a lock for every index
 
 PARTITION = "CREATE TABLE {schema}.events_{n} PARTITION OF {schema}.events FOR VALUES FROM ('{start}') TO ('{end}')"
@@ -88,7 +89,7 @@ async def measured(engine: AsyncEngine, schema: str) -> tuple[float, float]:
 async def main(*, quick: bool) -> None:
     rows: list[tuple[str, str, str, str]] = []
     years = YEARS_QUICK if quick else YEARS
-    async with server() as urls:
+    async with server(max_locks_per_transaction=LOCKS) as urls:
         engine = make_engine(urls["audit"])
         try:
             for per in ("month", "day"):

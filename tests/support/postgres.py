@@ -28,16 +28,17 @@ class _Words:
 
 
 @asynccontextmanager
-async def server() -> AsyncIterator[dict[str, URL]]:
-    """A server in a temporary state; yields the address of each service's database."""
+async def server(**settings: str) -> AsyncIterator[dict[str, URL]]:
+    """A server in a temporary state, with further `settings` of PostgreSQL; yields the address of each service's database."""
     root = Path(tempfile.mkdtemp(prefix="kept-postgres-")).resolve()
     root.chmod(0o711)  # PostgreSQL's user must pass through
     port = free_port()
     part = Postgres(State(root), {"postgres": port}, cast(Secrets, _Words()))
     launch = await part.prepare()
+    argv = (*launch.argv, *(f"--{name}={value}" for name, value in settings.items()))
     with (root / "server.log").open("w") as out:
         process = subprocess.Popen(
-            launch.argv, cwd=launch.cwd, user=launch.uid, group=launch.gid, stdout=out, stderr=out, start_new_session=True,
+            argv, cwd=launch.cwd, user=launch.uid, group=launch.gid, stdout=out, stderr=out, start_new_session=True,
             extra_groups=None if launch.uid is None else [],
         )  # fmt: skip
     try:
