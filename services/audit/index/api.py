@@ -8,7 +8,7 @@ from fastapi.responses import HTMLResponse, PlainTextResponse
 from services.audit.index import actions, opening
 from services.audit.index.actions import PAGE, PAGE_MAX, PURPOSE, TRAIL
 from services.audit.index.model import Filters, Row, filters_of
-from services.audit.index.pages import link, shown, words
+from services.audit.index.pages import alarms_in, link, scrubbed, shown, words
 from services.audit.receipts import receipt_of
 from services.audit.wiring import Wired
 from shared.errors import InvalidInputError, UnavailableError
@@ -119,6 +119,7 @@ def page(wired: Wired) -> APIRouter:
             found = Page[Row](items=[], next=None) if wrong else await actions.search(w, filters, cursor or None, ROWS_SHOWN)
         text = wired.pages.get_template("trail.html").render(
             w=words(lang), lang=lang, given=given, wrong=wrong, link=link, staff=True, progress=await _progress(wired, lang),
+            scrubbed=scrubbed(await wired.scrubbing.status(), lang), kinds=alarms_in(lang),
             alarms=[shown(one, lang) for one in alarms], ledger=shown(ledger[0], lang).when if ledger else "",
             rows=[shown(one, lang) for one in found.items],
             more=link("/audit", **given, lang=lang, cursor=found.next) if found.next else "",

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
+from typing import Any
 from urllib.parse import urlencode
 
 from services.audit.index.model import Row
@@ -42,6 +43,8 @@ WORDS = {
         "unwitnessed": "{n} entries are not yet signed by enough witnesses.",
         "unknown": "How far the log is cannot be told at the moment.",
         "ledger": "All shards vouched for one another at",
+        "verified": "All {n} entries of it were verified at {at} UTC: as they were signed.",
+        "damaged": "At {at} UTC its verification found faults ({faults}): see the alarms.",
         "take": "Take along what is shown here (an event tells of it):",
         "live": "Watch live",
     },
@@ -77,9 +80,20 @@ WORDS = {
         "unwitnessed": "有 {n} 条尚未获得足够数量见证方的签名。",
         "unknown": "目前无法得知日志的进度。",
         "ledger": "各分片最近一次相互见证于",
+        "verified": "全部 {n} 条已于 {at} UTC 校验，均与签名一致。",
+        "damaged": "{at} UTC 的校验发现 {faults} 处异常，请查看警报。",
         "take": "导出此处所示内容（导出本身也会被记录）：",
         "live": "实时查看",
     },
+}
+# What an alarm says, in the words of docs/runbooks/log.md.
+ALARMS = {
+    "damaged": ("files are not as they were signed", "文件与签名不一致"),
+    "gap-by-retention": ("the broker dropped records before they were logged", "消息在写入日志前已被消息系统删除"),
+    "gone-on": ("a stopped shard goes on as its next generation", "已停止的分片以新的一代继续"),
+    "late-record": ("a record came after its subject was erased", "当事人被删除后仍有关于其的记录到达"),
+    "tampered": ("what was written once reads differently: the shard stopped", "已写入的内容发生变化：该分片已停止"),
+    "topic-made-anew": ("the broker has another history: the next generation began", "消息系统的历史不同：已开始新的一代"),
 }
 # What people call an event; the rest go by the name of their type.
 NAMES = {
@@ -145,6 +159,20 @@ def shown(row: Row, lang: str) -> Shown:
     whose = short(row.subject) if row.subject else f"{people} {words(lang).people}" if people else ""
     details = [(n, _said(v)) for n, v in row.detail.items() if n != "subjects" and v not in ({}, [], "")]
     return Shown(row, row.time[:19].replace("T", " "), what, short(row.actor), whose, details)
+
+
+def alarms_in(lang: str) -> dict[str, str]:
+    """What each kind of alarm says."""
+    return {kind: said[lang == "zh"] for kind, said in ALARMS.items()}
+
+
+def scrubbed(status: Mapping[str, Any], lang: str) -> str:
+    """What the last scrub came to (services/audit/scrub.py), in a sentence; empty where there was none yet."""
+    if not status["entries"] and not status["faults"]:
+        return ""
+    sentence: str = words(lang).damaged if status["faults"] else words(lang).verified
+    at = status["ended_at"][:16].replace("T", " ")
+    return sentence.format(n=f"{status['entries']:,}", at=at, faults=f"{status['faults']:,}")
 
 
 def short(pseudonym: str) -> str:
