@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import delete
-
+from services.audit.index import known
 from services.audit.index.actions import looks_at
 from services.audit.index.tables import Known
 from services.audit.log.pins import until_unpinned
@@ -49,9 +48,9 @@ class AuditHolder(Holder):
         """Shred the key under which foreign records about the subject were sealed; later ones are not kept at all."""
         report = await w.keyring.shred(w.session, subject, w.now)
         await until_unpinned(w, subject)
-        gone = await w.session.execute(delete(Known).where(Known.subject == subject).returning(Known.locator))
+        gone = await known.forget(w, subject)
         kept = Kept(what="that events happened, under a pseudonym that leads to nobody any more", reason="GDPR 5(2), 17(3)(e)")
-        return Forgotten(fields=len(gone.all()), key_version=report.version, kept=[kept])
+        return Forgotten(fields=gone, key_version=report.version, kept=[kept])
 
 
 def attach_receipts(handlers: Handlers, blobs: BlobStore) -> None:

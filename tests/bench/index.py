@@ -140,7 +140,7 @@ async def database(url: URL) -> AsyncIterator[tuple[AsyncEngine, Door]]:
 
 async def emptied(engine: AsyncEngine) -> None:
     async with engine.begin() as connection:
-        await connection.execute(text(f"TRUNCATE {LIVE}.events, {LIVE}.about, {LIVE}.positions, known_locators"))
+        await connection.execute(text(f"TRUNCATE {LIVE}.events, {LIVE}.about, {LIVE}.positions, {LIVE}.known_locators"))
 
 
 def bare_copy(url: URL, batches: list[load.Prepared]) -> float:

@@ -12,8 +12,9 @@ from sqlalchemy import select
 from services.audit.holder import AuditHolder
 from services.audit.index.facts import Facts
 from services.audit.index.follow import Follower
+from services.audit.index.partitions import schema_sql
 from services.audit.index.read import BATCH_ENTRIES_MAX, Checkpoints
-from services.audit.index.tables import Known
+from services.audit.index.tables import NEXT, Known
 from services.audit.log.checkpoint import Checkpoint
 from services.audit.log.entry import Entry, Kind, Place, encode, gap
 from services.audit.log.head import SYSTEM
@@ -200,6 +201,33 @@ async def test_people_are_found_by_their_newest_locators_and_not_once_they_are_e
         assert await known(door, subject) == set()
         await fill(door, [told(subject, first)])
         assert await known(door, subject) == set()
+
+
+async def test_who_shares_an_address_with_others_is_found_by_it_too(platform: Platform) -> None:
+    one, other = new_id("sub"), new_id("sub")
+    shared = f"loc_1_{one}"
+    async with made_up_index(platform) as door:
+        await fill(door, [told(one, shared), told(other, shared)])
+        async with door.begin(SYSTEM) as w:
+            assert {found.subject for found in await AuditHolder().locate(w, [shared])} == {one, other}
+        await fill(door, [told(one, f"loc_2_{one}")])
+        assert (await known(door, one), await known(door, other)) == ({f"loc_2_{one}"}, {shared})
+
+
+async def test_who_is_erased_during_a_rebuild_is_not_found_after_it(platform: Platform) -> None:
+    subject, table = new_id("sub"), f"{NEXT}.known_locators"
+    with Insider(platform.state, "audit").connect("audit") as connection:
+        for statement in schema_sql(NEXT):
+            connection.execute(statement)  # type: ignore[arg-type]  # ours
+        connection.execute(f"INSERT INTO {table} VALUES ('loc_1', %s)", [subject])
+        connection.commit()
+        try:
+            async with made_up_index(platform) as door, door.begin(SYSTEM) as w:
+                await AuditHolder().erase(w, subject, new_id("req"))
+            assert connection.execute(f"SELECT * FROM {table}").fetchall() == []
+        finally:
+            connection.rollback()
+            connection.execute(f"DROP SCHEMA {NEXT} CASCADE")
 
 
 async def test_who_is_erased_while_their_event_is_indexed_is_not_found_afterwards(platform: Platform) -> None:

@@ -3,6 +3,7 @@
 import random
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import httpx
 import pytest
@@ -206,13 +207,20 @@ def test_bad_questions_get_a_clear_answer(officer: httpx.Client, query: str, sta
         assert answer.json()["code"] in ("malformed", "invalid-input")
 
 
+def found_by(platform: Platform) -> set[tuple[Any, ...]]:
+    with Insider(platform.state, "audit").connect("audit") as connection:
+        return set(connection.execute("SELECT locator, subject FROM trail.known_locators").fetchall())
+
+
 def test_a_rebuilt_index_is_the_one_that_grew(platform: Platform, officer: httpx.Client) -> None:
     wait_until(lambda: officer.get("/api/audit/status").json()["index"]["behind"] == {})
     at, grown = everything(platform)
+    known = found_by(platform)
     done = platform.kept("audit", "reindex", "--json")
     assert done.returncode == 0, done.stdout + done.stderr
     assert _items(officer, "/api/audit/events"), "search goes on"
     assert everything(platform, at)[1] == grown and len(grown["events"]) == sum(at.values())
+    assert known and known <= found_by(platform), "whoever was found by their address still is"
     wait_until(lambda: _items(officer, "/api/audit/events?type=kept.audit.index.rebuilt.v1"))
     with Insider(platform.state, "audit").connect("audit") as connection:
         left = connection.execute("SELECT nspname FROM pg_namespace WHERE nspname IN ('trail_next', 'trail_old')").fetchall()

@@ -1,12 +1,14 @@
 """By which locators people are found, as their newest events say; never of a person who was erased."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, LiteralString
 
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, sql
 from pydantic_core import to_json
+from sqlalchemy import delete, text
 
 from services.audit.index.facts import Facts
+from services.audit.index.tables import NEXT, Known
 from shared.work import Work
 
 
@@ -17,29 +19,44 @@ def said(facts: Iterable[Facts]) -> str:
     return to_json(pairs).decode() if pairs else ""
 
 
-async def learn(w: Work, connection: AsyncConnection[Any], pairs: str) -> None:
+async def learn(w: Work, connection: AsyncConnection[Any], schema: str, pairs: str) -> None:
     """Make it so, in the caller's transaction.
 
     An address that somebody gave up leads to them no more: the next to have it must not be told about them. Most events
     change no address, and then nothing is written."""
     await w.keyring.hold(w.session)  # else who is erased at this moment would be found by it afterwards
-    said = {"said": pairs}
-    forget, remember = await (await connection.execute(_DIFFERENT, said)).fetchone() or (False, False)
+    said, table = {"said": pairs}, sql.Identifier(schema, "known_locators")
+
+    def statement(text: LiteralString) -> sql.Composed:
+        return sql.SQL(_SAID + text).format(table=table)
+
+    forget, remember = await (await connection.execute(statement(_DIFFERENT), said)).fetchone() or (False, False)
     if forget:
-        await connection.execute(_FORGET, said)
+        await connection.execute(statement(_FORGET), said)
     if remember:
-        await connection.execute(_REMEMBER, said)
+        await connection.execute(statement(_REMEMBER), said)
+
+
+async def forget(w: Work, subject: str) -> int:
+    """Of an erased person, also in an index that is being rebuilt; by how many locators they were found.
+
+    The caller has shredded them in this transaction: nothing more is learnt of them, and no index is swapped meanwhile."""
+    gone = await w.session.execute(delete(Known).where(Known.subject == subject).returning(Known.locator))
+    if await w.session.scalar(text("SELECT to_regclass(:name) IS NOT NULL"), {"name": f"{NEXT}.known_locators"}):
+        await w.session.execute(text(f"DELETE FROM {NEXT}.known_locators WHERE subject = :subject"), {"subject": subject})  # noqa: S608
+    return len(gone.all())
 
 
 # Subjects as an array, so that PostgreSQL looks each up by the index, however many it expects there to be.
-_SAID = """WITH said AS MATERIALIZED (SELECT one->>0 locator, one->>1 subject FROM json_array_elements(%(said)s::json) one),
+_SAID: LiteralString = """WITH
+said AS MATERIALIZED (SELECT one->>0 locator, one->>1 subject FROM json_array_elements(%(said)s::json) one),
 whose AS MATERIALIZED (SELECT array_agg(DISTINCT subject) ids FROM said),
 erased AS (SELECT subject FROM shredded WHERE subject = ANY ((SELECT ids FROM whose)::text[])),
 newest AS MATERIALIZED (SELECT * FROM said WHERE subject NOT IN (SELECT subject FROM erased)),
-present AS MATERIALIZED (SELECT locator, subject FROM known_locators WHERE subject = ANY ((SELECT ids FROM whose)::text[])),
-old AS (SELECT locator FROM present WHERE (locator, subject) NOT IN (SELECT locator, subject FROM newest)),
+present AS MATERIALIZED (SELECT locator, subject FROM {table} WHERE subject = ANY ((SELECT ids FROM whose)::text[])),
+old AS (SELECT locator, subject FROM present WHERE (locator, subject) NOT IN (SELECT locator, subject FROM newest)),
 new AS (SELECT locator, subject FROM newest WHERE (locator, subject) NOT IN (SELECT locator, subject FROM present))
 """
-_DIFFERENT = _SAID + "SELECT EXISTS (SELECT FROM old), EXISTS (SELECT FROM new)"  # noqa: S608  (constants)
-_FORGET = _SAID + "DELETE FROM known_locators WHERE locator = ANY (ARRAY (SELECT locator FROM old))"  # noqa: S608
-_REMEMBER = _SAID + "INSERT INTO known_locators (locator, subject) SELECT * FROM new ON CONFLICT DO NOTHING"  # noqa: S608
+_DIFFERENT: LiteralString = "SELECT EXISTS (SELECT FROM old), EXISTS (SELECT FROM new)"
+_FORGET: LiteralString = "DELETE FROM {table} t USING old WHERE (t.locator, t.subject) = (old.locator, old.subject)"
+_REMEMBER: LiteralString = "INSERT INTO {table} (locator, subject) SELECT * FROM new ON CONFLICT DO NOTHING"

@@ -75,7 +75,7 @@ async def store(w: Work, schema: str, batch: Prepared) -> None:
         for table, columns in rows.COLUMNS.items():
             await _copy(connection, sql.Identifier(schema, table), columns, batch.rows[table])
         if batch.locators:
-            await known.learn(w, connection, batch.locators)
+            await known.learn(w, connection, schema, batch.locators)
         query = sql.SQL("UPDATE {} SET next = %s WHERE shard = %s").format(sql.Identifier(schema, "positions"))
         await connection.execute(query, [batch.end, batch.shard])
 

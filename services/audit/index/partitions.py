@@ -41,6 +41,11 @@ CREATE TABLE {schema}.about (
   subject text COLLATE "C" NOT NULL, time timestamptz NOT NULL, shard text COLLATE "C" NOT NULL, index bigint NOT NULL,
   PRIMARY KEY (subject, time, shard, index)
 ) PARTITION BY RANGE (time);
+CREATE TABLE {schema}.known_locators (
+  locator text COLLATE "C" NOT NULL, subject text COLLATE "C" NOT NULL,
+  PRIMARY KEY (locator, subject)
+);
+CREATE INDEX ON {schema}.known_locators (subject);
 CREATE TABLE {schema}.events_other PARTITION OF {schema}.events DEFAULT;
 CREATE TABLE {schema}.about_other PARTITION OF {schema}.about DEFAULT;
 """

@@ -79,6 +79,7 @@ class Rebuild:
     async def _swap(self) -> int | None:
         """None where the live index has more than the new one by now."""
         async with self._door.begin(SYSTEM) as w:
+            await w.keyring.hold(w.session)  # who is erased now is forgotten in both, by their names of before or after
             await w.session.execute(text(f"LOCK TABLE {LIVE}.positions IN EXCLUSIVE MODE"))
             if await w.session.scalar(text(_AHEAD)):
                 return None

@@ -1,8 +1,8 @@
 """The search index: derived from the log, never ahead of a published checkpoint; holds pseudonyms only.
 
-`Indexed`, `About` and `Position` lie in a schema of their own, so that a rebuilt index is swapped in by renaming it
-(`rebuild.py`). The first two are partitioned by month (`partitions.py`, which also has what SQLAlchemy does not declare).
-Text is compared byte by byte (collation C): the order of a list must not depend on the operating system's.
+All of it lies in a schema of its own, so that a rebuilt index is swapped in by renaming it (`rebuild.py`). `Indexed` and
+`About` are partitioned by month (`partitions.py`, which also has what SQLAlchemy does not declare). Text is compared byte by
+byte (collation C): the order of a list must not depend on the operating system's.
 """
 
 from datetime import datetime
@@ -57,8 +57,10 @@ class About(Base):
 
 
 class Known(Base):
-    """Locators that events carried, so that audit can answer `locate`. Deleted when the subject is erased."""
+    """Locators that events carried, so that audit can answer `locate`: people may share one. Deleted when the subject is
+    erased."""
 
     __tablename__ = "known_locators"
-    locator: Mapped[str] = mapped_column(Text, primary_key=True)
-    subject: Mapped[str] = mapped_column(Text, index=True)
+    __table_args__ = ({"schema": LIVE},)
+    locator: Mapped[str] = mapped_column(_C, primary_key=True)
+    subject: Mapped[str] = mapped_column(_C, primary_key=True, index=True)

@@ -7,7 +7,7 @@ import pytest
 
 import services.audit.index
 from services.audit.index.model import Row
-from services.audit.index.pages import NAMES, WORDS, link, shown, words
+from services.audit.index.pages import NAMES, WORDS, alarms_in, link, shown, words
 from shared.bus.event import REGISTRY
 from shared.http.pages import pages
 from tests.unit.services.audit.index.test_ocsf import ONE, TWO
@@ -16,9 +16,8 @@ TEMPLATE = pages(Path(services.audit.index.__file__).parent / "templates").get_t
 
 
 def rendered(lang: str, rows: list[Row], **other: Any) -> str:
-    values = {
-        "given": {}, "wrong": "", "alarms": [], "ledger": "", "more": "", "progress": "", "link": link, "staff": True,
-    }  # fmt: skip
+    nothing: dict[str, Any] = dict.fromkeys(("wrong", "ledger", "scrubbed", "more", "progress"), "")
+    values = {**nothing, "given": {}, "alarms": [], "kinds": {}, "link": link, "staff": True}
     return TEMPLATE.render(w=words(lang), lang=lang, rows=[shown(one, lang) for one in rows], **values | other)
 
 
@@ -35,9 +34,16 @@ def test_everything_is_escaped_and_said(lang: str) -> None:
     given = {"subject": bad, "from": "2026-01-01", "looks": "true"}
     alarms = [shown(alarm, lang), shown(row(bad), lang)]
     text = rendered(
-        lang, [look, row(bad), row("(gap)")], alarms=alarms, given=given, wrong="from", more="/audit?cursor=x", ledger="now"
+        lang,
+        [look, row(bad), row("(gap)")],
+        alarms=alarms,
+        kinds=alarms_in(lang),
+        given=given,
+        wrong="from",
+        more="/audit?cursor=x",
+        ledger="now",
     )
-    assert "<script" not in text and f"2 {words(lang).people}" in text and "tampered" in text
+    assert "<script" not in text and f"2 {words(lang).people}" in text and alarms_in(lang)["tampered"] in text
     assert NAMES["customers.records.viewed"][lang == "zh"] in text and "checked" in text
 
 
