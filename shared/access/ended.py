@@ -9,6 +9,7 @@ that ends meanwhile is good until its token expires (docs/decisions/0011).
 import asyncio
 import logging
 import time
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -17,7 +18,7 @@ from aiokafka.errors import KafkaError, UnsupportedVersionError
 
 from shared.bus.broker import BrokerSettings
 from shared.bus.envelope import parse
-from shared.bus.reading import assign
+from shared.bus.reading import End, assign
 from shared.errors import MalformedError, UnauthenticatedError, UnavailableError
 
 TOPIC = "kept.identity"
@@ -70,15 +71,14 @@ class EndedSessions:
 
     async def _follow(self, consumer: AIOKafkaConsumer) -> None:
         partitions = await assign(consumer, TOPIC)
-        ends: dict[TopicPartition, int] = await consumer.end_offsets(partitions)
-        await _seek_back(consumer, partitions)
+        end = await End.of(consumer, partitions)
+        await _seek_back(consumer, end.offsets)
         while True:
             batch: dict[Any, list[ConsumerRecord]] = await consumer.getmany(timeout_ms=POLL_MILLISECONDS)
             for records in batch.values():
                 for record in records:
                     self._take(record)
-            if not self._ready:
-                self._ready = all([await consumer.position(one) >= ends[one] for one in partitions])
+            self._ready = self._ready or await end.reached()
 
     def _take(self, record: ConsumerRecord) -> None:
         try:
@@ -90,20 +90,18 @@ class EndedSessions:
                 self.end(str(session))
 
 
-async def _seek_back(consumer: AIOKafkaConsumer, partitions: list[TopicPartition]) -> None:
-    """To the oldest record that could concern a living token."""
+async def _seek_back(consumer: AIOKafkaConsumer, ends: Mapping[TopicPartition, int]) -> None:
+    """To the oldest record that could concern a living token; where none is that young, to the end that was said before that:
+    a record that came, or was shown, meanwhile is not passed over."""
     since = int((time.time() - TOKEN_LIFE_MAX.total_seconds()) * 1000)
     try:
-        found = await consumer.offsets_for_times(dict.fromkeys(partitions, since))
+        found = await consumer.offsets_for_times(dict.fromkeys(ends, since))
     except UnsupportedVersionError:  # a broker that does not know times: from the beginning, then
-        await consumer.seek_to_beginning(*partitions)
+        await consumer.seek_to_beginning(*ends)
         return
-    for one in partitions:
+    for one, end in ends.items():
         at = found.get(one)
-        if at is None:  # nothing that young
-            await consumer.seek_to_end(one)
-        else:
-            consumer.seek(one, at.offset)
+        consumer.seek(one, end if at is None else at.offset)
 
 
 async def _stop(consumer: AIOKafkaConsumer) -> None:

@@ -25,7 +25,7 @@ from shared.bus.broker import BrokerSettings
 from shared.bus.envelope import Envelope, Record, parse, to_record
 from shared.bus.event import Event
 from shared.bus.inbox import until_done
-from shared.bus.reading import assign
+from shared.bus.reading import End, assign
 from shared.clock import Clock, SystemClock, rfc3339
 from shared.errors import MalformedError, UnavailableError
 from shared.holder.answers import collected, erased, located
@@ -207,9 +207,9 @@ def _parsed(record: ConsumerRecord) -> Envelope | None:
 
 async def _until_end(consumer: Any, topic: str) -> AsyncIterator[Envelope]:
     partitions = await assign(consumer, topic)
-    ends = await consumer.end_offsets(partitions)
+    end = await End.of(consumer, partitions)
     await consumer.seek_to_beginning(*partitions)
-    while any([await consumer.position(one) < ends[one] for one in partitions]):
+    while not await end.reached():
         for records in (await consumer.getmany(timeout_ms=500)).values():
             for record in records:
                 if (envelope := _parsed(record)) is not None:

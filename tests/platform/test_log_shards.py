@@ -21,6 +21,7 @@ from services.audit.log.slots import Owner, Slot
 from services.audit.log.vouch import Vouching
 from shared.errors import ConflictError, KeptError, ShreddedError, TamperError, UnavailableError
 from shared.ids import new_id
+from shared.notes.note import LocalSigner, sign_note
 from tests.support.audit_log import ME, AuditLog, dying, open_log, record
 from tests.support.platform import Platform
 
@@ -195,3 +196,16 @@ async def until(met: Callable[[], bool], seconds: float = 30) -> None:
     async with asyncio.timeout(seconds):
         while not met():
             await asyncio.sleep(0.05)
+
+
+async def test_a_checkpoint_that_somebody_else_signed_is_not_gone_on_from(log: AuditLog) -> None:
+    """Of the right tree, in the right name: only the signature says that this log never published it."""
+    shard = await log.open()
+    await log.append(shard, about(log, 0, new_id("sub")))
+    path = f"{log.topic}/0/checkpoint"
+    text, _, _ = log.blobs.get(path).decode().partition("\n\n")
+    forged = await sign_note(f"{text}\n", LocalSigner(log.signer.name, bytes(32)))
+    log.blobs.replace(path, forged.encode())
+    with pytest.raises(TamperError):
+        await log.open()
+    assert log.blobs.get(path).decode() == forged, "nothing was signed over it"

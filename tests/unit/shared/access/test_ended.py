@@ -1,6 +1,10 @@
 """Ended sessions: what is remembered, for how long, and what is answered before everything is known."""
 
+from typing import cast
+
 import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
 
 from shared.access import ended
 from shared.access.ended import EndedSessions
@@ -43,3 +47,53 @@ def test_memory_has_a_limit_and_the_oldest_go_first(sessions: EndedSessions, mon
     for n in range(5):
         sessions.end(f"ses_{n}")
     assert set(sessions._ended) == {"ses_2", "ses_3", "ses_4"}
+
+
+TOPIC = [TopicPartition("kept.identity", n) for n in (0, 1)]
+
+
+class JustStarted:
+    """A broker that has three records in partition 0, one too old, and says at first that it has none. Nobody can have a real
+    one say it: it does for milliseconds, sometimes."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.at = dict.fromkeys(TOPIC, -1)
+
+    async def end_offsets(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
+        self.asked += 1
+        return dict(zip(partitions, (0, 0) if self.asked == 1 else (3, 0), strict=True))
+
+    async def offsets_for_times(self, times: dict[TopicPartition, int]) -> dict[TopicPartition, None]:
+        return dict.fromkeys(times)
+
+    def seek(self, partition: TopicPartition, offset: int) -> None:
+        self.at[partition] = offset
+
+    async def position(self, partition: TopicPartition) -> int:
+        return self.at[partition]
+
+    async def getmany(self, timeout_ms: int) -> dict[TopicPartition, list[int]]:
+        if self.asked == 1:
+            return {}
+        if self.at[TOPIC[0]] >= 3:
+            raise KafkaError
+        first, self.at[TOPIC[0]] = self.at[TOPIC[0]], 3
+        return {TOPIC[0]: list(range(first, 3))}
+
+
+async def test_a_broker_that_was_just_started_hides_no_ended_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    sessions, broker, taken = EndedSessions(), JustStarted(), []
+
+    async def assigned(*_: object) -> list[TopicPartition]:
+        return TOPIC
+
+    def take(record: int) -> None:
+        taken.append((record, sessions._ready))
+
+    monkeypatch.setattr(ended, "assign", assigned)
+    monkeypatch.setattr("shared.bus.reading.CONFIRM_SECONDS", 0.0)
+    monkeypatch.setattr(sessions, "_take", take)
+    with pytest.raises(KafkaError):
+        await sessions._follow(cast(AIOKafkaConsumer, broker))
+    assert taken == [(0, False), (1, False), (2, False)] and await sessions.ready()
