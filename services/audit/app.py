@@ -48,7 +48,11 @@ async def build(settings: AuditSettings) -> FastAPI:
 
     blobs = await fit_log(settings, vault)
     checkpoints = Checkpoints(log_keys(vault, settings.log_name))
-    follower, tail = Follower(blobs, door, checkpoints), Tail(blobs, checkpoints)
+
+    def log_behind() -> int:
+        return sum(ingest.behind.values())
+
+    follower, tail = Follower(blobs, door, checkpoints, log_behind=log_behind), Tail(blobs, checkpoints)
 
     def published() -> None:
         follower.wake()

@@ -26,6 +26,8 @@ from shared.work import Door
 log = logging.getLogger("kept.audit.index")
 FLOOR_SECONDS = 1.0
 AGAIN_SECONDS = 60.0  # a shard whose files were changed is looked at again: it may have been mended from a copy
+GIVE_WAY_RECORDS = 30_000  # some seconds of a busy bus: more than the log is ever behind in its stride
+GIVE_WAY_SECONDS = 0.5
 Moved = Callable[[str, int, int], None]
 
 
@@ -79,7 +81,16 @@ def _next(store: ShardStore, end: read.Published, start: int) -> load.Prepared:
 class Follower:
     """`run()` for ever; `wake()` after each publication."""
 
-    def __init__(self, blobs: BlobStore, door: Door, checkpoints: read.Checkpoints, schema: str = LIVE) -> None:
+    def __init__(
+        self,
+        blobs: BlobStore,
+        door: Door,
+        checkpoints: read.Checkpoints,
+        schema: str = LIVE,
+        log_behind: Callable[[], int] = lambda: 0,
+    ) -> None:
+        """`log_behind()`: records that the broker has and the published log has not."""
+        self._log_behind = log_behind
         self._blobs = blobs
         self._door = door
         self._checkpoints = checkpoints
@@ -133,7 +144,13 @@ class Follower:
                 elif turn in turns:
                     turns.remove(turn)
                 self._told(turn, moved)
+                await self._give_way()
         return done
+
+    async def _give_way(self) -> None:
+        """In a burst the log comes first: what is not published is not proven; what is not searchable yet is only late."""
+        if self._log_behind() > GIVE_WAY_RECORDS:
+            await asyncio.sleep(GIVE_WAY_SECONDS)
 
     async def _turns(self, moved: Moved | None) -> deque[Turn]:
         """The shards that have something new."""

@@ -21,7 +21,7 @@ from shared.blobs import BlobStore
 from shared.errors import MalformedError, NotFoundError, TamperError
 from shared.notes.note import verify_note
 
-BATCH_ENTRIES_MAX = 16 * paths.WIDTH  # one transaction: a few megabytes, a fraction of a second
+BATCH_ENTRIES_MAX = 8 * paths.WIDTH  # one transaction: a few megabytes, a fraction of a second
 
 
 @dataclass(frozen=True)
