@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import pytest
 
 from deploy.compose import setup
-from shared.blobs import UnfitStoreError, open_store, s3_calls
+from shared.blobs import YEARS, UnfitStoreError, open_store, s3_calls
 from shared.blobs.s3 import S3Store
 from shared.blobs.s3_calls import Credentials, connect
 from shared.errors import ConflictError, MalformedError, NotFoundError, TamperError, UnavailableError
@@ -249,5 +249,5 @@ def test_a_container_deployment_makes_a_fit_bucket(s3_server: s3.Server, capsys:
     keys = {"access_key": s3.KEYS.access_key, "secret_key": s3.KEYS.secret_key}
     address = f"s3://made-by-setup/log?endpoint={s3_server.endpoint}&region={s3.REGION}"
     for _ in range(2):  # it is idempotent
-        setup.bucket(address, keys)
+        setup.bucket(address, keys, YEARS)
     assert capsys.readouterr().out.count("Object Lock COMPLIANCE") == 2
