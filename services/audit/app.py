@@ -75,8 +75,8 @@ async def build(settings: AuditSettings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        scrub = Owner(base.engine, SCRUB, scrubbing.run).run()
-        works = (base.ended.run(broker), relay.run(), handlers.run(), ingest.run(), follower.run(), vouching.run(), scrub)
+        scrubs = [Owner(base.engine, SCRUB, scrubbing.run).run()] if settings.scrub_hours else []
+        works = (base.ended.run(broker), relay.run(), handlers.run(), ingest.run(), follower.run(), vouching.run(), *scrubs)
         async with at_work(base.engine, *works):
             yield
 

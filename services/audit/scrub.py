@@ -33,7 +33,7 @@ MODULE = "services.audit.scrubber"
 
 
 class Scrubbing:
-    """`run()` for ever, in one of the audit processes. `interval`: zero for never."""
+    """`run()` for ever, in one of the audit processes."""
 
     def __init__(self, door: Door, interval: timedelta, command: Sequence[str] = (sys.executable, "-m", MODULE)) -> None:
         self._door = door
@@ -43,7 +43,7 @@ class Scrubbing:
     async def run(self) -> None:
         while True:
             try:
-                if self._interval and await self._due():
+                if await self._due():
                     await self.scrub()
             except KeptError as error:
                 log.warning("scrubbing waits: %s", error.code)

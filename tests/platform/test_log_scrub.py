@@ -17,6 +17,7 @@ from services.audit.log.opening import Opener
 from services.audit.log.tables import Scrub
 from services.audit.scrub import MODULE, Scrubbing
 from shared.errors import UnavailableError
+from shared.notes.note import LocalSigner, sign_note, vkey
 from tests.support.audit_log import ME, AuditLog, open_log, record
 from tests.support.platform import Platform
 
@@ -95,6 +96,16 @@ async def test_a_log_that_went_back_is_an_alarm(log: AuditLog, scrubbing: Scrubb
     assert await scrubbing.scrub() == []
     log.blobs.replace(f"{log.topic}/0/checkpoint", str(older).encode())
     assert [fault.kind for fault in await scrubbing.scrub()] == ["seen"]
+    assert len(await alarms(log)) == 1
+
+
+async def test_a_log_that_was_signed_anew_with_keys_of_its_own_is_an_alarm(log: AuditLog, scrubbing: Scrubbing) -> None:
+    """All of it agrees, the keys beside it too: only Vault says that they are not the log's."""
+    path, other = f"{log.topic}/0/checkpoint", LocalSigner(log.signer.name, bytes(32))
+    text, _, _ = log.blobs.get(path).decode().partition("\n\n")
+    log.blobs.replace(path, (await sign_note(f"{text}\n", other)).encode())
+    log.blobs.replace("keys", f"{vkey(other.name, other.public)}\n".encode())
+    assert [fault.kind for fault in await scrubbing.scrub()] == ["checkpoint"]
     assert len(await alarms(log)) == 1
 
 

@@ -84,7 +84,9 @@ def _layout(entry: Entry, raw: bytes, at: int) -> Layout:
             names.append(name)
             values.append(parts + 1)
         between, parts = 0, parts + 1 + wanted
-    after, width = (entry.key or b"", FOUR) if entry.kind is Kind.RECORD else (entry.sealing.encode(), TWO)
+    after, width = (
+        (entry.key or b"", FOUR) if entry.kind is Kind.RECORD else (entry.sealing.encode("utf-8", "surrogateescape"), TWO)
+    )
     read = struct.Struct(f"{form}{between + width}s{len(after)}x")
     of, to = itemgetter(*fixed, parts), itemgetter(*values, -1, -1)  # of one alone it would not give a tuple
     return Layout(read.unpack_from, read.size, of, of(read.unpack_from(raw, at)), tuple(names), to)

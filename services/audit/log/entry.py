@@ -85,7 +85,7 @@ def encode_record(place: Place, headers: Headers, key: bytes | None, value: byte
 
 def encode_clear(head: bytes, headers: Headers, sealing: str) -> bytes:
     """A FORGOTTEN entry; and what stands before the ciphertext of a SEALED one, which is its associated data."""
-    raw = sealing.encode()
+    raw = sealing.encode("utf-8", "surrogateescape")
     return b"".join((head, encode_headers(outline_of(headers), headers), _two(len(raw)), raw))
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -82,9 +83,7 @@ def _storable(value: object) -> Any:
 
 def _clean(text: str) -> str:
     """PostgreSQL keeps neither NUL nor lone surrogates; the log itself has the exact bytes."""
-    if text.isascii() and "\x00" not in text:
-        return text
-    return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
+    return "".join("\ufffd" if one == "\0" else "?" if "\ud800" <= one <= "\udfff" else one for one in text)
 
 
 def _texts(value: object) -> list[str]:
@@ -93,15 +92,10 @@ def _texts(value: object) -> list[str]:
 
 def _time(text: str, milliseconds: int) -> datetime:
     """What the event says, else what the broker says, else 1970: a time proves nothing, and must not stop the index."""
-    try:
-        at = datetime.fromisoformat(text)
-        at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
-        if at.year in YEARS:
-            return at
-    except (ValueError, OverflowError):
-        pass
-    try:
-        at = datetime.fromtimestamp(max(milliseconds, 0) / 1000, UTC)
-    except (ValueError, OverflowError, OSError):
-        return datetime(1970, 1, 1, tzinfo=UTC)
-    return at if at.year in YEARS else datetime(1970, 1, 1, tzinfo=UTC)
+    for said in (lambda: datetime.fromisoformat(text), lambda: datetime.fromtimestamp(max(milliseconds, 0) / 1000, UTC)):
+        with suppress(ValueError, OverflowError, OSError):
+            at = said()
+            at = at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+            if at.year in YEARS:
+                return at
+    return datetime(1970, 1, 1, tzinfo=UTC)

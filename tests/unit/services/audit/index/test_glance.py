@@ -69,6 +69,11 @@ def test_an_entry_cut_anywhere_and_lengthened() -> None:
             assert at_a_glance(glance, raw) == by_parsing(raw), (kind, len(raw))
 
 
+def test_a_sealing_name_in_no_encoding() -> None:
+    raw = encode(Entry(Kind.SEALED, Place("a.b", 3, 1, 5), (), sealing="\udcff", body=b"c"))
+    assert Glance().facts(raw) == by_parsing(raw)
+
+
 def test_a_name_of_the_same_length_is_another_header() -> None:
     one = encode(Entry(Kind.RECORD, Place("a.b", 3, 1, 5), (("ce_type", b"2026-01-01T00:00:00Z"),), None, b"{}"))
     glance = Glance()

@@ -81,6 +81,12 @@ def test_a_name_is_never_a_format() -> None:
     assert parse(encode(entry)) == entry
 
 
+def test_a_sealing_name_in_no_encoding_has_one_too() -> None:
+    """Nobody writes one; a damaged file may have it, and whoever reads that must not fall over it."""
+    raw = encode(Entry(Kind.SEALED, PLACE, (), sealing="k", body=b"c")).replace(b"\0\1k", b"\0\1\xff")
+    assert encode(parse(raw)) == raw
+
+
 def test_names_that_never_come_again_do_not_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     outlines = headers_module._Outlines()
     monkeypatch.setattr(headers_module, "_OUTLINES", outlines)
