@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from services.audit.index.model import Filters
 from services.audit.index.ocsf import book
 from shared.access.actor import Actor
 from shared.access.grants import Grant
+from shared.blobs.posix import PosixStore
 from shared.errors import ConflictError, NotAllowedError
 from shared.notes.tlogproof import verify_receipt
 from tests.support.insider import wait_until
@@ -28,6 +30,15 @@ from tests.support.staff import token
 from tests.support.trail import fill, made_up_index, told_by
 
 pytestmark = pytest.mark.platform
+
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+BOSS = Actor("sub_" + "b" * 32, "user", frozenset({"privacy_officer"}))
+
+
+def made_up(seconds: Iterable[int]) -> list[Facts]:
+    """An event for each second after START."""
+    return [Facts(f"e{n}", "a.b", "", "", START + timedelta(seconds=n), "", "", False, (), (), {}) for n in seconds]
 
 
 def items(client: httpx.Client, query: str) -> list[dict[str, Any]]:
@@ -47,7 +58,7 @@ def test_an_export_is_what_search_finds_with_proofs_that_verify(platform: Platfo
     answer = officer.get(f"/api/audit/export?{query}&receipts=true")
     lines = [json.loads(line) for line in answer.text.splitlines()]
     known = {one["id"] for one in found}
-    assert int(answer.headers["x-rows"]) == len(lines) >= len(found)
+    assert int(answer.headers["x-rows"]) == len(lines) >= len(found) == len(known)
     assert [{n: v for n, v in one.items() if n != "receipt"} for one in lines if one["id"] in known] == found
     vkeys = httpx.get(f"{platform.origin}/log/keys").text.split()
     for one in lines[:5]:
@@ -77,29 +88,38 @@ def test_who_may_not_read_may_not_export_or_follow(officer: httpx.Client, jane: 
 
 async def test_many_rows_take_two_others(platform: Platform) -> None:
     """P11: one person alone takes so many and no more; a grant is used once."""
-    start = datetime(2026, 1, 1, tzinfo=UTC)
     async with made_up_index(platform) as door:
-        facts = [
-            Facts(f"e{n}", "a.b", "", "", start + timedelta(seconds=n), "", "", False, (), (), {})
-            for n in range(export.ALONE_ROWS_MAX + 1)
-        ]
+        facts = made_up(range(export.ALONE_ROWS_MAX + 1))
         for n in range(0, len(facts), 4000):
             await fill(door, facts[n : n + 4000])
-        boss = Actor("sub_" + "b" * 32, "user", frozenset({"privacy_officer"}))
         jti = f"test-{datetime.now(UTC).timestamp()}"
-        grant = Grant(jti, "apr_1", "export", export.RESOURCE, frozenset({"sub_1", "sub_2"}), start)
+        grant = Grant(jti, "apr_1", "export", export.RESOURCE, frozenset({"sub_1", "sub_2"}), START)
         with pytest.raises(NotAllowedError, match="two others"):
-            async with door.begin(boss) as w:
+            async with door.begin(BOSS) as w:
                 await export.begin(w, Filters(), "csv", False, None)
-        async with door.begin(boss) as w:
-            assert await export.begin(w, Filters(until=facts[-1].time), "csv", False, None) == export.ALONE_ROWS_MAX
-        async with door.begin(boss) as w:
-            assert await export.begin(w, Filters(), "csv", False, grant) == len(facts)
+        async with door.begin(BOSS) as w:
+            alone = await export.begin(w, Filters(until=facts[-1].time), "csv", False, None)
+        async with door.begin(BOSS) as w:
+            granted = await export.begin(w, Filters(), "csv", False, grant)
+        assert (alone.rows, granted.rows) == (export.ALONE_ROWS_MAX, len(facts))
         with pytest.raises(ConflictError):
-            async with door.begin(boss) as w:
+            async with door.begin(BOSS) as w:
                 await export.begin(w, Filters(), "csv", False, grant)
         told = told_by(platform, door, "kept.audit.trail.exported.v1")
         assert [(one["rows"], one["approvers"]) for one in told] == [(10_000, []), (10_001, ["sub_1", "sub_2"])]
+
+
+async def test_what_comes_meanwhile_neither_joins_an_export_nor_pushes_rows_out(platform: Platform, tmp_path: Path) -> None:
+    async with made_up_index(platform) as door:
+        await fill(door, made_up(range(0, 3_000, 2)))
+        async with door.begin(BOSS) as w:
+            leaving = await export.begin(w, Filters(type="a.b"), "csv", False, None)
+        pieces = export.lines(door, BOSS, PosixStore(tmp_path), leaving)
+        seen = [await anext(pieces), await anext(pieces)]
+        await fill(door, made_up(range(1, 4_000, 2)))  # among the rows of the next page, and newer than all
+        seen += [piece async for piece in pieces]
+        rows = [one["id"] for one in csv.DictReader(io.StringIO(b"".join(seen).decode(), newline=""))]
+        assert rows == [f"e{n}" for n in range(2_998, -1, -2)] and leaving.rows == len(rows)
 
 
 def test_a_grant_for_something_else_is_none(officer: httpx.Client) -> None:

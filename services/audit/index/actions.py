@@ -1,14 +1,15 @@
 """What can be asked of the trail. Reading it is itself an event, and so is being refused."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC
 from typing import Any
 
-from sqlalchemy import Select, func, select, tuple_
+from sqlalchemy import BigInteger, Select, Text, cast, func, select, tuple_
+from sqlalchemy.dialects.postgresql import JSONB
 
 from services.audit.events import How, TrailViewed
 from services.audit.index.model import Cursor, Filters, Row, cursor_of
-from services.audit.index.tables import About, Indexed
+from services.audit.index.tables import About, Indexed, Position
 from shared.access.decide import Resource
 from shared.http.paging import Page
 from shared.work import Work
@@ -16,6 +17,7 @@ from shared.work import Work
 PAGE, PAGE_MAX = 50, 500
 PURPOSE = "audit"
 TRAIL = Resource("AuditTrail", "trail", {})
+Ends = Mapping[str, int]  # shard -> the index of the first entry that is left out
 
 
 async def search(w: Work, filters: Filters, cursor: str | None = None, limit: int = PAGE) -> Page[Row]:
@@ -33,9 +35,16 @@ def seen(w: Work, how: How, filters: Filters, rows: int, decision: Sequence[str]
     w.publish(TrailViewed(subject=subject, how=how, filters=filters.shown(), rows=rows, decision=list(decision)))
 
 
-async def rows_after(w: Work, filters: Filters, after: Cursor | None, limit: int) -> Sequence[Indexed]:
-    """At most `limit` rows, newest first, older than `after`."""
-    query = narrowed(select(Indexed), filters)
+async def ends_now(w: Work) -> Ends:
+    """How far the index goes at this moment. All rows before these ends are there, and none is added before them."""
+    return {one.shard: one.next for one in await w.session.scalars(select(Position))}
+
+
+async def rows_after(
+    w: Work, filters: Filters, after: Cursor | None, limit: int, ends: Ends | None = None
+) -> Sequence[Indexed]:
+    """At most `limit` rows, newest first, older than `after`, before `ends`."""
+    query = narrowed(select(Indexed), filters, ends)
     order = (About.time, About.shard, About.index) if filters.subject else (Indexed.time, Indexed.shard, Indexed.index)
     if after is not None:
         # The first says by itself which partitions to leave out; the second, where to begin.
@@ -43,15 +52,20 @@ async def rows_after(w: Work, filters: Filters, after: Cursor | None, limit: int
     return (await w.session.scalars(query.order_by(*(one.desc() for one in order)).limit(limit))).all()
 
 
-async def counted(w: Work, filters: Filters, limit: int) -> int:
-    """How many rows there are, counted up to `limit`."""
-    inner = narrowed(select(Indexed.index), filters).limit(limit).subquery()
+async def counted(w: Work, filters: Filters, limit: int, ends: Ends | None = None) -> int:
+    """How many rows there are before `ends`, counted up to `limit`."""
+    inner = narrowed(select(Indexed.index), filters, ends).limit(limit).subquery()
     return int(await w.session.scalar(select(func.count()).select_from(inner)) or 0)
 
 
-def narrowed(query: "Select[Any]", filters: Filters) -> "Select[Any]":
-    """The rows that all filters let through; the same rule as `Filters.match`."""
+def narrowed(query: "Select[Any]", filters: Filters, ends: Ends | None = None) -> "Select[Any]":
+    """The rows before `ends` that all filters let through; the same rule as `Filters.match`."""
     time = Indexed.time
+    if (
+        ends is not None
+    ):  # one value, not a join: the rows still come in the order of their index, whatever the number of shards
+        end = cast(cast(dict(ends), JSONB).op("->>", return_type=Text())(Indexed.shard), BigInteger)
+        query = query.where(Indexed.index < end)
     if filters.subject:
         same = (About.time == Indexed.time) & (About.shard == Indexed.shard) & (About.index == Indexed.index)
         query, time = query.join(About, same).where(About.subject == filters.subject), About.time

@@ -54,10 +54,14 @@ def router(wired: Wired) -> APIRouter:
         filters = asked(http)
         granted = await wired.grants.verify(grant, "export", export.RESOURCE, actor) if grant else None
         async with wired.door.begin(actor, PURPOSE) as w:
-            rows = await export.begin(w, filters, format, receipts, granted)
+            leaving = await export.begin(w, filters, format, receipts, granted)
         name = f"audit-trail.{'csv' if format == 'csv' else 'jsonl'}"
-        headers = {"X-Rows": str(rows), "Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
-        body = export.lines(wired.door, actor, wired.blobs, filters, format, receipts, rows)
+        headers = {
+            "X-Rows": str(leaving.rows),
+            "Content-Disposition": f'attachment; filename="{name}"',
+            "Cache-Control": "no-store",
+        }
+        body = export.lines(wired.door, actor, wired.blobs, leaving)
         return Patient(body, media_type=media_type(format), headers=headers)
 
     @routes.get("/api/audit/tail", openapi_extra=ASKED, response_class=StreamingResponse)
