@@ -9,7 +9,7 @@ from enum import IntEnum
 from functools import lru_cache
 from typing import NamedTuple
 
-from services.audit.log.headers import NARROW_MAX, NULL, Headers, encode_headers, encode_payload, outline_of
+from services.audit.log.headers import NARROW_MAX, NULL, Headers, encode_headers, encode_payload, outlined
 from shared.errors import MalformedError
 
 FORMAT = 1
@@ -80,13 +80,13 @@ def encode_head(kind: Kind, place: Place) -> bytes:
 
 def encode_record(place: Place, headers: Headers, key: bytes | None, value: bytes | None) -> bytes:
     """`encode` of a RECORD, without making one."""
-    return encode_head(Kind.RECORD, place) + encode_payload(outline_of(headers), headers, key, value)
+    return encode_head(Kind.RECORD, place) + encode_payload(outlined(headers), key, value)
 
 
 def encode_clear(head: bytes, headers: Headers, sealing: str) -> bytes:
     """A FORGOTTEN entry; and what stands before the ciphertext of a SEALED one, which is its associated data."""
     raw = sealing.encode("utf-8", "surrogateescape")
-    return b"".join((head, encode_headers(outline_of(headers), headers), _two(len(raw)), raw))
+    return b"".join((head, encode_headers(headers), _two(len(raw)), raw))
 
 
 def encode(entry: Entry) -> bytes:

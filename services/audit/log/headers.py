@@ -1,20 +1,23 @@
-"""A record's headers, encoded (docs/log-format.md section 2.2), and what their names alone decide.
+"""A record's headers, encoded (docs/log-format.md section 2.2), and what their names and lengths alone decide.
 
-The records of a topic nearly all have the same header names. So what the names say is worked out once: it is most of the
-work of an entry.
+The records of a topic nearly all have the same header names, and few different lengths. So what these say is worked out once:
+it is most of the work of an entry.
 """
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
+from typing import NamedTuple
 
 NULL = b"\xff\xff\xff\xff"
 WIDE = b"\xff\xff"  # stands for the count where headers need 4-byte counts and lengths
 NARROW_MAX = 0xFFFE  # headers of a record in the narrow form; one name has at most one byte more
 NAME_BYTES_MAX = 0xFFFF  # in the narrow form
-OUTLINES_MAX = 1_000  # kept, of at most OUTLINE_CHARS_MAX each: some megabytes, whatever names a publisher thinks of
-OUTLINE_CHARS_MAX = 500
-LENGTHS_MAX = 4_096
+OUTLINES_MAX = 4_096  # kept, of at most OUTLINE_BYTES_MAX each: some megabytes, whatever a publisher thinks of
+OUTLINE_BYTES_MAX = 1_000  # encoded
+STAYS_BYTES_MAX = 200  # of a header that stays in clear
+SUBJECT_BYTES = 36  # of one of our pseudonyms
 _two = struct.Struct(">H").pack
 _four = struct.Struct(">I").pack
 Headers = Sequence[tuple[str, bytes | None]]
@@ -24,92 +27,113 @@ _ENVELOPE = _WHOLE | {"ce_subject", "traceparent"}
 _STAYS = frozenset(("ce_id", "ce_type", "ce_source", "ce_time"))  # says what and when, not who
 
 
+Contents = tuple[bytes, ...]
+
+
 @dataclass(frozen=True)
 class Outline:
-    """What the header names of a record decide, in their order.
+    """What the header names of a record and the lengths of their contents decide, in their order.
 
-    `template`: the narrow form, as a format of each header's length and content; None where only the wide form can hold them.
+    `headers`: a format that takes the contents; `payload`: and key and value, each after its length.
+    `stays`: picks those of the contents that stay in clear in a sealed entry. `clear`: the format of such an entry's head,
+    these, and the name of the sealing key; `about`: where that is a subject's, which is in clear too.
     `is_envelope`: they are the whole envelope of an event of ours, and nothing besides.
-    `subjects`, `stays`: where the names of the subject are, and of what stays in clear in a sealed entry.
+    `subjects`: which of the contents may name one of our subjects.
     """
 
-    template: bytes | None
+    headers: bytes
+    payload: bytes
+    stays: Callable[[Contents], Contents]
+    clear: bytes
+    about: bytes
     is_envelope: bool
     subjects: tuple[int, ...]
-    stays: tuple[int, ...]
 
     @classmethod
-    def of(cls, names: tuple[str, ...]) -> "Outline":
-        have = frozenset(names)
+    def of(cls, names: tuple[str, ...], lengths: tuple[int | None, ...]) -> "Outline":
+        """`lengths`: None of a header without a content."""
+        every = [
+            (name, _literal(NULL if length is None else _four(length))) for name, length in zip(names, lengths, strict=True)
+        ]
+        short = [length is not None and length <= STAYS_BYTES_MAX for length in lengths]
+        stays = [at for at, name in enumerate(names) if name in _STAYS and short[at]]
+        clear = [every[at] for at in stays]
         return cls(
-            _template(names),
-            len(have) == len(names) and _WHOLE <= have <= _ENVELOPE,
-            tuple(i for i, name in enumerate(names) if name == "ce_subject"),
-            tuple(i for i, name in enumerate(names) if name in _STAYS),
+            headers := _format(every),
+            headers + b"%b%b%b%b",
+            itemgetter(*stays) if len(stays) > 1 else lambda contents: tuple([contents[at] for at in stays]),
+            b"%b" + _format(clear) + b"%b%b",
+            b"%b" + _format([*clear, ("ce_subject", b"%b")]) + b"%b%b",
+            len(set(names)) == len(names) and _WHOLE <= set(names) <= _ENVELOPE,
+            tuple(at for at, name in enumerate(names) if name == "ce_subject" and lengths[at] == SUBJECT_BYTES),
         )
 
 
-class _Outlines(dict[tuple[str, ...], Outline]):
-    def __missing__(self, names: tuple[str, ...]) -> Outline:
-        outline = Outline.of(names)
-        if sum(map(len, names)) <= OUTLINE_CHARS_MAX:
-            if len(self) >= OUTLINES_MAX:  # names that never come again push nobody out for long
+class Outlined(NamedTuple):
+    """Headers, as the encodings take them. `contents`: empty where there is none."""
+
+    outline: Outline
+    contents: Contents
+
+
+class _Outlines(dict[tuple[tuple[str, ...], tuple[int | None, ...]], Outline]):
+    def __missing__(self, key: tuple[tuple[str, ...], tuple[int | None, ...]]) -> Outline:
+        outline = Outline.of(*key)
+        if len(outline.headers) <= OUTLINE_BYTES_MAX:
+            if len(self) >= OUTLINES_MAX:  # what never comes again pushes nobody out for long
                 self.clear()
-            self[names] = outline
+            self[key] = outline
         return outline
 
 
-class _Lengths(dict[int, bytes]):
-    def __missing__(self, length: int) -> bytes:
-        encoded = _four(length)
-        if length < LENGTHS_MAX:
-            self[length] = encoded
-        return encoded
-
-
 _OUTLINES = _Outlines()
-_LENGTHS = _Lengths()
 
 
-def outline_of(headers: Headers) -> Outline:
-    """What the names of these headers decide."""
-    return _OUTLINES[tuple([name for name, _ in headers])]
+def outlined(headers: Headers) -> Outlined:
+    """The hot path, as the three below."""
+    if not headers:
+        return Outlined(_OUTLINES[(), ()], ())
+    names, contents = zip(*headers, strict=True)
+    if None in contents:
+        lengths = tuple([None if content is None else len(content) for content in contents])
+        return Outlined(_OUTLINES[names, lengths], tuple([content or b"" for content in contents]))
+    return Outlined(_OUTLINES[names, tuple(map(len, contents))], contents)
 
 
-def encode_payload(outline: Outline, headers: Headers, key: bytes | None, value: bytes | None) -> bytes:
-    """Headers, key and value in the encoding that RECORD uses and SEALED encrypts. The hot path."""
-    return b"".join((encode_headers(outline, headers), *_blob(key), *_blob(value)))
+def encode_headers(headers: Headers) -> bytes:
+    """Wide where, and only where, the narrow form cannot hold them."""
+    outline, contents = outlined(headers)
+    return outline.headers % contents
 
 
-def encode_headers(outline: Outline, headers: Headers) -> bytes:
-    """Wide where, and only where, the narrow form cannot hold them. `outline`: of these headers."""
-    if outline.template is None:
-        return _wide(headers)
-    lengths = _LENGTHS
-    parts: list[bytes] = []
-    for _, content in headers:
-        parts += (NULL, b"") if content is None else (lengths[len(content)], content)
-    return outline.template % tuple(parts)
+def encode_payload(headers: Outlined, key: bytes | None, value: bytes | None) -> bytes:
+    """Headers, key and value in the encoding that RECORD uses and SEALED encrypts."""
+    outline, contents = headers
+    return outline.payload % (*contents, _length(key), key or b"", _length(value), value or b"")
 
 
-def _blob(value: bytes | None) -> tuple[bytes, bytes]:
-    return (NULL, b"") if value is None else (_LENGTHS[len(value)], value)
+def encode_staying(head: bytes, headers: Outlined, sealing: bytes, *, about: bool) -> bytes:
+    """An entry's head, the headers that stay in clear when it is sealed, with `about` the subject that `sealing` names, and the
+    name of the sealing key."""
+    outline, contents = headers
+    if about:
+        return outline.about % (head, *outline.stays(contents), _length(sealing), sealing, _two(len(sealing)), sealing)
+    return outline.clear % (head, *outline.stays(contents), _two(len(sealing)), sealing)
 
 
-def _template(names: tuple[str, ...]) -> bytes | None:
-    raw = [name.encode("utf-8", "surrogateescape") for name in names]
-    if len(raw) > NARROW_MAX or any(len(name) > NAME_BYTES_MAX for name in raw):
-        return None
-    pieces = (_literal(_two(len(name)) + name) + b"%b%b" for name in raw)
-    return b"".join((_literal(_two(len(raw))), *pieces))
+def _length(content: bytes | None) -> bytes:
+    return NULL if content is None else _four(len(content))
+
+
+def _format(headers: Sequence[tuple[str, bytes]]) -> bytes:
+    """That takes the contents of headers of these names and (in a format) lengths."""
+    raw = [(name.encode("utf-8", "surrogateescape"), length) for name, length in headers]
+    wide = len(raw) > NARROW_MAX or any(len(name) > NAME_BYTES_MAX for name, _ in raw)
+    count = _four if wide else _two
+    pieces = (_literal(count(len(name)) + name) + length + b"%b" for name, length in raw)
+    return b"".join((WIDE if wide else b"", _literal(count(len(raw))), *pieces))
 
 
 def _literal(data: bytes) -> bytes:
     """As it stands in a format."""
     return data.replace(b"%", b"%%")
-
-
-def _wide(headers: Headers) -> bytes:
-    pairs = ((name.encode("utf-8", "surrogateescape"), content) for name, content in headers)
-    pieces = (piece for name, content in pairs for piece in (*_blob(name), *_blob(content)))
-    return b"".join((WIDE, _four(len(headers)), *pieces))

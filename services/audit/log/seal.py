@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 
 from services.audit.log.entry import Entry, Kind, encode_clear, encode_head, parse_payload
-from services.audit.log.headers import Headers, Outline, encode_payload
+from services.audit.log.headers import Outlined, encode_payload, encode_staying
 from shared.errors import MalformedError
 from shared.ids import is_id
 from shared.keys.cipher import DataKey
@@ -16,24 +16,29 @@ from shared.keys.deterministic import PlaceCipher, nonce_for
 OWN_TOPICS = frozenset(
     ("kept.identity", "kept.customers", "kept.audit", "kept.backup", "kept.dsar", "kept.dsar.commands", "kept.dsar.answers")
 )
-_STAYS_BYTES_MAX = 200
+_SUBJECTS = 10_000  # whose names are remembered as such
 _DAY_SECONDS = 86_400
 _DAY_MAX = 253_402_300_799 // _DAY_SECONDS  # 9999-12-31, the last that datetime has
 
 
-def is_own(topic: str, outline: Outline) -> bool:
+def is_own(topic: str, headers: Outlined) -> bool:
     """Whether the record is stored as it came: one of our event topics, with a whole envelope and nothing besides."""
-    return outline.is_envelope and topic in OWN_TOPICS
+    return headers.outline.is_envelope and topic in OWN_TOPICS
 
 
-def sealing_name(topic: str, timestamp: int, outline: Outline, headers: Headers) -> str:
+def sealing_name(topic: str, timestamp: int, headers: Outlined) -> str:
     """The name of the key that seals the record: its subject's, where it names one of our pseudonyms; else the topic's and
     month's."""
-    for at in outline.subjects:
-        value = headers[at][1]
-        if value is not None and is_id(text := value.decode("ascii", "replace"), "sub"):
-            return text
+    for at in headers.outline.subjects:
+        if name := _subject(headers.contents[at]):
+            return name
     return _monthly(topic, timestamp // 1000 // _DAY_SECONDS)
+
+
+@lru_cache(maxsize=_SUBJECTS)
+def _subject(raw: bytes) -> str | None:
+    text = raw.decode("ascii", "replace")
+    return text if is_id(text, "sub") else None
 
 
 @lru_cache(maxsize=1000)
@@ -47,27 +52,18 @@ def is_subjects(sealing: str) -> bool:
     return "/" not in sealing
 
 
-def _clear(outline: Outline, headers: Headers, sealing: str) -> list[tuple[str, bytes | None]]:
-    kept = [
-        one for at in outline.stays if (content := (one := headers[at])[1]) is not None and len(content) <= _STAYS_BYTES_MAX
-    ]
-    if is_subjects(sealing):
-        kept.append(("ce_subject", sealing.encode()))
-    return kept
-
-
 def encode_sealed(
-    head: bytes, outline: Outline, headers: Headers, key: bytes | None, value: bytes | None, name: str, cipher: PlaceCipher
+    head: bytes, headers: Outlined, key: bytes | None, value: bytes | None, name: str, cipher: PlaceCipher
 ) -> bytes:
     """The SEALED entry of a record, encoded; `head` is its encoded head. The same record and key always give the same bytes."""
-    clear = encode_in_clear(head, outline, headers, name)
-    return clear + cipher.seal(nonce_for(head), encode_payload(outline, headers, key, value), clear)
+    clear = encode_in_clear(head, headers, name)
+    return clear + cipher.seal(nonce_for(head), encode_payload(headers, key, value), clear)
 
 
-def encode_in_clear(head: bytes, outline: Outline, headers: Headers, name: str) -> bytes:
+def encode_in_clear(head: bytes, headers: Outlined, name: str) -> bytes:
     """What stands in clear of a sealed record; after the head of a FORGOTTEN one, the whole entry of a record that came after
     its subject was erased: that it was there, and nothing of what it said."""
-    return encode_clear(head, _clear(outline, headers, name), name)
+    return encode_staying(head, headers, name.encode("utf-8", "surrogateescape"), about=is_subjects(name))
 
 
 def opened(entry: Entry, data_key: DataKey) -> Entry:

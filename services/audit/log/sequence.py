@@ -11,7 +11,7 @@ from typing import Protocol
 
 from services.audit.log import seal
 from services.audit.log.entry import Kind, encode_gap, encode_start, head_after
-from services.audit.log.headers import Headers, Outline, encode_payload, outline_of
+from services.audit.log.headers import Headers, Outlined, encode_payload, outlined
 from shared.keys.deterministic import PlaceCipher
 
 NO_TIME = -1  # what Kafka calls a record without a timestamp; message format 0 has none
@@ -45,15 +45,15 @@ class Part:
     records: Sequence[Received]
 
     @cached_property
-    def outlines(self) -> list[Outline]:
-        """What each record's header names decide."""
-        return [outline_of(record.headers) for record in self.records]
+    def headers(self) -> list[Outlined]:
+        """Of each record, as the encodings take them."""
+        return [outlined(record.headers) for record in self.records]
 
     @cached_property
     def sealings(self) -> list[Sealing]:
         """How each record is stored."""
-        topic, both = self.topic, zip(self.records, self.outlines, strict=True)
-        return [None if seal.is_own(topic, s) else seal.sealing_name(topic, _time(r), s, r.headers) for r, s in both]
+        topic, both = self.topic, zip(self.records, self.headers, strict=True)
+        return [None if seal.is_own(topic, headers) else seal.sealing_name(topic, _time(one), headers) for one, headers in both]
 
     @cached_property
     def names(self) -> set[str]:
@@ -71,23 +71,23 @@ def sequenced(part: Part, ciphers: Ciphers) -> tuple[list[bytes], list[int]]:
     as_it_came = starts[Kind.RECORD]
     entries: list[bytes] = []
     late: list[int] = []
-    for record, outline, name in zip(part.records, part.outlines, part.sealings, strict=True):
-        offset, headers = record.offset, record.headers
+    for record, headers, name in zip(part.records, part.headers, part.sealings, strict=True):
+        offset = record.offset
         if offset != expected:
             entries += gaps(topic, partition, expected, offset)
         expected = offset + 1
         if name is None:
-            payload = encode_payload(outline, headers, record.key, record.value)
+            payload = encode_payload(headers, record.key, record.value)
             entries.append(head_after(as_it_came, offset, _time(record)) + payload)
             continue
         cipher = ciphers[name]
         if cipher is None:
             late.append(offset)
             head = head_after(starts[Kind.FORGOTTEN], offset, _time(record))
-            entries.append(seal.encode_in_clear(head, outline, headers, name))
+            entries.append(seal.encode_in_clear(head, headers, name))
         else:
             head = head_after(starts[Kind.SEALED], offset, _time(record))
-            entries.append(seal.encode_sealed(head, outline, headers, record.key, record.value, name, cipher))
+            entries.append(seal.encode_sealed(head, headers, record.key, record.value, name, cipher))
     entries += gaps(topic, partition, expected, part.end)
     return entries, late
 
@@ -99,16 +99,16 @@ def gaps(topic: str, partition: int, first: int, end: int) -> Iterator[bytes]:
 
 def is_of(raw: bytes, topic: str, partition: int, record: Received) -> bool:
     """Whether `raw` is the entry of this record, as far as it can be told without the key that sealed it."""
-    headers, outline = record.headers, outline_of(record.headers)
+    headers = outlined(record.headers)
 
     def head(kind: Kind) -> bytes:
         return head_after(encode_start(kind, topic, partition), record.offset, _time(record))
 
-    if seal.is_own(topic, outline):
-        return raw == head(Kind.RECORD) + encode_payload(outline, headers, record.key, record.value)
-    name = seal.sealing_name(topic, _time(record), outline, headers)
+    if seal.is_own(topic, headers):
+        return raw == head(Kind.RECORD) + encode_payload(headers, record.key, record.value)
+    name = seal.sealing_name(topic, _time(record), headers)
     kinds = (Kind.SEALED, Kind.FORGOTTEN)
-    return any(raw.startswith(seal.encode_in_clear(head(kind), outline, headers, name)) for kind in kinds)
+    return any(raw.startswith(seal.encode_in_clear(head(kind), headers, name)) for kind in kinds)
 
 
 def _time(record: Received) -> int:

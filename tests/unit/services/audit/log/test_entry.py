@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from services.audit.log import headers as headers_module
 from services.audit.log import seal
 from services.audit.log.entry import Entry, Kind, Place, encode, encode_head, gap, large, parse
-from services.audit.log.headers import Headers, outline_of
+from services.audit.log.headers import Headers, outlined
 from shared.errors import KeptError, MalformedError, TamperError
 from shared.keys.cipher import DataKey
 from shared.keys.deterministic import PlaceCipher
@@ -29,11 +29,11 @@ sealed = st.builds(
 
 
 def sealing_name(headers: Headers) -> str:
-    return seal.sealing_name(PLACE.topic, PLACE.timestamp, outline_of(headers), headers)
+    return seal.sealing_name(PLACE.topic, PLACE.timestamp, outlined(headers))
 
 
 def sealed_bytes(headers: Headers, key: bytes | None, value: bytes | None, name: str, place: Place = PLACE) -> bytes:
-    return seal.encode_sealed(encode_head(Kind.SEALED, place), outline_of(headers), headers, key, value, name, CIPHER)
+    return seal.encode_sealed(encode_head(Kind.SEALED, place), outlined(headers), key, value, name, CIPHER)
 
 
 @given(records | sealed)
@@ -92,10 +92,10 @@ def test_names_that_never_come_again_do_not_fill_the_memory(monkeypatch: pytest.
     monkeypatch.setattr(headers_module, "_OUTLINES", outlines)
     for n in range(2 * headers_module.OUTLINES_MAX):
         assert parse(encode(Entry(Kind.RECORD, PLACE, ((f"name-{n}", b"v"),)))).headers == ((f"name-{n}", b"v"),)
-    long = (("n" * (headers_module.OUTLINE_CHARS_MAX + 1), b"v"),)
-    assert parse(encode(Entry(Kind.RECORD, PLACE, long))).headers == long
+    for long in ((("n" * headers_module.OUTLINE_BYTES_MAX, b"v"),), (("", b""),) * headers_module.OUTLINE_BYTES_MAX):
+        assert parse(encode(Entry(Kind.RECORD, PLACE, long))).headers == long
     assert len(outlines) <= headers_module.OUTLINES_MAX
-    assert all(sum(map(len, names)) <= headers_module.OUTLINE_CHARS_MAX for names in outlines)
+    assert all(len(one.headers) <= headers_module.OUTLINE_BYTES_MAX for one in outlines.values())
 
 
 def test_wide_headers_only_where_they_are_needed() -> None:
@@ -138,7 +138,7 @@ def test_a_subjects_record_is_sealed_under_the_subjects_key() -> None:
     headers_ = (("ce_subject", SUBJECT.encode()),)
     assert sealing_name(headers_) == SUBJECT
     both = (*headers_, *SLOPPY[0])
-    late = seal.encode_in_clear(encode_head(Kind.FORGOTTEN, PLACE), outline_of(both), both, SUBJECT)
+    late = seal.encode_in_clear(encode_head(Kind.FORGOTTEN, PLACE), outlined(both), SUBJECT)
     assert b"uis" not in late
     assert parse(late).kind is Kind.FORGOTTEN
 
@@ -159,14 +159,14 @@ WHOLE = tuple((n, b"v") for n in ("ce_specversion", "ce_id", "ce_type", "ce_sour
     ],
 )
 def test_only_our_topics_whole_envelopes_are_stored_as_they_came(topic: str, headers_: Headers, own: bool) -> None:
-    assert seal.is_own(topic, outline_of(headers_)) is own
+    assert seal.is_own(topic, outlined(headers_)) is own
 
 
 @given(headers, blobs, blobs, st.integers(-(2**63), 2**63 - 1))
 def test_no_record_can_stop_the_sealing(head: Headers, key: bytes | None, value: bytes | None, when: int) -> None:
     place = Place("billing.events", 0, 0, when)
     try:
-        name = seal.sealing_name(place.topic, when, outline_of(head), head)
+        name = seal.sealing_name(place.topic, when, outlined(head))
     except KeptError:
         pytest.fail("a record was refused")
     sealed_ = parse(sealed_bytes(head, key, value, name, place))

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from services.audit.log.entry import Kind, Place, encode_gap, encode_head
 from services.audit.log.head import HeadState
-from services.audit.log.headers import Headers, outline_of
+from services.audit.log.headers import Headers, outlined
 from services.audit.log.parting import goes_on, parted
 from services.audit.log.seal import encode_in_clear, sealing_name
 from services.audit.log.tree import EMPTY_ROOT
@@ -26,9 +26,9 @@ class Record:
 
 
 def entry(record: Record) -> bytes:
-    name = sealing_name(TOPIC, record.timestamp, outline_of(record.headers), record.headers)
+    name = sealing_name(TOPIC, record.timestamp, outlined(record.headers))
     head = encode_head(Kind.SEALED, Place(TOPIC, 0, record.offset, record.timestamp))
-    return encode_in_clear(head, outline_of(()), (), name) + b"ciphertext"
+    return encode_in_clear(head, outlined(()), name) + b"ciphertext"
 
 
 async def parting(log: dict[int, Record | None], base: int, broker: dict[int, Record], start: int, end: int) -> int:
