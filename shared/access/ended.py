@@ -23,6 +23,7 @@ from shared.errors import MalformedError, UnauthenticatedError, UnavailableError
 
 TOPIC = "kept.identity"
 ENDED = "kept.identity.session.ended.v1"
+_SAYS_SO = ("ce_type", ENDED.encode())
 TOKEN_LIFE_MAX = timedelta(hours=12)  # no identity gives a token for longer (its settings hold that)
 SESSIONS_MAX = 100_000  # of one 12 hours, about 10 MB; beyond it the oldest are forgotten first
 PAUSE_SECONDS = 2.0
@@ -81,13 +82,14 @@ class EndedSessions:
             self._ready = self._ready or await end.reached()
 
     def _take(self, record: ConsumerRecord) -> None:
+        if _SAYS_SO not in record.headers:  # most of the topic: all of it is read again at each start, by every service
+            return
         try:
             envelope = parse(record)
         except MalformedError:
             return  # not ours to judge: the audit log has it
-        if envelope.type == ENDED:
-            for session in envelope.data.get("sessions", []):
-                self.end(str(session))
+        for session in envelope.data.get("sessions", []):
+            self.end(str(session))
 
 
 async def _seek_back(consumer: AIOKafkaConsumer, ends: Mapping[TopicPartition, int]) -> None:

@@ -1,14 +1,20 @@
 """Ended sessions: what is remembered, for how long, and what is answered before everything is known."""
 
+from datetime import UTC, datetime
 from typing import cast
 
 import pytest
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
+from services.identity.events import SessionEnded
 from shared.access import ended
+from shared.access.actor import Actor
 from shared.access.ended import EndedSessions
+from shared.bus.envelope import Record, to_record
 from shared.errors import UnauthenticatedError, UnavailableError
+
+AT = datetime(2026, 1, 2, 3, 4, 5, 6, UTC)
 
 
 def test_before_the_start_is_over_no_token_is_judged() -> None:
@@ -28,6 +34,19 @@ def test_an_ended_session_is_refused_and_no_other(sessions: EndedSessions) -> No
     sessions.require_open("ses_2")
     with pytest.raises(UnauthenticatedError):
         sessions.require_open("ses_1")
+
+
+def test_only_what_says_that_a_session_ended_ends_one(sessions: EndedSessions) -> None:
+    told = to_record(SessionEnded(subject="usr_1", sessions=["ses_1", "ses_2"]), Actor.system("identity"), AT, "id-1")
+    headers = {**dict(told.headers), "ce_type": b"kept.identity.session.started.v1"}
+    torn = Record(told.topic, told.key, told.headers, b"{")
+    for other in (Record(told.topic, told.key, tuple(headers.items()), told.value), torn, Record(told.topic, None, (), None)):
+        sessions._take(cast(ConsumerRecord, other))
+        sessions.require_open("ses_1")
+    sessions._take(cast(ConsumerRecord, told))
+    for session in ("ses_1", "ses_2"):
+        with pytest.raises(UnauthenticatedError):
+            sessions.require_open(session)
 
 
 def test_it_is_remembered_as_long_as_a_token_lives(sessions: EndedSessions, monkeypatch: pytest.MonkeyPatch) -> None:
