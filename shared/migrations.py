@@ -1,17 +1,21 @@
 """Migrations: each service keeps its revisions in `services/<name>/migrations/versions`, expand before contract."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import Connection, create_engine
 from sqlalchemy.engine import URL
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 _ROOT = Path(__file__).resolve().parents[1]
 
 
 def migrate(service: str, url: URL) -> None:
     """Bring the service's database to the newest revision; blocks, and is safe to run twice or from two processes."""
+    from alembic import command  # ten megabytes, which a process that finds everything migrated does without
+
     engine = create_engine(url, hide_parameters=True)
     with engine.begin() as connection:
         connection.exec_driver_sql("SELECT pg_advisory_xact_lock(4719)")  # one migration at a time
@@ -19,7 +23,9 @@ def migrate(service: str, url: URL) -> None:
     engine.dispose()
 
 
-def _config(service: str, connection: Connection) -> Config:
+def _config(service: str, connection: Connection) -> "Config":
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(_ROOT / "services" / service / "migrations"))
     config.set_main_option("path_separator", "os")

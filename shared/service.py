@@ -97,13 +97,15 @@ class Ground:
         return together
 
 
-async def ground(settings: ServiceSettings, tables: KernelTables) -> Ground:
-    """Vault first: without it there is no password for the database. Then the database, at its newest revision."""
+async def ground(settings: ServiceSettings, tables: KernelTables, *, migrated: bool = False) -> Ground:
+    """Vault first: without it there is no password for the database. Then the database, at its newest revision; `migrated`:
+    it is there, the service that started this process has seen to it."""
     clock, service = SystemClock(), settings.service
     vault = Vault.of(settings)
     password = await secret(vault, f"{service}/database")
     url = database_url(settings, password)
-    await asyncio.to_thread(migrate, service, url)
+    if not migrated:
+        await asyncio.to_thread(migrate, service, url)
     engine = make_engine(url)
     door = Door(service, make_sessions(engine), clock, Policies.load(), Keyring(service, vault, tables))
     ended = EndedSessions()

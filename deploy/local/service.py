@@ -18,6 +18,10 @@ ALIVE_SECONDS = 1.5  # a process without HTTP counts as ready when it lived this
 _migrating = asyncio.Lock()  # Alembic keeps its context in a global
 
 
+# One arena of the C library for all threads, as in the image: they take turns anyway, and each arena keeps what it once had.
+INTERPRETER = {"PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "", "MALLOC_ARENA_MAX": "1"}
+
+
 class Program:
     """The part: `python -m <module>`, ready when its /readyz (or `ready`) names nothing that it waits for."""
 
@@ -36,7 +40,7 @@ class Program:
 
     async def prepare(self) -> Launch:
         self._began = time.monotonic()
-        env = {"PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "", **self._env()}
+        env = {**INTERPRETER, **self._env()}
         return Launch((sys.executable, "-m", self._module), env=env, cwd=REPOSITORY)
 
     async def probe(self) -> None:

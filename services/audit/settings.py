@@ -9,10 +9,12 @@ from services.audit.log.witnesses import Policy
 from shared.errors import MalformedError
 from shared.settings import ServiceSettings
 
+WORKERS = 2  # take more than half of what two cores can receive; each is some hundred megabytes
+
 
 def workers_by_cores() -> int:
-    """Half of the cores. At least one: in one process with the search index, each would wait for the other."""
-    return min(8, max(1, (os.cpu_count() or 1) // 2))
+    """At least one: in one process with the search index, each would wait for the other."""
+    return min(WORKERS, os.cpu_count() or 1)
 
 
 class AuditSettings(ServiceSettings):

@@ -22,7 +22,7 @@ async def main(slot: Slot) -> None:
     settings = AuditSettings()
     telemetry.setup(settings.service)
     made_for_batches()
-    base = await ground(settings, TABLES)
+    base = await ground(settings, TABLES, migrated=True)
     news = asyncio.Event()
     ingest = OwnProcess(settings, base, await open_log(settings, base.vault), await base.broker(), news.set, slot)
     async with at_work(base.engine, ingest.run(), _say(ingest, news)):

@@ -30,7 +30,9 @@ async def main() -> None:
 
 
 async def workers() -> None:
-    await Workers(AuditSettings().ingest_workers, lambda: None).run()
+    settings = AuditSettings()
+    await ground(settings, TABLES)  # migrates, as the service does before it starts them
+    await Workers(settings.ingest_workers, lambda: None).run()
 
 
 if __name__ == "__main__":

@@ -10,9 +10,11 @@ _length = struct.Struct(">H").pack
 
 
 def encode(entries: Sequence[bytes]) -> bytes:
-    if any(len(e) > ENTRY_BYTES_MAX for e in entries):
+    if max(map(len, entries), default=0) > ENTRY_BYTES_MAX:
         raise InvariantError("an entry is too long for a bundle")
-    return b"".join([piece for e in entries for piece in (_length(len(e)), e)])
+    pieces = [b""] * (2 * len(entries))
+    pieces[::2], pieces[1::2] = map(_length, map(len, entries)), entries
+    return b"".join(pieces)
 
 
 def parse(data: bytes) -> list[bytes]:

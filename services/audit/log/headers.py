@@ -8,7 +8,6 @@ import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
-from typing import NamedTuple
 
 NULL = b"\xff\xff\xff\xff"
 WIDE = b"\xff\xff"  # stands for the count where headers need 4-byte counts and lengths
@@ -36,7 +35,7 @@ class Outline:
 
     `headers`: a format that takes the contents; `payload`: and key and value, each after its length.
     `stays`: picks those of the contents that stay in clear in a sealed entry. `clear`: the format of such an entry's head,
-    these, and the name of the sealing key; `about`: where that is a subject's, which is in clear too.
+    these, and an Ending; `about`: where that names the subject, too.
     `is_envelope`: they are the whole envelope of an event of ours, and nothing besides.
     `subjects`: which of the contents may name one of our subjects.
     """
@@ -62,18 +61,29 @@ class Outline:
             headers := _format(every),
             headers + b"%b%b%b%b",
             itemgetter(*stays) if len(stays) > 1 else lambda contents: tuple([contents[at] for at in stays]),
-            b"%b" + _format(clear) + b"%b%b",
-            b"%b" + _format([*clear, ("ce_subject", b"%b")]) + b"%b%b",
+            b"%b" + _format(clear) + b"%b",
+            b"%b" + _format([*clear, ("ce_subject", b"")]),
             len(set(names)) == len(names) and _WHOLE <= set(names) <= _ENVELOPE,
             tuple(at for at, name in enumerate(names) if name == "ce_subject" and lengths[at] == SUBJECT_BYTES),
         )
 
 
-class Outlined(NamedTuple):
-    """Headers, as the encodings take them. `contents`: empty where there is none."""
+Outlined = tuple[Outline, Contents]  # headers, as the encodings take them; a content is empty where there is none
 
-    outline: Outline
-    contents: Contents
+
+@dataclass(frozen=True)
+class Ending:
+    """How the clear part of a sealed entry ends. `about`: with the subject as its last header. `encoded`: that header's length
+    and content, and the name of the sealing key."""
+
+    about: bool
+    encoded: bytes
+
+    @classmethod
+    def of(cls, sealing: bytes, *, about: bool) -> "Ending":
+        """`about`: the name of the sealing key is the subject's."""
+        name = _two(len(sealing)) + sealing
+        return cls(about, _four(len(sealing)) + sealing + name if about else name)
 
 
 class _Outlines(dict[tuple[tuple[str, ...], tuple[int | None, ...]], Outline]):
@@ -92,12 +102,12 @@ _OUTLINES = _Outlines()
 def outlined(headers: Headers) -> Outlined:
     """The hot path, as the three below."""
     if not headers:
-        return Outlined(_OUTLINES[(), ()], ())
+        return _OUTLINES[(), ()], ()
     names, contents = zip(*headers, strict=True)
     if None in contents:
         lengths = tuple([None if content is None else len(content) for content in contents])
-        return Outlined(_OUTLINES[names, lengths], tuple([content or b"" for content in contents]))
-    return Outlined(_OUTLINES[names, tuple(map(len, contents))], contents)
+        return _OUTLINES[names, lengths], tuple([content or b"" for content in contents])
+    return _OUTLINES[names, tuple(map(len, contents))], contents
 
 
 def encode_headers(headers: Headers) -> bytes:
@@ -109,24 +119,19 @@ def encode_headers(headers: Headers) -> bytes:
 def encode_payload(headers: Outlined, key: bytes | None, value: bytes | None) -> bytes:
     """Headers, key and value in the encoding that RECORD uses and SEALED encrypts."""
     outline, contents = headers
-    return outline.payload % (*contents, _length(key), key or b"", _length(value), value or b"")
+    key_length = NULL if key is None else _four(len(key))
+    value_length = NULL if value is None else _four(len(value))
+    return outline.payload % (*contents, key_length, key or b"", value_length, value or b"")
 
 
-def encode_staying(head: bytes, headers: Outlined, sealing: bytes, *, about: bool) -> bytes:
-    """An entry's head, the headers that stay in clear when it is sealed, with `about` the subject that `sealing` names, and the
-    name of the sealing key."""
+def encode_staying(head: bytes, headers: Outlined, ending: Ending) -> bytes:
+    """An entry's head, the headers that stay in clear when it is sealed, and how that ends."""
     outline, contents = headers
-    if about:
-        return outline.about % (head, *outline.stays(contents), _length(sealing), sealing, _two(len(sealing)), sealing)
-    return outline.clear % (head, *outline.stays(contents), _two(len(sealing)), sealing)
-
-
-def _length(content: bytes | None) -> bytes:
-    return NULL if content is None else _four(len(content))
+    return (outline.about if ending.about else outline.clear) % (head, *outline.stays(contents), ending.encoded)
 
 
 def _format(headers: Sequence[tuple[str, bytes]]) -> bytes:
-    """That takes the contents of headers of these names and (in a format) lengths."""
+    """That takes the contents of headers of these names and encoded lengths; together with its length where that is empty."""
     raw = [(name.encode("utf-8", "surrogateescape"), length) for name, length in headers]
     wide = len(raw) > NARROW_MAX or any(len(name) > NAME_BYTES_MAX for name, _ in raw)
     count = _four if wide else _two

@@ -124,12 +124,13 @@ class Ingest:
                 if not consumer.assignment():  # every partition is another slot's
                     await asyncio.sleep(POLL_SECONDS)
                     continue
-                received = await _receive(consumer)
-                async for work in self._sequence(consumer, received):
+                # What is done with is let go of at once: a batch is tens of megabytes.
+                async for work in self._sequence(consumer, await _receive(consumer)):
                     if writing is not None:
                         await self._integrated(await writing)
                     work = {shard: batch for shard, batch in work.items() if self._partitions.has(shard)}
                     writing = asyncio.ensure_future(append_all(work)) if work else None
+                    del work
                 self._measure(consumer)
         finally:
             for task in (writing, publishing):
@@ -179,7 +180,7 @@ async def _receive(consumer: AIOKafkaConsumer) -> Batches:
         for partition, records in some.items():
             found.setdefault(partition, []).extend(records)
             count += len(records)
-            size += sum(len(record.value or b"") for record in records)
+            size += sum([len(record.value or b"") for record in records])
         if not count:
             break
         began = began or time.monotonic()

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 
 from services.audit.log.entry import Entry, Kind, encode_clear, encode_head, parse_payload
-from services.audit.log.headers import Outlined, encode_payload, encode_staying
+from services.audit.log.headers import Ending, Outlined, encode_payload, encode_staying
 from shared.errors import MalformedError
 from shared.ids import is_id
 from shared.keys.cipher import DataKey
@@ -23,14 +23,15 @@ _DAY_MAX = 253_402_300_799 // _DAY_SECONDS  # 9999-12-31, the last that datetime
 
 def is_own(topic: str, headers: Outlined) -> bool:
     """Whether the record is stored as it came: one of our event topics, with a whole envelope and nothing besides."""
-    return headers.outline.is_envelope and topic in OWN_TOPICS
+    return headers[0].is_envelope and topic in OWN_TOPICS
 
 
 def sealing_name(topic: str, timestamp: int, headers: Outlined) -> str:
     """The name of the key that seals the record: its subject's, where it names one of our pseudonyms; else the topic's and
     month's."""
-    for at in headers.outline.subjects:
-        if name := _subject(headers.contents[at]):
+    outline, contents = headers
+    for at in outline.subjects:
+        if name := _subject(contents[at]):
             return name
     return _monthly(topic, timestamp // 1000 // _DAY_SECONDS)
 
@@ -63,7 +64,12 @@ def encode_sealed(
 def encode_in_clear(head: bytes, headers: Outlined, name: str) -> bytes:
     """What stands in clear of a sealed record; after the head of a FORGOTTEN one, the whole entry of a record that came after
     its subject was erased: that it was there, and nothing of what it said."""
-    return encode_staying(head, headers, name.encode("utf-8", "surrogateescape"), about=is_subjects(name))
+    return encode_staying(head, headers, _ending(name))
+
+
+@lru_cache(maxsize=_SUBJECTS)
+def _ending(name: str) -> Ending:
+    return Ending.of(name.encode("utf-8", "surrogateescape"), about=is_subjects(name))
 
 
 def opened(entry: Entry, data_key: DataKey) -> Entry:

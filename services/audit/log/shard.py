@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from services.audit.log.checkpoint import Checkpoint
+from services.audit.log.entry import ENTRY_BYTES_MAX
 from services.audit.log.head import Heads, HeadState, Move
 from services.audit.log.recovery import furthest, published
 from services.audit.log.store import Files, ShardStore
@@ -99,7 +100,8 @@ class Shard:
     def grow(self, batch: Batch) -> "Growth":
         """What adding a batch writes. From here on the edge in memory is ahead of the head."""
         files: Files = []
-        fitted = [self.store.fitted(entry, files) for entry in batch.entries]
+        fit = self.store.fitted
+        fitted = [entry if len(entry) <= ENTRY_BYTES_MAX else fit(entry, files) for entry in batch.entries]
         files += [(self.store.path(path), data) for path, data in self._edge.append(fitted)]
         files += [(self.store.path(path), data) for path, data in self._edge.partials()]
         return Growth(files, Move(self.head, self._edge.size, self._edge.root(), batch.events))

@@ -39,7 +39,7 @@ class Stream:
     def parts(self, records: Sequence[Received], end: int, leaves_max: int) -> Iterator[Part]:
         """What follows, up to offset `end`, in parts of at most `leaves_max` leaves: a hole can be millions wide."""
         head = self.shard.head
-        rest = [r for r in records if r.offset >= self.next]
+        rest = records if records and records[0].offset >= self.next else [r for r in records if r.offset >= self.next]
         while self.next < end:
             stop = min(end, self.next + leaves_max)
             cut = len(rest) if stop == end else next((i for i, r in enumerate(rest) if r.offset >= stop), len(rest))
