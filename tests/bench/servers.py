@@ -17,6 +17,7 @@ from aiokafka.admin import NewPartitions
 
 from deploy.local import control, environment, kafka_rights, ports
 from deploy.local.kafka_node import ADMIN
+from deploy.local.service import INTERPRETER
 from deploy.local.state import REPOSITORY, State
 from deploy.local.vault import Secrets
 from services.audit.log.store import ShardStore
@@ -27,7 +28,9 @@ from tests.support.insider import Insider
 
 PARTITIONS = 4  # of the topics that are measured: as many for each of two workers
 VALUE_BYTES = 500
+SUBJECTS = 1_000
 LOOK_SECONDS = 0.02  # who looks takes time from what is measured: both have the same cores
+WEIGH_SECONDS = 0.5
 SENDING_MAX = 2_000  # records on their way to the broker at a time
 
 
@@ -45,14 +48,14 @@ def servers() -> Iterator[State]:
 
 
 def headers(topic: str, n: int) -> list[tuple[str, bytes]]:
-    """A whole envelope of ours; each event has its own id and subject."""
+    """A whole envelope of ours; each event has its own id, and one of SUBJECTS subjects."""
     return [
         ("ce_specversion", b"1.0"),
         ("ce_id", b"01932b5c-0000-7000-8000-%012x" % n),
         ("ce_type", f"{topic}.thing.made.v1".encode()),
         ("ce_source", f"/services/{topic.partition('.')[2]}".encode()),
         ("ce_time", b"2026-11-24T08:00:00.000Z"),
-        ("ce_subject", b"sub_01932b5c-0000-7000-8000-%012x" % (n % 1000)),
+        ("ce_subject", b"sub_%032x" % (n % SUBJECTS)),
         ("ce_actor", b"system:bench"),
         ("content-type", b"application/json"),
     ]
@@ -131,7 +134,7 @@ class Owner:
 
     state: State
     process: psutil.Popen
-    memory_mb: float = 0.0
+    memory_mb: float = 0.0  # the most that was seen; what processes share counts once (PSS), as in a container's account
 
     def size(self, topic: str) -> int | None:
         """Leaves under published checkpoints; None until each partition has one."""
@@ -154,9 +157,12 @@ class Owner:
         """When `count` leaves were published (perf_counter)."""
         end = time.perf_counter() + seconds
         family = [self.process, *self.process.children()]  # once: looking for them goes through every process there is
+        weighed = 0.0
         while (self.size(topic) or -1) < count:
             assert self.process.is_running() and time.perf_counter() < end, "the owner of the log did not get there"
-            self.memory_mb = max(self.memory_mb, sum(one.memory_info().rss for one in family) / 2**20)
+            if time.perf_counter() - weighed > WEIGH_SECONDS:
+                weighed = time.perf_counter()
+                self.memory_mb = max(self.memory_mb, sum(one.memory_full_info().pss for one in family) / 2**20)
             await asyncio.sleep(LOOK_SECONDS)
         return time.perf_counter()
 
@@ -169,9 +175,7 @@ def log_of(state: State) -> Path:
 def owner(state: State, topic: str, *, whole_service: bool) -> Iterator[Owner]:
     """Reads `topic` alone; stopped afterwards."""
     module, *options = ["services.audit.app"] if whole_service else ["tests.support.ingesting", "--workers"]
-    # Alone, one worker for each core; the whole service has its default.
-    workers = {} if whole_service else {"KEPT_INGEST_WORKERS": str(os.cpu_count())}
-    env = {**os.environ, **workers, **environment.read(state, "audit"), "KEPT_TOPICS": topic.replace(".", r"\.")}
+    env = {**os.environ, **INTERPRETER, **environment.read(state, "audit"), "KEPT_TOPICS": topic.replace(".", r"\.")}
     with (state.root / f"{module}.log").open("ab") as out:
         process = psutil.Popen([sys.executable, "-m", module, *options], env=env, cwd=REPOSITORY, stdout=out, stderr=out)
     try:
