@@ -141,6 +141,8 @@ class Ingest:
         """What each shard takes next, at least once; more often where a hole is wide."""
         pending = {}
         for partition, stream in list(self._partitions.streams.items()):
+            if self._partitions.streams.get(partition) is not stream:  # dropped, while another one began anew
+                continue
             records = received.get(partition, [])
             if records and not stream.recognised(records[0]):
                 await self._partitions.anew(consumer, partition)

@@ -132,14 +132,15 @@ class Partitions:
         self._diverged.add(partition)
 
     async def anew(self, consumer: AIOKafkaConsumer, partition: TopicPartition) -> None:
-        """The broker has another record than the log: the next generation."""
+        """The broker has another record than the log: the next generation. The partition is one of `streams`."""
         old = self.streams.pop(partition).shard
         start = (await consumer.beginning_offsets([partition]))[partition]
         end = (await consumer.end_offsets([partition]))[partition]
         shard = await self._opener.anew(self._broker, old.head, start, end, old.head.topic_id)
         await self._begin(partition, shard, start)
         await self._opener.list()
-        consumer.seek(partition, self.streams[partition].position)
+        if partition in self.streams:  # else it was dropped meanwhile, and will be opened again
+            consumer.seek(partition, self.streams[partition].position)
 
     def _doubtful(self, partition: TopicPartition) -> bool:
         """Whether the broker's word that it has less than the log, or another topic, is too fresh to be acted upon: a

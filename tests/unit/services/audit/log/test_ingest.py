@@ -227,6 +227,23 @@ async def test_a_partition_whose_broker_lost_what_was_read_is_read_no_further_an
     assert found.reads() == {part: ONE} and opener.asked == [("open", ONE), ("open", ONE)] and broker.sought == [7, 7]
 
 
+async def test_a_shard_that_fails_while_its_next_generation_is_listed_is_opened_again(now: list[float]) -> None:
+    """Publication happens beside it, and drops what it cannot publish."""
+    part = TopicPartition("a", 0)
+    found, broker = _partitions(opener := _Opener(ONE)), _Broker(9, ONE)
+    await look(found, broker)
+
+    async def fails() -> None:
+        await found.drop(found.streams[part].shard, ConflictError("another owner moved the head"))
+
+    opener.list = fails  # type: ignore[method-assign]
+    await found.anew(cast(AIOKafkaConsumer, broker), part)
+    assert not found.streams and broker.sought == [7], "nothing is sought in what is not read"
+    opener.list = _Opener().list  # type: ignore[method-assign]
+    await look(found, broker)
+    assert part in found.streams
+
+
 async def test_an_id_is_learnt_once_the_broker_tells_it(now: list[float]) -> None:
     """And it stays what it was, where the broker goes back to saying nothing."""
     found, broker = _partitions(opener := _Opener()), _Broker(9)
