@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from services.audit.log.head import HeadState
+from services.audit.log.store import ShardStore
 from shared.blobs import PosixStore
 from shared.errors import TamperError
 from tests.crash import extent, strace
@@ -64,6 +65,9 @@ async def test_power_cut_after_any_call(tmp_path: Path) -> None:
             shutil.rmtree(again)
             tried += 1
     assert head.size == AFTER
+    lay(disk.after_power_cut(lambda: False), tmp_path / "end")
+    _, published = ShardStore(PosixStore(tmp_path / "end"), NAME).published()
+    assert published == AFTER, "what was published, and seen by others, is taken back by nothing"
     assert tried > 50, "the append made hardly any call that the model saw"
 
 

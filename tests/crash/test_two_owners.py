@@ -6,7 +6,10 @@ import os
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from itertools import product
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
@@ -88,9 +91,10 @@ async def test_the_head_moves_for_whoever_saw_it_last(database: Database) -> Non
     this one is there."""
     one, other = b"\1" * 32, b"\2" * 32
     seen = await database.heads.move(START, 2, one)
-    for size, root in ((3, other), (2, other), (1, one)):
+    stale = (START, replace(seen, size=1), replace(seen, root=other), replace(seen, topic_id=UUID(int=1)))
+    for old, (size, root) in product(stale, ((3, other), (2, other), (1, one))):
         with pytest.raises(ConflictError):
-            await database.heads.move(START, size, root)
+            await database.heads.move(old, size, root)
         assert (now := await database.heads.newest(TOPIC, 0)) is not None
         assert (now.size, now.root) == (2, one), "an owner that slept moved the head of another"
     assert (await database.heads.move(seen, 3, other)).size == 3
