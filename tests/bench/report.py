@@ -74,10 +74,21 @@ def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
 
 
+_BEGAN = psutil.cpu_times()
+
+
+def taken() -> str:
+    """How much of the processors' time other machines on the same host took since this script began; empty where none did."""
+    spent = [now - then for now, then in zip(psutil.cpu_times(), _BEGAN, strict=True)]
+    share = getattr(psutil.cpu_times(), "steal", 0.0) - getattr(_BEGAN, "steal", 0.0)
+    percent = 100 * share / max(sum(spent), 1.0)
+    return f"; other machines on its host took {percent:.0f} % of the processors' time" if percent >= 0.5 else ""
+
+
 def section(name: str, title: str, text: str, *, quick: bool) -> None:
     """Replace the section `name`; prints it, too. A figure that was not measured on a quiet machine says so itself."""
     load = os.getloadavg()[0]
-    when = f"{datetime.now(UTC):%Y-%m-%d}, {machine()}"
+    when = f"{datetime.now(UTC):%Y-%m-%d}, {machine()}{taken()}"
     said = f"## {title}\n\nMeasured {when}.\n\n{text.strip()}\n"
     print(said, f"(load average at the end: {load:.1f})", flush=True)
     if not quick:
