@@ -30,7 +30,7 @@ from shared.bus.records import as_they_came
 from shared.errors import KeptError, UnavailableError
 
 log = logging.getLogger("kept.audit.ingest")
-RECORDS_MAX = 5_000  # in one batch, over all partitions
+RECORDS_MAX = 7_000  # in one batch, over all partitions: fewer take more work each, more take more than the memory that is meant
 BATCH_BYTES_MAX = 8 * 1024 * 1024  # of values in one batch; there may be two at a time, and a third on its way from the broker
 PARTITION_BYTES_MAX = 2 * 1024 * 1024  # of one partition in one answer of the broker: more than its largest record
 FILL_SECONDS = 0.2  # how long a batch fills after its first record: bounds publications, and so partial tiles
@@ -143,17 +143,19 @@ class Ingest:
         for partition, stream in list(self._partitions.streams.items()):
             if self._partitions.streams.get(partition) is not stream:  # dropped, while another one began anew
                 continue
-            records = received.get(partition, [])
+            records = received.pop(partition, [])
             if records and not stream.recognised(records[0]):
                 await self._partitions.anew(consumer, partition)
             elif records:
                 pending[stream.shard] = stream.parts(records, records[-1].offset + 1, LEAVES_MAX)
             elif (consumer.highwater(partition) or 0) > stream.next:  # what the broker passes over in silence is a gap too
                 pending[stream.shard] = stream.parts((), await consumer.position(partition), LEAVES_MAX)
-        first = True
+        records, first = [], True  # what is sequenced is held by nobody while it is written
         while (parts := {shard: part for shard, rest in pending.items() if (part := next(rest, None))}) or first:
             ciphers = await self._sealer.ciphers(parts.items())
-            yield await asyncio.to_thread(_batches, parts, ciphers)
+            batches = await asyncio.to_thread(_batches, parts, ciphers)
+            parts.clear()
+            yield batches
             first = False
 
     async def _integrated(self, failed: dict[Shard, KeptError]) -> None:

@@ -40,11 +40,14 @@ class Stream:
         """What follows, up to offset `end`, in parts of at most `leaves_max` leaves: a hole can be millions wide."""
         head = self.shard.head
         rest = records if records and records[0].offset >= self.next else [r for r in records if r.offset >= self.next]
+        del records
         while self.next < end:
             stop = min(end, self.next + leaves_max)
             cut = len(rest) if stop == end else next((i for i, r in enumerate(rest) if r.offset >= stop), len(rest))
-            yield Part(head.topic, head.partition, self.next, stop, rest[:cut])
-            self.next, rest = stop, rest[cut:]
+            part = [Part(head.topic, head.partition, self.next, stop, rest[:cut])]
+            rest = rest[cut:]
+            yield part.pop()  # not held here as well, while it is written
+            self.next = stop  # not before: what could not be sequenced is received again
 
 
 def _last_entry(shard: Shard) -> bytes | None:
