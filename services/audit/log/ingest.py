@@ -30,7 +30,7 @@ from shared.bus.records import as_they_came
 from shared.errors import KeptError, UnavailableError
 
 log = logging.getLogger("kept.audit.ingest")
-RECORDS_MAX = 7_000  # in one batch, over all partitions: fewer take more work each, more take more than the memory that is meant
+RECORDS_MAX = 7_000  # in one batch, over all partitions: fewer take more work each, more take more memory than is meant
 BATCH_BYTES_MAX = 8 * 1024 * 1024  # of values in one batch; there may be two at a time, and a third on its way from the broker
 PARTITION_BYTES_MAX = 2 * 1024 * 1024  # of one partition in one answer of the broker: more than its largest record
 FILL_SECONDS = 0.2  # how long a batch fills after its first record: bounds publications, and so partial tiles
