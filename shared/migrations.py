@@ -14,7 +14,7 @@ _ROOT = Path(__file__).resolve().parents[1]
 
 def migrate(service: str, url: URL) -> None:
     """Bring the service's database to the newest revision; blocks, and is safe to run twice or from two processes."""
-    from alembic import command  # ten megabytes, which a process that finds everything migrated does without
+    from alembic import command  # large: a process that finds everything migrated does without
 
     engine = create_engine(url, hide_parameters=True)
     with engine.begin() as connection:

@@ -9,7 +9,7 @@ from services.audit.log.witnesses import Policy
 from shared.errors import MalformedError
 from shared.settings import ServiceSettings
 
-WORKERS = 2  # take more than half of what two cores can receive; each is some hundred megabytes
+WORKERS = 2  # enough for two cores (docs/benchmarks.md); each more takes memory of its own
 
 
 def workers_by_cores() -> int:

@@ -79,9 +79,9 @@ _BEGAN = psutil.cpu_times()
 
 def taken() -> str:
     """How much of the processors' time other machines on the same host took since this script began; empty where none did."""
-    spent = [now - then for now, then in zip(psutil.cpu_times(), _BEGAN, strict=True)]
-    share = getattr(psutil.cpu_times(), "steal", 0.0) - getattr(_BEGAN, "steal", 0.0)
-    percent = 100 * share / max(sum(spent), 1.0)
+    now = psutil.cpu_times()
+    stolen = getattr(now, "steal", 0.0) - getattr(_BEGAN, "steal", 0.0)
+    percent = 100 * stolen / max(sum(now) - sum(_BEGAN), 1.0)
     return f"; other machines on its host took {percent:.0f} % of the processors' time" if percent >= 0.5 else ""
 
 

@@ -7,7 +7,7 @@ log. While one batch is written and published, the next one is received and sequ
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
@@ -150,11 +150,12 @@ class Ingest:
                 pending[stream.shard] = stream.parts(records, records[-1].offset + 1, LEAVES_MAX)
             elif (consumer.highwater(partition) or 0) > stream.next:  # what the broker passes over in silence is a gap too
                 pending[stream.shard] = stream.parts((), await consumer.position(partition), LEAVES_MAX)
-        records, first = [], True  # what is sequenced is held by nobody while it is written
-        while (parts := {shard: part for shard, rest in pending.items() if (part := next(rest, None))}) or first:
+            del records
+        first = True
+        while (parts := _next(pending)) or first:
             ciphers = await self._sealer.ciphers(parts.items())
             batches = await asyncio.to_thread(_batches, parts, ciphers)
-            parts.clear()
+            parts.clear()  # what is sequenced is held by nobody while it is written
             yield batches
             first = False
 
@@ -190,6 +191,11 @@ async def _receive(consumer: AIOKafkaConsumer) -> Batches:
         began = began or time.monotonic()
         wait = began + FILL_SECONDS - time.monotonic()
     return found
+
+
+def _next(pending: Mapping[Shard, Iterator[Part]]) -> dict[Shard, Part]:
+    found = ((shard, next(rest, None)) for shard, rest in pending.items())
+    return {shard: part for shard, part in found if part is not None}
 
 
 def _batches(parts: dict[Shard, Part], ciphers: Ciphers) -> dict[Shard, Batch]:

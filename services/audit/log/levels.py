@@ -12,7 +12,7 @@ from services.audit.log import bundles, paths
 from services.audit.log.found import Fault
 from services.audit.log.sources import GONE, Files
 from services.audit.log.tiles import Edge
-from services.audit.log.tree import leaf_hash, root_of
+from services.audit.log.tree import leaf_hashes, root_of
 from shared.errors import MalformedError
 
 Hashes = list[bytes]
@@ -75,7 +75,7 @@ class Reader:
             entries = bundles.parse(self._files.get(f"{self._shard}/{paths.bundle(n, width)}"))
         except (*GONE, MalformedError):
             return None
-        return [leaf_hash(e) for e in entries] if len(entries) == width else None
+        return leaf_hashes(entries) if len(entries) == width else None
 
     def leaf(self, index: int) -> bytes | None:
         """The hash of entry `index` of the last bundle, which is read once."""

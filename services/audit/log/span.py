@@ -15,7 +15,7 @@ from services.audit.log.entry import parse as parse_entry
 from services.audit.log.found import LEDGER_TYPE, Claim, Fault, claims
 from services.audit.log.levels import Hashes, Reader, candidates, chosen, tile_right
 from services.audit.log.sources import GONE, Files, ahead
-from services.audit.log.tree import leaf_hash, root_of
+from services.audit.log.tree import leaf_hashes, root_of
 from shared.errors import MalformedError
 
 LEAVES = paths.WIDTH**2
@@ -117,7 +117,7 @@ class _Check:
             return None
         for i, entry in enumerate(entries):
             self._entry(entry, path, index + i)
-        return [leaf_hash(e) for e in entries]
+        return leaf_hashes(entries)
 
     def _stored(self, path: str, raw: bytes | None, width: int, index: int, *, telling: bool) -> Hashes | None:
         """The hashes of a level-0 tile; the unfinished one was judged with the checkpoint (levels.py)."""

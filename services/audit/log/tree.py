@@ -5,7 +5,7 @@ from hashlib import sha256
 
 EMPTY_ROOT = sha256(b"").digest()
 PAIR = 64  # two hashes
-# A copy of what has begun takes half the time of a new one, which asks for the algorithm by its name.
+# A copy of what has begun is quicker than a new one, which looks the algorithm up by its name.
 _LEAF, _NODE = sha256(b"\x00"), sha256(b"\x01")
 
 

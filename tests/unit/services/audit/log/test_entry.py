@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.audit.log import bundles, seal
 from services.audit.log import headers as headers_module
-from services.audit.log import seal
-from services.audit.log.entry import Entry, Kind, Place, encode, encode_head, gap, large, parse
+from services.audit.log.entry import ENTRY_BYTES_MAX, Entry, Kind, Place, encode, encode_head, gap, large, parse
 from services.audit.log.headers import Headers, outlined
-from shared.errors import KeptError, MalformedError, TamperError
+from shared.errors import InvariantError, KeptError, MalformedError, TamperError
 from shared.keys.cipher import DataKey
 from shared.keys.deterministic import PlaceCipher
 
@@ -108,6 +108,20 @@ def test_wide_headers_only_where_they_are_needed() -> None:
     assert parse(encode(Entry(Kind.RECORD, PLACE, (("n" * 65_535, None),), None, None))).headers[0][0] == "n" * 65_535
 
 
+@pytest.mark.parametrize("count", [headers_module.NARROW_MAX, headers_module.NARROW_MAX + 1])
+def test_as_many_headers_as_the_narrow_form_holds_are_narrow(count: int) -> None:
+    """One more is wide. The parser refuses a wide form that need not be."""
+    raw = encode(Entry(Kind.RECORD, PLACE, (("", b""),) * count))
+    assert (headers_module.WIDE in raw[:60]) == (count > headers_module.NARROW_MAX)
+    assert len(parse(raw).headers) == count
+
+
+def test_an_entry_too_long_for_its_length_is_in_no_bundle() -> None:
+    assert bundles.parse(bundles.encode([b"", b"x" * ENTRY_BYTES_MAX])) == [b"", b"x" * ENTRY_BYTES_MAX]
+    with pytest.raises(InvariantError):
+        bundles.encode([b"x" * (ENTRY_BYTES_MAX + 1), b""])
+
+
 def test_gap_and_large() -> None:
     assert parse(encode(gap(PLACE))).place == Place("billing.events", 2, 77, -1)
     digest = hashlib.sha256(b"x").digest()
@@ -141,6 +155,23 @@ def test_a_subjects_record_is_sealed_under_the_subjects_key() -> None:
     late = seal.encode_in_clear(encode_head(Kind.FORGOTTEN, PLACE), outlined(both), SUBJECT)
     assert b"uis" not in late
     assert parse(late).kind is Kind.FORGOTTEN
+
+
+@pytest.mark.parametrize(("content", "stays"), [(b"", True), (b"x" * 200, True), (b"x" * 201, False), (None, False)])
+def test_only_a_short_content_stays_in_clear(content: bytes | None, stays: bool) -> None:
+    """docs/log-format.md section 3: a publisher may write anything there."""
+    headers_ = (("ce_source", content), ("email", b"luis@example.org"))
+    entry = parse(sealed_bytes(headers_, None, None, sealing_name(headers_)))
+    assert entry.headers == (headers_[:1] if stays else ())
+    assert seal.opened(entry, KEY).headers == headers_
+
+
+@pytest.mark.parametrize("content", [b"luis.goncalves.of.sao.paulo@mail.org", b"sub_" + b"g" * 32, b"\xff" * 36, b"", None])
+def test_a_subject_that_is_none_of_ours_names_no_key(content: bytes | None) -> None:
+    """It would stand in clear: as a header, and as the key's name."""
+    headers_ = (("ce_subject", content),)
+    assert sealing_name(headers_) == "billing.events/2026-11"
+    assert parse(sealed_bytes(headers_, None, None, sealing_name(headers_))).headers == ()
 
 
 WHOLE = tuple((n, b"v") for n in ("ce_specversion", "ce_id", "ce_type", "ce_source", "ce_time", "ce_actor", "content-type"))
