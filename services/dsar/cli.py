@@ -79,10 +79,17 @@ def _record(checked: Checked) -> dict[str, object]:
 def _lines(checked: Checked) -> Iterator[str]:
     one = checked.certificate
     yield f"PROVEN: request {one.request}, {one.law} {one.article}, approved by {len(one.approvers)} people, {one.issued}"
+    if one.version > 1:
+        yield f"  covers {len(one.covered)} records: {', '.join(f'{it.subject} (by {it.by})' for it in one.covered)}"
+        yield f"  not covered: {one.left_out} other records with the same address, counted {one.counted}"
+    else:
+        yield "  version 1: it names the records it covers below, and says nothing of other records with the same address"
     for answer, proof in zip(one.answers, checked.proofs, strict=True):
         yield f"  {answer.holder}: {answer.fields} fields erased; entry {proof.index} of {proof.origin} ({proof.size})"
         for kept in answer.kept:
             yield f"    kept: {kept.what} ({kept.reason})"
+    for left in one.remains:
+        yield f"  remains: {left.what} ({left.reason})"
 
 
 @app.command()

@@ -43,6 +43,7 @@ class RequestAnswered(_AboutRequest, type="kept.dsar.request.answered.v1"):
 
     outcome: Literal["held", "nothing", "erased", "refused"]
     missing: list[str] = Field(default_factory=list)
+    left_out: int = 0  # other records that share the address and were not covered
 
 
 class PackageDelivered(_AboutRequest, type="kept.dsar.package.delivered.v1"):
@@ -50,10 +51,13 @@ class PackageDelivered(_AboutRequest, type="kept.dsar.package.delivered.v1"):
 
     holders: list[str]
     encrypted: bool
+    subjects: list[str] = Field(default_factory=list)  # every record that is in it
 
 
 class ErasureRequested(_AboutRequest, type="kept.dsar.erasure.requested.v1"):
     """A verified person asks to be forgotten; identity opens an approval for two people."""
+
+    subjects: list[str] = Field(default_factory=list)  # every record that would be erased
 
 
 class CertificateIssued(_AboutRequest, type="kept.dsar.certificate.issued.v1"):

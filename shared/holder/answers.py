@@ -27,9 +27,14 @@ from shared.notes.note import Signer, sign_note
 
 def located(holder: str, command: Locate, found: Sequence[Found]) -> Event:
     """The answer to `locate`: one person, nobody, or several whom more must tell apart."""
-    several = {one.subject: sorted(one.locators) for one in found} if len(found) > 1 else {}
-    subject = found[0].subject if len(found) == 1 else None
-    return Located.of(holder)(request_id=command.request_id, holder=holder, subject=subject, several=several)
+    everybody = {one.subject: sorted(one.locators) for one in found}
+    return Located.of(holder)(
+        request_id=command.request_id,
+        holder=holder,
+        subject=found[0].subject if len(found) == 1 else None,
+        several=everybody if len(found) > 1 else {},
+        found=everybody,
+    )
 
 
 def collected(holder: str, command: Collect, categories: Sequence[Category]) -> Iterator[Event]:

@@ -72,12 +72,20 @@ class _Answer(_OfRequest):
 
 
 class Located(_Answer):
-    """`subject` (ce_subject) is theirs, or nobody's here. Where several people share what was asked for, none is named:
-    `several` has each of them with all locators that lead there, and whoever asked says more to be told apart."""
+    """`found`: everybody here whom it leads to, each with all locators that lead there; what was asked for may be several
+    people's, and one person's several records. `subject` and `several` say the same to who reads no `found` (one; more)."""
 
     verb = "located"
 
     several: dict[str, list[str]] = Field(default_factory=dict)
+    found: dict[str, list[str]] | None = None  # None: from a holder that does not say it yet
+
+    @property
+    def everybody(self) -> dict[str, list[str]]:
+        """The records here, however the holder says them."""
+        if self.found is not None:
+            return self.found
+        return self.several or ({self.subject: []} if self.subject else {})
 
 
 class Collected(_Answer):

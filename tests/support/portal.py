@@ -70,6 +70,25 @@ class Person:
         answer.raise_for_status()
         return answer.text
 
+    def say(self, number: str) -> str:
+        """Name a record by its number; the notice that follows, or empty."""
+        answer = self.http.post(f"/requests/{self.request_id}/person", data={"number": number})
+        assert answer.status_code == 303, answer.status_code
+        return answer.headers["location"].partition("?say=")[2]
+
+    def go_on(self) -> None:
+        """With the records that were named."""
+        assert self.http.post(f"/requests/{self.request_id}/person/done").status_code == 303
+
+    def mail(self, words: str) -> str:
+        """The text of this request's mail that says `words`."""
+
+        def found() -> str | None:
+            texts = (str(one["text"]) for one in self.mails())
+            return next((text for text in texts if self.request_id in text and words in text), None)
+
+        return str(wait_for(found, f"a mail that says {words!r}"))
+
 
 def opened(package: bytes) -> dict[str, Any]:
     """name -> parsed JSON, or text, of each file of a package."""

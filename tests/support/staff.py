@@ -12,6 +12,7 @@ import pyotp
 
 from deploy.local import ports
 from deploy.local.state import State
+from tests.support.portal import wait_for
 
 if TYPE_CHECKING:
     from tests.support.platform import Platform
@@ -60,3 +61,16 @@ def signed_in(platform: "Platform", name: str) -> httpx.Client:
     """An HTTP client that is `name`."""
     headers = {"Authorization": f"Bearer {token(platform, name)}"}
     return httpx.Client(base_url=platform.origin, headers=headers, timeout=30)
+
+
+def approve(platform: "Platform", request_id: str, *names: str) -> None:
+    """Two people say yes, each in their own session."""
+
+    def waiting(http: httpx.Client) -> str | None:
+        listed = http.get("/api/identity/approvals").json()["items"]
+        return next((str(one["id"]) for one in listed if one["resource"] == request_id), None)
+
+    for name in names:
+        with signed_in(platform, name) as http:
+            approval = wait_for(lambda http=http: waiting(http), "the approval to be asked for")
+            http.post(f"/api/identity/approvals/{approval}/approve").raise_for_status()

@@ -1,18 +1,19 @@
 """Issue a certificate: compose, sign, store, say so; in the transaction that answers the request."""
 
 import hashlib
+from typing import Literal
 
 from sqlalchemy import select
 
-from services.dsar.certificates.model import Answer, Kept, ordered, render
+from services.dsar.certificates.model import REMAINS, Answer, Covered, Kept, ordered, parse, render
 from services.dsar.certificates.model import Certificate as Text
 from services.dsar.certificates.tables import Certificate
 from services.dsar.events import CertificateIssued
 from services.dsar.requests.tables import DataRequest
-from services.dsar.saga.tables import Erasure
+from services.dsar.saga.tables import Claim, Erasure
 from shared.clock import rfc3339
 from shared.errors import InvariantError, NotFoundError
-from shared.notes.note import Signer, sign_note
+from shared.notes.note import Signer, sign_note, split_note
 from shared.work import Work
 
 
@@ -33,6 +34,7 @@ async def compose(w: Work, request: DataRequest) -> Text:
         )
         for row in rows
     ]
+    claims = {one.subject: one for one in await w.session.scalars(select(Claim).where(Claim.request_id == request.id))}
     return Text(
         request=request.id,
         law=request.law,
@@ -41,8 +43,18 @@ async def compose(w: Work, request: DataRequest) -> Text:
         approval=request.approval_id or "",
         approvers=tuple(request.approvers),
         issued=rfc3339(w.now),
+        covered=tuple(Covered(subject=one, by=_by(claims.get(one))) for one in sorted(request.subjects)),
+        left_out=len(request.others),
+        counted=rfc3339(w.now),
+        remains=REMAINS,
         answers=ordered(answers),
     )
+
+
+def _by(claim: Claim | None) -> Literal["address", "number", "desk"]:
+    if claim is None:
+        return "address"
+    return "desk" if claim.staff else "number"
 
 
 async def issue(w: Work, request: DataRequest, signer: Signer) -> None:
@@ -60,3 +72,9 @@ async def certificate_of(w: Work, request_id: str) -> Certificate:
     if found is None:
         raise NotFoundError
     return found
+
+
+async def content_of(w: Work, request_id: str) -> Text | None:
+    """What an issued certificate says, for pages and mails: they repeat it, and say no more. None where there is none."""
+    found = await w.session.get(Certificate, request_id)
+    return parse(split_note(found.note)[0]) if found is not None else None

@@ -55,10 +55,17 @@ def _verify_answer(certificate: Certificate, answer: Answer, vkeys: Sequence[str
     return proven
 
 
+def _answers_cover(certificate: Certificate) -> bool:
+    holders = {one.holder for one in certificate.answers}
+    answered = sorted((one.subject, one.holder) for one in certificate.answers)
+    return answered == sorted((one.subject, holder) for one in certificate.covered for holder in holders)
+
+
 def verify(text: str, vkeys: Sequence[str], log_vkeys: Sequence[str]) -> Checked:
     """Prove a certificate.
 
-    1. it is signed by dsar; 2. it is well formed and has an answer of at least one holder; then for each answer:
+    1. it is signed by dsar; 2. it is well formed, has an answer of at least one holder, and (since version 2) every record
+    that it covers has an answer of every holder, and no other record has one; then for each answer:
     3. the holder's note is signed by that holder and names this request and subject; 4. the receipt's entry is in
     the log;
     5. that entry is the event that carried this note.
@@ -66,5 +73,7 @@ def verify(text: str, vkeys: Sequence[str], log_vkeys: Sequence[str]) -> Checked
     certificate = parse(verify_note(text, key_of("dsar", vkeys)))  # 1, 2
     if not certificate.answers:
         raise TamperError("certificate: no holder answered")
+    if certificate.version > 1 and not _answers_cover(certificate):
+        raise TamperError("certificate: what it covers is not what the holders answered")
     proofs = tuple(_verify_answer(certificate, answer, vkeys, log_vkeys) for answer in certificate.answers)
     return Checked(certificate, proofs)

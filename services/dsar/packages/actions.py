@@ -42,7 +42,10 @@ async def answers_of(w: Work, request: DataRequest) -> list[HolderAnswer]:
     return [join(parts) for parts in opened.values()]
 
 
-def summary_of(request: DataRequest, controller: str, contact: str, law: str, missing: Sequence[str]) -> dict[str, Any]:
+def summary_of(
+    request: DataRequest, controller: str, contact: str, law: str, missing: Sequence[str], coverage: Sequence[str]
+) -> dict[str, Any]:
+    """`coverage`: the same for people; `covered` and `left_out`: for programs."""
     return {
         "request": request.id,
         "right": request.right,
@@ -54,6 +57,9 @@ def summary_of(request: DataRequest, controller: str, contact: str, law: str, mi
         "contact": contact,
         "outcome": request.outcome,
         "missing": list(missing),
+        "covered": sorted(request.subjects),
+        "left_out": max(request.left_out, len(request.others)),
+        "coverage": list(coverage),
     }
 
 
@@ -79,5 +85,9 @@ async def deliver(
         move(request, State.DELIVERED)
     subject = request.subjects[0] if len(request.subjects) == 1 else None
     encrypted = bool(phrase or recipient)
-    w.publish(PackageDelivered(request_id=request.id, subject=subject, holders=sorted(said), encrypted=encrypted))
+    w.publish(
+        PackageDelivered(
+            request_id=request.id, subject=subject, holders=sorted(said), encrypted=encrypted, subjects=sorted(request.subjects)
+        )
+    )
     return locked, f"kept-{request.id}.zip" + (".age" if encrypted else "")

@@ -33,10 +33,11 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "retention": "How long",
         "recipients": "Who received it",
         "nothing": "holds nothing on you.",
-        "missing": "These systems did not answer in time; they are asked again, and you may ask again:",
+        "missing": "These systems did not answer in time, so what they hold is not in here; you may ask again:",
         "rights": "You may have wrong data corrected, object, ask to be forgotten, take this file elsewhere, "
         "and complain to a supervisory authority.",
         "records": "entries",
+        "covers": "Which records this is about",
     },
     "zh": {
         "title": "我们持有的您的数据",
@@ -48,9 +49,10 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "retention": "保存期限",
         "recipients": "接收方",
         "nothing": "没有您的数据。",
-        "missing": "以下系统未能及时答复；我们会再次询问，您也可以再次提出请求：",
+        "missing": "以下系统未能及时答复，它们持有的数据不在此文件中；您可以再次提出请求：",
         "rights": "您可以要求更正、反对处理、要求被遗忘、把此文件带到别处，并可向监管机构投诉。",
         "records": "条数",
+        "covers": "本文件涉及的记录",
     },
 }
 

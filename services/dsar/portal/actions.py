@@ -1,12 +1,11 @@
 """The identity check: a code is tried. A wrong try is a change too: it is counted in the same transaction."""
 
-import asyncio
-
 from services.dsar.packages.seal import new_pair
-from services.dsar.portal.model import is_live
-from services.dsar.portal.post import matches
+from services.dsar.portal.codes import matches
+from services.dsar.portal.model import CAPABILITY_LIFE, is_live
 from services.dsar.portal.tables import Code
 from services.dsar.requests import actions as requests
+from services.dsar.requests import capabilities
 from services.dsar.requests.model import State
 from services.dsar.saga import actions as saga
 from services.dsar.saga.actions import Course
@@ -24,9 +23,8 @@ async def try_code(w: Work, request_id: str, digits: str, course: Course) -> str
     if code is None or not is_live(code.expires_at, code.tries, w.now) or request.state == State.CLOSED:
         return None
     code.tries += 1
-    if not await asyncio.to_thread(matches, code.hash, digits):
+    if not await matches(w, code, digits):
         return None
-    capability, first = await requests.prove(w, request, *new_pair())
-    if first:
+    if await requests.prove(w, request, *new_pair()):
         await saga.start(w, request, course.holders)
-    return capability
+    return capabilities.grant(w, request_id, "code", CAPABILITY_LIFE)

@@ -9,8 +9,9 @@ from shared.errors import InvalidInputError
 from shared.keys.normalise import normalise_phone
 
 CODE_NUMBERS = 10**8  # eight digits: five tries hit with 1 : 20,000,000
-CODE_LIFE = timedelta(minutes=15)
-CODE_TRIES_MAX = 5
+CODE_LIFE = timedelta(minutes=15)  # from its last sending
+CODE_RESENT_MAX = timedelta(minutes=45)  # from its first: later a fresh one is sent, so no code lives longer than an hour
+CODE_TRIES_MAX = 5  # of one code, however often it is sent
 CAPABILITY_LIFE = timedelta(days=90)  # longest law plus extension
 NUMBER_CHARS_MAX = 40
 ADDRESS_CHARS_MAX = 254  # RFC 5321 path limit
@@ -53,6 +54,11 @@ def numbers(text: str) -> list[tuple[Literal["phone", "external"], str]]:
 def is_live(expires_at: datetime, tries: int, now: datetime) -> bool:
     """Whether a code may still be tried."""
     return now < expires_at and tries < CODE_TRIES_MAX
+
+
+def may_resend(issued_at: datetime, expires_at: datetime, tries: int, now: datetime) -> bool:
+    """Whether another mail carries the living code again, so that neither of two mails is the wrong one."""
+    return is_live(expires_at, tries, now) and now < issued_at + CODE_RESENT_MAX
 
 
 def mail_wait(tries: int) -> timedelta:

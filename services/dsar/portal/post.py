@@ -1,20 +1,16 @@
-"""Mails leave here, by real SMTP. The code is made when it is sent: only its hash ever touches the database."""
+"""Mails leave here, by real SMTP. Their text, with its code or link, is made when they are sent and stored nowhere."""
 
 import asyncio
 import logging
-import secrets
 from email.message import EmailMessage
 from email.utils import make_msgid
 
 import aiosmtplib
-from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerifyMismatchError
 from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import insert
 
-from services.dsar.portal.model import CODE_LIFE, CODE_NUMBERS, MAIL_TRIES_MAX, code_text, mail_wait, typed_code
-from services.dsar.portal.tables import Code, Mail
-from services.dsar.portal.texts import words
+from services.dsar.portal.letters import letter
+from services.dsar.portal.model import MAIL_TRIES_MAX, mail_wait
+from services.dsar.portal.tables import Mail
 from services.dsar.requests import actions
 from services.dsar.requests.tables import DataRequest
 from services.dsar.settings import DsarSettings
@@ -25,25 +21,7 @@ from shared.work import Door, Work
 LAST_MAILS = ("closed",)  # after one of these the request's keys are destroyed
 SEND_SECONDS_MAX = 20
 POLL_SECONDS = 1
-HASHER = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)  # OWASP's floor: codes live minutes, not years
 log = logging.getLogger("kept.dsar.post")
-
-
-def matches(hashed: str, typed: str) -> bool:
-    """Whether `typed` is the code behind `hashed`."""
-    try:
-        return HASHER.verify(hashed, typed)
-    except (VerifyMismatchError, InvalidHashError):
-        return False
-
-
-async def _fresh_code(w: Work, request_id: str) -> str:
-    shown = code_text(secrets.randbelow(CODE_NUMBERS))
-    hashed = await asyncio.to_thread(HASHER.hash, typed_code(shown))
-    row = {"hash": hashed, "expires_at": w.now + CODE_LIFE, "tries": 0}
-    put = insert(Code).values(request_id=request_id, **row)
-    await w.session.execute(put.on_conflict_do_update(index_elements=["request_id"], set_=row))
-    return shown
 
 
 async def _write(w: Work, mail: Mail, settings: DsarSettings) -> EmailMessage | None:
@@ -51,25 +29,22 @@ async def _write(w: Work, mail: Mail, settings: DsarSettings) -> EmailMessage | 
     request = await w.session.get(DataRequest, mail.request_id)
     if request is None or request.address is None:
         return None
-    values = {"link": f"{settings.public_origin}/requests/{request.id}"}
-    if mail.kind == "code":
-        values["code"] = await _fresh_code(w, request.id)
+    subject, text = await letter(w, request, mail.kind, settings)
     message = EmailMessage()
     message["From"] = settings.contact
     message["To"] = await w.open(DataRequest.address, request.id, request.address)
-    message["Subject"] = words(request.language, f"mail.{mail.kind}.subject", **values)
+    message["Subject"] = subject
     message["Message-ID"] = make_msgid(domain="kept.local")
     message["Auto-Submitted"] = "auto-generated"
-    message.set_content(words(request.language, f"mail.{mail.kind}", **values) + f"\n{settings.controller}\n")
+    message.set_content(text)
     return message
 
 
 async def send_one(door: Door, settings: DsarSettings) -> bool:
     """Send the oldest mail that is due. False when there is none.
 
-    1. the code's hash is committed and the try counted; 2. the mail leaves; 3. it is marked as sent. A crash after 2
-    sends the
-    mail again, with a new code that replaces the old.
+    1. its code or link is committed and the try counted; 2. the mail leaves; 3. it is marked as sent. A crash after 2 sends the
+    mail again, with the same code, or a link of its own beside the first one's.
     """
     async with door.begin(Actor.system("dsar")) as w:  # 1
         due = select(Mail).where(Mail.done_at.is_(None), Mail.next_try_at <= w.now).order_by(Mail.id).limit(1)

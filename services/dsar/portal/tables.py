@@ -1,4 +1,4 @@
-"""One-time codes (hashed) and mails to send (a kind, never a text: the text is made when it is sent)."""
+"""One-time codes (sealed) and mails to send (a kind, never a text: the text is made when it is sent)."""
 
 from datetime import datetime
 
@@ -6,15 +6,19 @@ from sqlalchemy import DateTime, ForeignKey, Integer, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from services.dsar.base import Base
+from shared.keys.cipher import Sealed
+from shared.keys.column import SealedText
 
 
 class Code(Base):
-    """The one live code of a request: argon2id hash, expiry, tries. Using it deletes it."""
+    """The one live code of a request, sealed under the request's key so that the same one can be sent again; expiry, tries.
+    Using it deletes it."""
 
     __tablename__ = "codes"
 
     request_id: Mapped[str] = mapped_column(ForeignKey("requests.id", ondelete="CASCADE"), primary_key=True)
-    hash: Mapped[str] = mapped_column(Text)
+    sealed: Mapped[Sealed] = mapped_column(SealedText)
+    issued_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     tries: Mapped[int] = mapped_column(Integer, default=0)
 

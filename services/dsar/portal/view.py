@@ -1,26 +1,34 @@
 """What the public pages show: plain values for the templates, nothing that the person may not see."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from sqlalchemy import select
 
-from services.dsar.certificates.tables import Certificate
+from services.dsar.certificates.actions import content_of
+from services.dsar.portal.coverage import coverage_of
+from services.dsar.portal.tables import Mail
 from services.dsar.portal.texts import WORDS, words
+from services.dsar.requests import capabilities
 from services.dsar.requests.model import last_day
 from services.dsar.requests.tables import DataRequest
-from services.dsar.saga.actions import NARROW_TRIES_MAX, asks_of
+from services.dsar.saga.actions import asked, asks_of
+from services.dsar.saga.claims import NARROW_TRIES_MAX, may_claim
+from services.dsar.saga.model import silent_holders
 from services.dsar.wiring import Wired
 from shared.work import Work
 
 # The only words that `?say=` may put on a page.
-NOTICES = frozenset({"code.wrong", "code.sent", "recipient.bad", "narrow.wrong"})
+NOTICES = frozenset(
+    {"code.wrong", "code.sent", "recipient.bad", "narrow.added", "narrow.again", "narrow.shared", "narrow.wrong", "link.old"}
+    | {"revoked"}
+)
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A request as its person sees it."""
+    """A request as its person sees it: every line of it is what the tables say now."""
 
     state: str
     right: str
@@ -30,12 +38,23 @@ class Shown:
     law: str
     article: str
     holders: Mapping[str, bool]
+    missing: Sequence[str]
     certificate: bool
+    kept: Sequence[tuple[str, str, str]]
+    shared: int
+    covered: Sequence[str]
+    left_out: int
+    coverage: Sequence[str]
     unclear: bool
+    claimable: bool
     tries_left: bool
+    waits_until: date | None
+    mail: str
+    address_gone: bool
+    others_may_open: bool
 
 
-async def shown(w: Work, request: DataRequest, wired: Wired) -> Shown:
+async def shown(w: Work, request: DataRequest, wired: Wired, language: str, secret: str | None) -> Shown:
     """One request with who answered the latest command; a holder that owes an answer is visible."""
     rows = await asks_of(w, request.id)
     commands = {row.command for row in rows}
@@ -44,7 +63,12 @@ async def shown(w: Work, request: DataRequest, wired: Wired) -> Shown:
     for row in rows:
         if row.command == latest:
             holders[row.holder] = holders.get(row.holder, True) and row.answered_at is not None
-    issued = await w.session.scalar(select(Certificate.request_id).where(Certificate.request_id == request.id))
+    certificate = await content_of(w, request.id)
+    coverage = await coverage_of(w, request, language)
+    kept = (
+        [(answer.holder, one.what, one.reason) for answer in certificate.answers for one in answer.kept] if certificate else []
+    )
+    waits_until = request.verified_at + timedelta(days=wired.settings.keep_answer_days) if request.verified_at else None
     return Shown(
         state=request.state,
         right=request.right,
@@ -54,10 +78,32 @@ async def shown(w: Work, request: DataRequest, wired: Wired) -> Shown:
         law=request.law,
         article=request.article,
         holders=holders,
-        certificate=issued is not None,
+        missing=silent_holders(asked(rows))[1],
+        certificate=certificate is not None,
+        kept=list(dict.fromkeys(kept)),
+        shared=len(request.candidates),
+        covered=coverage.records,
+        left_out=coverage.left_out,
+        coverage=coverage.lines(language) if request.subjects or coverage.left_out else [],
         unclear=request.unclear,
+        claimable=may_claim(request),
         tries_left=request.narrow_tries < NARROW_TRIES_MAX,
+        waits_until=waits_until.date() if waits_until else None,
+        mail=await _mail_state(w, request.id),
+        address_gone=request.address is None,
+        others_may_open=bool(await capabilities.others(w, request.id, secret)),
     )
+
+
+async def _mail_state(w: Work, request_id: str) -> str:
+    """What became of the newest mail that tells of the answer: nothing is promised that did not happen."""
+    query = select(Mail).where(Mail.request_id == request_id, Mail.kind != "code").order_by(Mail.id.desc()).limit(1)
+    mail = await w.session.scalar(query)
+    if mail is None:
+        return ""
+    if mail.done_at is None:
+        return "mail.is.waiting"
+    return "mail.is.sent" if mail.outcome == "sent" else "mail.is.lost"
 
 
 def home(wired: Wired, language: str, *, error: str = "", right: str = "access") -> str:

@@ -1,19 +1,16 @@
 """What can be done with a request. One function, one transaction: state and event together."""
 
-import hashlib
-import hmac
-import secrets
 from collections.abc import Sequence
 from datetime import timedelta
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, select, update
 
 from services.dsar.events import RequestClosed, RequestExtended, RequestReceived, RequestVerified
 from services.dsar.portal.tables import Code, Mail
 from services.dsar.requests.calendars import governing
 from services.dsar.requests.model import Law, Right, State, may_move
 from services.dsar.requests.tables import DataRequest
-from services.dsar.saga.tables import Part
+from services.dsar.saga.tables import Claim, Part
 from shared.clock import rfc3339
 from shared.errors import ConflictError, InvalidInputError, NotFoundError, TooManyError
 from shared.ids import new_id
@@ -93,6 +90,7 @@ async def receive(
             subjects=[],
             candidates={},
             narrow_tries=0,
+            left_out=0,
             address=await w.seal(DataRequest.address, request_id, address),
         )
     )
@@ -103,7 +101,7 @@ async def receive(
 
 
 async def send_again(w: Work, request_id: str, codes_per_hour: int) -> None:
-    """Another code to the same address. Says nothing about whether the hourly limit kept it back."""
+    """The living code once more, or a fresh one, to the same address. Says nothing of the hourly limit."""
     request = await w.session.get(DataRequest, request_id)
     if request is None or request.locator is None or request.state == State.CLOSED:
         return
@@ -111,26 +109,17 @@ async def send_again(w: Work, request_id: str, codes_per_hour: int) -> None:
         queue_mail(w, request_id, "code")
 
 
-async def prove(w: Work, request: DataRequest, private_key: str, recipient: str) -> tuple[str, bool]:
-    """The right code came back: give a fresh capability; the first time the request becomes verified (True)."""
+async def prove(w: Work, request: DataRequest, private_key: str, recipient: str) -> bool:
+    """The right code came back. True the first time: the request becomes verified."""
     await w.session.execute(delete(Code).where(Code.request_id == request.id))  # single use
-    capability = secrets.token_urlsafe(32)
-    request.capability = hashlib.sha256(capability.encode()).digest()
     if request.state != State.RECEIVED:
-        return capability, False
+        return False
     move(request, State.VERIFIED)
     request.verified_at = w.now
     request.recipient = recipient
     request.private_key = await w.seal(DataRequest.private_key, request.id, private_key)
     w.publish(RequestVerified(request_id=request.id))
-    return capability, True
-
-
-def holds(request: DataRequest, capability: str | None) -> bool:
-    """Whether the cookie is this request's."""
-    if request.capability is None or not capability:
-        return False
-    return hmac.compare_digest(request.capability, hashlib.sha256(capability.encode()).digest())
+    return True
 
 
 async def extend(w: Work, request_id: str, reason: str) -> None:
@@ -166,7 +155,8 @@ async def destroy(w: Work, request: DataRequest) -> None:
     """Destroy the request's own data key: address and private key are unreadable everywhere, backups included."""
     await w.keyring.shred(w.session, request.id, w.now)
     request.address = request.private_key = request.locator = None
-    request.candidates = {}  # whoever shares the address is none of this request's business any more
+    request.candidates = {}  # whoever shares the address is none of this request's business any more; how many stays
+    await w.session.execute(update(Claim).where(Claim.request_id == request.id).values(said=None))
     w.publish(RequestClosed(request_id=request.id, reason=request.close_reason or "done"))
 
 

@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Right = Literal["access", "erasure"]
+Via = Literal["code", "mail"]  # how a browser came to see a request: its person typed the code, or followed a mail's link
 Seen = Literal["text", "secondary sources", "general knowledge, to be checked"]
 Holiday = Callable[[date], bool]
 
@@ -49,6 +50,10 @@ NEXT: Mapping[State, frozenset[State]] = {
     State.REFUSED: frozenset({State.CLOSED}),
     State.CLOSED: frozenset(),
 }
+
+
+BEFORE = (State.VERIFIED, State.ASSESSED)  # nothing was handed out or erased: the person may take it back
+AFTER = (State.ANSWERED, State.DELIVERED, State.REFUSED)
 
 
 def may_move(old: State, new: State) -> bool:

@@ -1,13 +1,15 @@
-"""Requests. The typed address and the request's private age key are sealed under the request's own data key."""
+"""Requests, and what opens their pages.
+
+The typed address and the request's private age key are sealed under the request's own data key."""
 
 from datetime import datetime
 
-from sqlalchemy import JSON, DateTime, Integer, LargeBinary, Text
+from sqlalchemy import JSON, DateTime, ForeignKey, Integer, LargeBinary, Text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from services.dsar.base import Base
-from services.dsar.requests.model import Right
+from services.dsar.requests.model import Right, State, Via
 from shared.keys.cipher import Sealed
 from shared.keys.column import SealedText
 
@@ -36,17 +38,36 @@ class DataRequest(Base):
     approval_id: Mapped[str | None] = mapped_column(Text)
     approvers: Mapped[list[str]] = mapped_column(ARRAY(Text), default=list)
     subjects: Mapped[list[str]] = mapped_column(ARRAY(Text), default=list)
-    # Where several people share the address: each with the locators that lead there, and which of them it is.
+    # Every record that the address leads to, with the locators that lead there; those of `subjects` are covered. From
+    # `settled_at` on nothing is claimed any more; `left_out` others are named with the answer.
     candidates: Mapped[dict[str, list[str]]] = mapped_column(JSON, default=dict)
-    chosen: Mapped[str | None] = mapped_column(Text)
+    settled_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     narrow_tries: Mapped[int] = mapped_column(Integer, default=0)
+    left_out: Mapped[int] = mapped_column(Integer, default=0)
     locator: Mapped[str | None] = mapped_column(Text, index=True)
-    capability: Mapped[bytes | None] = mapped_column(LargeBinary)
     recipient: Mapped[str | None] = mapped_column(Text)
     address: Mapped[Sealed | None] = mapped_column(SealedText)
     private_key: Mapped[Sealed | None] = mapped_column(SealedText)
 
     @property
+    def others(self) -> list[str]:
+        """Records that the address leads to and that this request does not cover, as far as they are known now."""
+        return sorted(set(self.candidates) - set(self.subjects))
+
+    @property
     def unclear(self) -> bool:
-        """Whether several people share the address, and nobody said yet which of them asks."""
-        return bool(self.candidates) and self.chosen is None
+        """Whether the address leads to several records, and the person has not said yet which of them are theirs."""
+        return self.state == State.VERIFIED and len(self.candidates) > 1 and self.settled_at is None
+
+
+class Capability(Base):
+    """What opens a request's page: the SHA-256 of a secret that one browser has as a cookie, or one mail as a link. Several
+    live side by side, each until its own time."""
+
+    __tablename__ = "capabilities"
+
+    hash: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    request_id: Mapped[str] = mapped_column(ForeignKey("requests.id", ondelete="CASCADE"), index=True)
+    via: Mapped[Via] = mapped_column(Text)
+    granted_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), index=True)

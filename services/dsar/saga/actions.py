@@ -12,15 +12,14 @@ from services.dsar.events import ErasureRequested, RequestAnswered
 from services.dsar.requests.actions import load, move, queue_mail
 from services.dsar.requests.model import State
 from services.dsar.requests.tables import DataRequest
-from services.dsar.saga.model import Asked, Command, Step, next_step, outstanding, pick, wait_before
+from services.dsar.saga.claims import claim, learn, settle
+from services.dsar.saga.model import Asked, Command, Fit, Step, next_step, outstanding, wait_before
 from services.dsar.saga.tables import Ask, Erasure, Part
 from shared.clock import rfc3339
 from shared.errors import InvariantError, NotFoundError
 from shared.holder.contract import Attest, Collect, Erase, Locate, Located
 from shared.notes.note import Signer
 from shared.work import Work
-
-NARROW_TRIES_MAX = 5  # numbers that somebody who shares the address may guess; then only the contact helps
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ async def _ask(w: Work, request: DataRequest, command: Command, holders: Iterabl
 async def _send(w: Work, request: DataRequest, command: str, subject: str, tries: int) -> None:
     reply_by = rfc3339(w.now + wait_before(tries))
     match command:
-        case "locate":
+        case "locate" | "recheck":
             w.publish(Locate(request_id=request.id, locators=[request.locator or ""], reply_by=reply_by))
         case "collect":
             if request.recipient is None:
@@ -107,9 +106,13 @@ async def _take(w: Work, request: DataRequest, step: Step, course: Course, rows:
                 await _ask(w, request, "collect" if step is Step.COLLECT else "erase", course.holders, subject)
         case Step.REQUEST_APPROVAL:
             move(request, State.ASSESSED)
-            w.publish(ErasureRequested(request_id=request.id, subject=request.subjects[0]))
+            w.publish(ErasureRequested(request_id=request.id, subject=request.subjects[0], subjects=list(request.subjects)))
         case Step.ATTEST:
             await _ask(w, request, "attest", ["audit"])
+            # A record may have come while two people decided: the certificate counts what there is now. A holder answers in
+            # the order it was asked in, so what it says from here on it says after its erasure.
+            request.candidates = {one: [] for one in request.subjects}
+            await _ask(w, request, "recheck", course.holders)
         case Step.CERTIFY:
             await issue(w, request, course.signer)
             answer(w, request, "erased", [])
@@ -122,9 +125,9 @@ async def _take(w: Work, request: DataRequest, step: Step, course: Course, rows:
 def answer(w: Work, request: DataRequest, outcome: str, missing: list[str]) -> None:
     """The answer is ready: say so to the person and to the bus."""
     move(request, State.REFUSED if outcome == "refused" else State.ANSWERED)
-    request.outcome, request.answered_at = outcome, w.now
+    request.outcome, request.answered_at, request.left_out = outcome, w.now, len(request.others)
     queue_mail(w, request.id, {"erased": "erased", "refused": "refused"}.get(outcome, "ready"))
-    w.publish(RequestAnswered(request_id=request.id, outcome=outcome, missing=missing))
+    w.publish(RequestAnswered(request_id=request.id, outcome=outcome, missing=missing, left_out=request.left_out))
 
 
 async def _answered(w: Work, request_id: str, holder: str, command: Command, subject: str) -> DataRequest | None:
@@ -140,37 +143,31 @@ async def _answered(w: Work, request_id: str, holder: str, command: Command, sub
     return request
 
 
-async def located(w: Work, request_id: str, holder: str, said: Located, holders: Sequence[str]) -> DataRequest | None:
-    """A holder says whom the address belongs to. One that comes late still gets everybody asked about a new subject."""
+async def located(w: Work, request_id: str, holder: str, said: Located) -> DataRequest | None:
+    """A holder says which records the address leads to; the first time it is asked, and once more before a certificate."""
     request = await _answered(w, request_id, holder, "locate", "")
     if request is None:
         return None
-    if said.several and request.state == State.VERIFIED and request.chosen is None:
-        merged = {one: {*known, *request.candidates.get(one, [])} for one, known in said.several.items()}
-        request.candidates = {**request.candidates, **{one: sorted(known) for one, known in merged.items()}}
-    subject = said.subject
-    if subject is None or subject in request.subjects:
-        return request
-    if request.chosen is not None and subject in request.candidates:
-        return request  # somebody else of those who share the address
-    if request.state == State.VERIFIED:
-        request.subjects = [*request.subjects, subject]
-    elif request.right == "access" and request.state == State.DISPATCHED:
-        request.subjects = [*request.subjects, subject]
-        await _ask(w, request, "collect", holders, subject)
+    await _answered(w, request_id, holder, "recheck", "")
+    learn(request, said.everybody)
     return request
 
 
-async def narrow(w: Work, request: DataRequest, said: Sequence[str], course: Course) -> bool:
-    """The person says which of those who share the address they are, by the locators of a number that only they have. A wrong
-    one is counted in the same transaction. False for a wrong one, and where it is not asked any more."""
-    if not request.unclear or request.state != State.VERIFIED or request.narrow_tries >= NARROW_TRIES_MAX:
+async def narrow(w: Work, request: DataRequest, said: Sequence[str], number: str, course: Course) -> Fit:
+    """The person names one more of the records that share the address. While an access is under way, everybody is asked
+    about it at once; before, the person says when these are all (`go_on`)."""
+    fit = await claim(w, request, said, number)
+    if fit is Fit.ONE:
+        if request.state == State.DISPATCHED:
+            await _ask(w, request, "collect", course.holders, request.subjects[-1])
+        await advance(w, request, course)
+    return fit
+
+
+async def go_on(w: Work, request: DataRequest, course: Course) -> bool:
+    """The person goes on with the records they have named. A second click finds it done."""
+    if not settle(w, request):
         return False
-    request.narrow_tries += 1
-    request.chosen = pick(request.candidates, said)
-    if request.chosen is None:
-        return False
-    request.subjects = [*(one for one in request.subjects if one not in request.candidates), request.chosen]
     await advance(w, request, course)
     return True
 

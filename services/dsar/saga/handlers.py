@@ -22,7 +22,7 @@ def register(handlers: Handlers, course: Course) -> None:
 
         @handlers.on(Located.of(name))
         async def located(w: Work, event: Located, envelope: Envelope) -> None:
-            await on(w, await actions.located(w, event.request_id, event.holder, event, course.holders))
+            await on(w, await actions.located(w, event.request_id, event.holder, event))
 
         @handlers.on(Collected.of(name))
         async def collected(w: Work, event: Collected, envelope: Envelope) -> None:

@@ -8,6 +8,7 @@ from datetime import timedelta
 from sqlalchemy import select
 
 from services.dsar.requests import actions as requests
+from services.dsar.requests.capabilities import forget_expired
 from services.dsar.requests.model import State
 from services.dsar.requests.tables import DataRequest
 from services.dsar.saga import actions
@@ -40,6 +41,7 @@ async def tick(door: Door, course: Course, settings: DsarSettings) -> None:
         )
         closing += [(one.id, "unverified", True) for one in await w.session.scalars(asking) if one.unclear]
         closing += [(one, "expired", True) for one in (await w.session.scalars(old)).all()]
+        await forget_expired(w)
     for request_id in running:
         async with door.begin(Actor.system("dsar")) as w:
             request = await requests.load(w, request_id)

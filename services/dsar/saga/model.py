@@ -9,7 +9,7 @@ from typing import Literal
 
 from services.dsar.requests.model import Right, State
 
-Command = Literal["locate", "collect", "erase", "attest"]
+Command = Literal["locate", "collect", "erase", "attest", "recheck"]
 
 FIRST_WAIT = timedelta(seconds=15)  # a healthy holder answers within a second; then ask again, ever more patiently
 LONGEST_WAIT = timedelta(hours=1)  # also a holder that was away for days is asked again within the hour
@@ -22,7 +22,7 @@ class Step(StrEnum):
     COLLECT = "collect"
     REQUEST_APPROVAL = "request approval"
     ERASE = "erase"
-    ATTEST = "attest"
+    ATTEST = "attest"  # and look once more what the address leads to: a certificate names what it leaves out
     CERTIFY = "certify"
     ANSWER_NOTHING = "answer nothing"
     ANSWER_HELD = "answer held"
@@ -52,7 +52,7 @@ def next_step(
     right: Right, state: State, asks: Sequence[Asked], subjects: Collection[str], *, patient: bool, unclear: bool = False
 ) -> Step:
     """The one thing to do now. `patient`: there is still time to wait for holders that have not answered. `unclear`: the
-    address is several people's, and only the person can say which; until then nobody's data moves.
+    address leads to several records, and only the person can show which are theirs; until then nobody's data moves.
 
     An access goes on without a holder that stays silent (it is named in the package); an erasure never does.
     """
@@ -72,17 +72,27 @@ def next_step(
         if answered_all(asks, "collect") or not patient:
             return Step.ANSWER_HELD
     elif state is State.DISPATCHED and right == "erasure":
-        if answered_all(asks, "attest"):
+        if answered_all(asks, "attest") and answered_all(asks, "recheck"):
             return Step.CERTIFY
-        if answered_all(asks, "erase") and not any(ask.command == "attest" for ask in asks):
+        if answered_all(asks, "erase") and not any(ask.command == "recheck" for ask in asks):
             return Step.ATTEST
     return Step.WAIT
 
 
-def pick(candidates: Mapping[str, Collection[str]], said: Collection[str]) -> str | None:
-    """The one candidate to whom one of the locators `said` leads; None where that is nobody, or more than one."""
+class Fit(StrEnum):
+    """What a typed number says of the records that share an address."""
+
+    ONE = "one"
+    SEVERAL = "several"  # it stands on more than one of them, so it tells nobody apart
+    NONE = "none"
+
+
+def pick(candidates: Mapping[str, Collection[str]], said: Collection[str]) -> tuple[Fit, str | None]:
+    """The one record to which one of the locators `said` leads. What several share proves none of them."""
     fitting = [subject for subject, known in candidates.items() if set(known) & set(said)]
-    return fitting[0] if len(fitting) == 1 else None
+    if len(fitting) == 1:
+        return Fit.ONE, fitting[0]
+    return (Fit.SEVERAL if fitting else Fit.NONE), None
 
 
 def wait_before(tries: int) -> timedelta:
@@ -92,6 +102,6 @@ def wait_before(tries: int) -> timedelta:
 
 
 def silent_holders(asks: Sequence[Asked]) -> tuple[list[str], list[str]]:
-    """(all holders that were asked, those that still owe an answer to the latest command) for the package's page."""
-    latest: Command = "collect" if any(ask.command == "collect" for ask in asks) else "locate"
-    return sorted({ask.holder for ask in asks if ask.command == latest}), outstanding(asks, latest)
+    """(all holders that were asked, those that still owe an answer) for the package's page. One that never said whom it
+    knows may know more, whatever it answered since."""
+    return sorted({ask.holder for ask in asks}), sorted({*outstanding(asks, "locate"), *outstanding(asks, "collect")})

@@ -4,14 +4,17 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import JSON, DateTime, ForeignKey, Integer, Text
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from services.dsar.base import Base
 from services.dsar.saga.model import Command
+from shared.keys.cipher import Sealed
+from shared.keys.column import SealedText
 
 
 class Ask(Base):
-    """One command to one holder about one subject; `subject` is empty for locate and attest."""
+    """One command to one holder about one subject; `subject` is empty for locate, recheck and attest."""
 
     __tablename__ = "asks"
 
@@ -50,3 +53,16 @@ class Erasure(Base):
     kept: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
     note: Mapped[str] = mapped_column(Text)
     receipt: Mapped[str | None] = mapped_column(Text)
+
+
+class Claim(Base):
+    """A record that shares its address with others, and was shown to be the person's: by the number that they gave (sealed
+    under the request's key), or by the two people at the desk who decided on evidence."""
+
+    __tablename__ = "claims"
+
+    request_id: Mapped[str] = mapped_column(ForeignKey("requests.id", ondelete="CASCADE"), primary_key=True)
+    subject: Mapped[str] = mapped_column(Text, primary_key=True)
+    said: Mapped[Sealed | None] = mapped_column(SealedText)
+    staff: Mapped[list[str]] = mapped_column(ARRAY(Text), default=list)
+    claimed_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))

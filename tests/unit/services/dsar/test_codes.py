@@ -1,5 +1,6 @@
 """One-time codes, and the two languages."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,10 +11,12 @@ from services.dsar.desk import texts as desk
 from services.dsar.portal.model import (
     CODE_LIFE,
     CODE_NUMBERS,
+    CODE_RESENT_MAX,
     CODE_TRIES_MAX,
     code_text,
     is_live,
     mail_wait,
+    may_resend,
     numbers,
     typed_code,
 )
@@ -62,6 +65,14 @@ def test_a_code_dies_of_age_and_of_tries() -> None:
     assert not is_live(NOW + CODE_LIFE, CODE_TRIES_MAX, NOW)
 
 
+def test_a_living_code_is_sent_again_but_not_for_ever() -> None:
+    later = NOW + CODE_RESENT_MAX
+    assert may_resend(NOW, NOW + CODE_LIFE, CODE_TRIES_MAX - 1, NOW)
+    assert not may_resend(NOW, NOW + CODE_LIFE, CODE_TRIES_MAX, NOW), "what was guessed at five times is dead"
+    assert not may_resend(NOW, NOW, 0, NOW), "and what is too old"
+    assert not may_resend(NOW, later + CODE_LIFE, 0, later), "sent again and again, it still ends"
+
+
 def test_mail_waits_longer_each_time() -> None:
     assert [mail_wait(n) for n in range(3)] == [timedelta(seconds=s) for s in (5, 10, 20)]
 
@@ -69,8 +80,7 @@ def test_mail_waits_longer_each_time() -> None:
 def test_both_languages_say_everything_with_the_same_gaps() -> None:
     assert EN.keys() == ZH.keys()
     for key in EN:
-        for gap in ("{code}", "{link}", "{controller}"):
-            assert (gap in EN[key]) == (gap in ZH[key]), key
+        assert set(re.findall(r"{\w+}", EN[key])) == set(re.findall(r"{\w+}", ZH[key])), key
 
 
 def test_words_fill_their_gaps() -> None:
@@ -82,3 +92,11 @@ def test_the_desk_speaks_both_languages() -> None:
     assert {f"state.{one}" for one in State} <= desk.EN.keys()
     assert desk.words("zh", "left", days=3) == "还剩 3 天"
     assert desk.words("zh", "state.brand-new") == "brand-new"
+
+
+def test_no_text_says_more_than_was_done() -> None:
+    """P13: a person is not a record, and what holders say is what holders say. These sentences were untrue."""
+    for untrue in ("You are forgotten", "Every system that held data on you", "Every system has destroyed", "Nothing is held"):
+        assert not any(untrue in text for text in EN.values()), untrue
+    for untrue in ("您已被遗忘", "每个持有您数据的系统都已销毁", "每个系统都已销毁"):
+        assert not any(untrue in text for text in ZH.values()), untrue

@@ -6,7 +6,7 @@ from itertools import permutations
 import pytest
 
 from services.dsar.requests.model import NEXT, State, may_move
-from services.dsar.saga.model import Asked, Step, next_step, outstanding, pick, silent_holders, wait_before
+from services.dsar.saga.model import Asked, Fit, Step, next_step, outstanding, pick, silent_holders, wait_before
 
 HOLDERS = ("audit", "billing", "customers", "dsar", "identity")
 SUB = "sub_0192f0c4b1a27c3e8d5f6a7b8c9d0e1f"
@@ -61,25 +61,33 @@ def test_nobodys_data_moves_while_it_is_unclear_whose(right: str, patient: bool)
 
 def test_a_number_picks_one_of_those_who_share_an_address() -> None:
     family = {"sub_a": ["loc_mail", "loc_17"], "sub_b": ["loc_mail", "loc_18", "loc_home"], "sub_c": ["loc_mail", "loc_home"]}
-    assert pick(family, ["loc_18", "loc_employee_18"]) == "sub_b"
-    for nobody in (["loc_99"], [], ["loc_home"], ["loc_mail"], ["loc_17", "loc_18"]):
-        assert pick(family, nobody) is None
+    assert pick(family, ["loc_18", "loc_employee_18"]) == (Fit.ONE, "sub_b")
+    for nobody in (["loc_99"], []):
+        assert pick(family, nobody) == (Fit.NONE, None)
+    for shared in (["loc_home"], ["loc_mail"], ["loc_17", "loc_18"]):
+        assert pick(family, shared) == (Fit.SEVERAL, None), "what stands on two records proves neither"
 
 
-def test_a_certificate_waits_for_the_log() -> None:
+def test_a_certificate_waits_for_the_log_and_for_a_last_look() -> None:
     rows = asked("erase", set(HOLDERS), SUB)
-    assert (
-        next_step("erasure", State.DISPATCHED, [*rows, Asked("audit", "attest", "", False)], [SUB], patient=False) is Step.WAIT
-    )
-    assert (
-        next_step("erasure", State.DISPATCHED, [*rows, Asked("audit", "attest", "", True)], [SUB], patient=True) is Step.CERTIFY
-    )
+
+    def step(attested: bool, looked: set[str]) -> Step:
+        more = [Asked("audit", "attest", "", attested), *asked("recheck", looked)]
+        return next_step("erasure", State.DISPATCHED, [*rows, *more], [SUB], patient=False)
+
+    assert step(False, set(HOLDERS)) is Step.WAIT
+    assert step(True, set(HOLDERS) - {"customers"}) is Step.WAIT, "it may know of a record that came meanwhile"
+    assert step(True, set(HOLDERS)) is Step.CERTIFY
+    begun_before = [*rows, Asked("audit", "attest", "", True)]  # by the version that did not look again
+    assert next_step("erasure", State.DISPATCHED, begun_before, [SUB], patient=True) is Step.ATTEST
 
 
 def test_who_is_silent_is_named() -> None:
     rows = asked("locate", set(HOLDERS)) + asked("collect", {"audit", "dsar"}, SUB)
     assert outstanding(rows, "collect") == ["billing", "customers", "identity"]
     assert silent_holders(rows) == (sorted(HOLDERS), ["billing", "customers", "identity"])
+    never = asked("locate", set(HOLDERS) - {"billing"}) + asked("collect", set(HOLDERS), SUB)
+    assert silent_holders(never)[1] == ["billing"], "who never said whom it knows may know more"
 
 
 def test_asking_again_gets_more_patient_and_never_stops() -> None:

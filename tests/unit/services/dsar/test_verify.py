@@ -4,10 +4,11 @@ import base64
 import hashlib
 import json
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
-from services.dsar.certificates.model import Answer, Certificate, ordered, render
+from services.dsar.certificates.model import Answer, Certificate, Covered, ordered, render
 from services.dsar.certificates.verify import verify
 from shared.errors import KeptError, MalformedError, TamperError
 from shared.holder.contract import erasure_text
@@ -58,9 +59,13 @@ async def answer(holder: str, **said: str | int) -> Answer:
     )
 
 
-async def certificate(answers: list[Answer], signed_by: str = "dsar") -> str:
+async def certificate(
+    answers: list[Answer], signed_by: str = "dsar", *, covers: tuple[str, ...] = (SUB,), version: int = 2
+) -> str:
+    said: dict[str, Any] = {"covered": tuple(Covered(subject=one, by="address") for one in covers), "counted": "now"}
     text = render(
         Certificate(
+            **({"version": 1} if version == 1 else said),
             request=REQ,
             law="eu-gdpr",
             article="17",
@@ -78,6 +83,20 @@ async def test_a_true_certificate_is_proven() -> None:
     checked = verify(await certificate([await answer("customers"), await answer("audit")]), KEYS, LOG_KEYS)
     assert [one.holder for one in checked.certificate.answers] == ["audit", "customers"]
     assert all(proof.origin.startswith("kept.local/log/") for proof in checked.proofs)
+
+
+async def test_a_certificate_of_version_1_is_still_proven() -> None:
+    checked = verify(await certificate([await answer("customers")], version=1), KEYS, LOG_KEYS)
+    assert checked.certificate.version == 1 and checked.certificate.covered == ()
+
+
+async def test_it_covers_what_was_answered_and_nothing_else() -> None:
+    other = "sub_" + "0" * 32
+    both = [await answer("customers"), await answer("audit")]
+    half = (await answer("audit", subject=other)).model_copy(update={"subject": other})
+    for answers, covers in ((both, ()), (both, (SUB, other)), (both, (other,)), ([*both, half], (SUB, other))):
+        with pytest.raises(TamperError, match="covers"):
+            verify(await certificate(answers, covers=covers), KEYS, LOG_KEYS)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,168 @@
+"""A person is not a record: what shares an address is claimed, and what is not covered is named wherever something is said."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.support.made_up import email, numbers, table
+from tests.support.platform import Platform
+from tests.support.portal import Person, opened
+from tests.support.staff import approve, signed_in
+
+pytestmark = pytest.mark.platform
+SHARED_PHONE = "+1 604 555 0199"  # every made-up customer has it
+
+
+def family(platform: Platform) -> tuple[str, str, str]:
+    """Two records with one address and one telephone: it, and their numbers. One person twice, or two people: nobody knows."""
+    one, two = numbers(2)
+    file = table([one, two]).replace(email(two).encode(), email(one).encode())
+    with signed_in(platform, "nancy") as nancy:
+        nancy.post("/api/customers/imports", content=file).raise_for_status()
+    return email(one), one, two
+
+
+def readable(platform: Platform, address: str) -> str:
+    """What their agent reads under the address, as JSON."""
+    with signed_in(platform, "jane") as jane:
+        found = jane.post("/api/customers/search", json={"email": address}, headers={"X-Purpose": "support"})
+    return json.dumps(found.raise_for_status().json()["items"])
+
+
+def asking(platform: Platform, address: str, right: str) -> Person:
+    person = Person(platform.origin, address)
+    person.ask(right)
+    person.prove()
+    person.until("This address leads to 2 records")
+    return person
+
+
+def checked(person: Person, folder: Path) -> str:
+    """What `kept dsar check` proves of the certificate."""
+    file = folder / "certificate"
+    file.write_text(person.certificate(), encoding="utf-8")
+    kept = [sys.executable, "-m", "deploy.cli", "dsar", "check", str(file), "--log-url", f"{person.origin}/log"]
+    done = subprocess.run(kept, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def link(text: str) -> str:
+    """The way in that a mail carries."""
+    (found,) = re.findall(r"https?://\S+/open/\S+", text)
+    return str(found)
+
+
+def test_the_same_person_twice_is_erased_twice_where_both_records_are_named(platform: Platform, tmp_path: Path) -> None:
+    """cases/05: before, the second record stayed readable, and everything said that the person was forgotten."""
+    address, one, two = family(platform)
+    person = asking(platform, address, "erasure")
+    assert one not in person.page() and two not in person.page(), "nothing is told of a record that was not named"
+    assert person.say(one) == "narrow.added"
+    page = person.page()
+    assert f"the record with the number {one}" in page and "How many: 1" in page and "Go on with these records" in page
+    assert person.say(one) == "narrow.again"
+    assert person.say(two) == "narrow.added"
+    person.until("two people are checking it")
+    approve(platform, person.request_id, "nancy", "andrew")
+    page = person.until("Download the certificate")
+    assert page.count("Covered:") == 2 and "We know of no other record" in page
+    assert readable(platform, address) == "[]"
+    proven = checked(person, tmp_path)
+    assert "covers 2 records" in proven and "not covered: 0 other" in proven
+    mail = person.mail("is done")
+    assert one in mail and two in mail and "We know of no other record" in mail
+
+
+def test_what_is_not_named_stays_and_page_mail_and_certificate_say_so(platform: Platform, tmp_path: Path) -> None:
+    address, one, two = family(platform)
+    person = asking(platform, address, "erasure")
+    assert person.say(one) == "narrow.added"
+    person.go_on()
+    person.until("two people are checking it")
+    person.go_on()  # a second click
+    assert person.say(two) == "", "what two people decide on is what was named before"
+    approve(platform, person.request_id, "nancy", "andrew")
+    page = person.until("Download the certificate")
+    assert "Not covered: other records that share this address. How many: 1." in page
+    proven = checked(person, tmp_path)
+    assert "covers 1 records" in proven and "not covered: 1 other" in proven
+    mail = person.mail("is done")
+    assert "How many: 1. They stay as they are." in mail and one in mail and two not in mail
+    still = readable(platform, address)
+    assert f"Zyxwv{two}" in still and f"Zyxwv{one}" not in still, "the other one is there, as the texts say"
+    for said in (page, mail, proven):
+        assert "forgotten" not in said
+
+    # The mail is the only way left: no code can come any more. Its link opens everything on another device.
+    person.until("Its keys are destroyed")
+    elsewhere = httpx.Client(follow_redirects=True)
+    opened_page = elsewhere.get(link(mail))
+    assert "How many: 1" in opened_page.text and str(opened_page.url).endswith(person.request_id)
+    assert elsewhere.get(f"{platform.origin}/requests/{person.request_id}/certificate").text == person.certificate()
+    assert "Download the certificate" in person.page(), "and the first device stays where it is"
+
+
+def test_a_record_that_came_while_two_people_decided_is_counted(platform: Platform, tmp_path: Path) -> None:
+    (one, late) = numbers(2)
+    with signed_in(platform, "nancy") as nancy:
+        nancy.post("/api/customers/imports", content=table([one])).raise_for_status()
+        person = Person(platform.origin, email(one))
+        person.ask("erasure")
+        person.prove()
+        person.until("two people are checking it")
+        again = table([late]).replace(email(late).encode(), email(one).encode())
+        nancy.post("/api/customers/imports", content=again).raise_for_status()
+    approve(platform, person.request_id, "nancy", "andrew")
+    assert "How many: 1" in person.until("Download the certificate")
+    assert "not covered: 1 other" in checked(person, tmp_path)
+    still = readable(platform, email(one))
+    assert f"Zyxwv{late}" in still and f"Zyxwv{one}" not in still
+
+
+def test_an_answer_says_which_records_are_in_it(platform: Platform) -> None:
+    address, one, two = family(platform)
+    person = asking(platform, address, "access")
+    for wrong in ("12345", "Zyxwv"):
+        assert person.say(wrong) == "narrow.wrong"
+    assert person.say(SHARED_PHONE) == "narrow.shared", "what stands on both tells nobody apart, and is no wrong try either"
+    assert "Write to" in person.page() and person.request_id in person.page()
+    assert person.say(f" {two} ") == "narrow.added"
+    assert "Download my data" not in person.page(), "the person says first whether these are all"
+    person.go_on()
+    page = person.until("Download my data")
+    assert "How many: 1" in page
+    files = opened(person.package())
+    assert f"Zyxwv{two}" in json.dumps(files) and f"Zyxwv{one}" not in json.dumps(files)
+    assert files["request.json"]["left_out"] == 1 and len(files["request.json"]["covered"]) == 1
+    assert "How many: 1" in files["index.html"] and two in files["index.html"]
+    assert "How many: 1" in person.mail("is ready")
+    person.http.post(f"/requests/{person.request_id}/close")
+    assert "This request is closed" in person.page() and "How many: 1" in person.page()
+
+
+def test_both_records_come_in_one_answer(platform: Platform) -> None:
+    address, one, two = family(platform)
+    person = asking(platform, address, "access")
+    assert (person.say(one), person.say(two)) == ("narrow.added", "narrow.added")
+    page = person.until("Download my data")
+    assert "We know of no other record" in page
+    files = opened(person.package())
+    assert f"Zyxwv{one}" in json.dumps(files) and f"Zyxwv{two}" in json.dumps(files)
+
+
+def test_numbers_are_not_for_guessing(platform: Platform) -> None:
+    address, one, _ = family(platform)
+    person = asking(platform, address, "access")
+    for n in range(5):
+        person.say(str(n + 1))
+    assert person.say(one) == "narrow.wrong", "too late"
+    page = person.page()
+    assert "too many wrong numbers" in page and "Your request waits for it until" in page, "there is one way left, and a date"
+    stranger = httpx.post(f"{platform.origin}/requests/{person.request_id}/person", data={"number": one})
+    assert stranger.status_code == 404
