@@ -10,6 +10,7 @@ import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import text
@@ -109,7 +110,7 @@ async def ground(settings: ServiceSettings, tables: KernelTables, *, migrated: b
     engine = make_engine(url)
     door = Door(service, make_sessions(engine), clock, Policies.load(), Keyring(service, vault, tables))
     ended = EndedSessions()
-    verifier = TokenVerifier(settings.jwks_url, ISSUER, clock, ended)
+    verifier = TokenVerifier(settings.jwks_url, ISSUER, clock, ended, timedelta(minutes=settings.token_minutes_max))
     return Ground(settings, clock, vault, engine, door, verifier, ended, password)
 
 

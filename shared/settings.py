@@ -38,6 +38,7 @@ class ServiceSettings(BaseSettings):
 
     state_dir: Path = Path(".kept")
     jwks_url: str = "http://localhost:8080/.well-known/jwks.json"
+    token_minutes_max: int = Field(default=720, ge=1, le=720, description="a token made for longer is refused")
     smtp_host: str = "127.0.0.1"
     smtp_port: int = Field(default=1025, ge=1, le=65535)
     # `/log` tells its keys from those of holders, `<place>/<service>`: one of them must not speak for the log.

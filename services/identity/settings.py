@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from shared.settings import ServiceSettings
 
@@ -14,6 +14,12 @@ class IdentitySettings(ServiceSettings):
     approval_hours: int = Field(default=72, ge=1, le=720, description="an approval nobody decides ends after this")
     grant_minutes: int = Field(default=15, ge=1, le=60, description="how long a granted approval can be used")
     default_region: str = Field(default="CA", min_length=2, max_length=2, description="of phone numbers without +")
+
+    @model_validator(mode="after")
+    def _nobody_is_locked_out(self) -> "IdentitySettings":
+        if self.session_minutes > self.token_minutes_max:
+            raise ValueError("session_minutes is over token_minutes_max: every service would refuse the tokens")
+        return self
 
     @property
     def session(self) -> timedelta:

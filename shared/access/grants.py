@@ -4,13 +4,15 @@ That it is used once is the door's part: `w.spend(grant)` in the transaction tha
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import NoReturn, Protocol
 
 from shared.access.actor import Actor
 from shared.access.decide import Resource
 from shared.access.tokens import ClaimsVerifier
 from shared.errors import NotAllowedError, UnauthenticatedError
+
+PEOPLE_NEEDED = 2  # who did not ask (P11)
 
 
 @dataclass(frozen=True)
@@ -54,13 +56,13 @@ async def granted(claims: ClaimsVerifier, grant: str, action: str, resource: str
             found.text("action"),
             found.text("resource"),
             found.texts("approvers"),
-            datetime.fromtimestamp(int(found.values["exp"]), UTC),
+            found.time("exp"),
         )
         holder = found.text("sub")
     except UnauthenticatedError:
         raise NotAllowedError("the grant is not valid") from None
     if (made.action, made.resource, holder) != (action, resource, actor.id):
         raise NotAllowedError("the grant is for something else")
-    if len(made.approvers - {actor.id}) < 1:
-        raise NotAllowedError("nobody else approved")
+    if len(made.approvers - {actor.id}) < PEOPLE_NEEDED:
+        raise NotAllowedError("two others have to approve")
     return made

@@ -1,8 +1,14 @@
-"""Verifying tokens with published keys (RFC 7515, 7517, 7519, 8037); identity makes them, every service checks them."""
+"""Verifying tokens with published keys (RFC 7515, 7517, 7519, 8037); identity makes them, every service checks them.
+
+No service takes a token's word for how long it lives: one that was made for longer than LIFE_MAX is refused, and so is one that
+does not say when it was made, or names a moment to come.
+"""
 
 import asyncio
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, cast
 
 import httpx
@@ -11,7 +17,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
 from shared.access.actor import Actor, ActorKind
-from shared.access.ended import EndedSessions
+from shared.access.ended import TOKEN_LIFE_MAX, EndedSessions
 from shared.clock import Clock
 from shared.errors import UnauthenticatedError, UnavailableError
 
@@ -20,6 +26,10 @@ REFETCH_SECONDS = 5.0  # an unknown key id asks for the keys anew, at most this 
 KEYS_SECONDS_MAX = 300.0  # a key that identity no longer publishes stops counting after this
 ISSUER = "kept"
 Audience = Literal["kept", "kept-grant"]
+GRANT_LIFE_MAX = timedelta(hours=1)  # no identity gives a grant for longer (its settings hold that)
+LIFE_MAX: Mapping[Audience, timedelta] = {"kept": TOKEN_LIFE_MAX, "kept-grant": GRANT_LIFE_MAX}
+TIME_MAX = 2**37  # seconds since 1970: the year 6325, which a datetime still has
+SKEW_SECONDS_MAX = 30  # by so much identity's clock may be ahead of ours; what a token ends by is our clock alone
 
 
 class PublishedKeys:
@@ -72,14 +82,28 @@ class Claims:
             raise UnauthenticatedError(f"the token's {name} is not a list of texts")
         return frozenset(value)
 
+    def time(self, name: str) -> datetime:
+        """Whole seconds since 1970 (RFC 7519 would take more): true, NaN and 1e9 are no times of ours."""
+        value = self.values.get(name)
+        if type(value) is not int or not 0 < value < TIME_MAX:
+            raise UnauthenticatedError(f"the token's {name} is not a time")
+        return datetime.fromtimestamp(value, UTC)
+
 
 class ClaimsVerifier:
-    """Checks signature, issuer, audience and time of a compact JWS; only Ed25519 (RFC 9864) is accepted."""
+    """Checks signature, issuer, audience, time and life of a compact JWS; only Ed25519 (RFC 9864) is accepted."""
 
-    def __init__(self, keys: PublishedKeys, clock: Clock, issuer: str = ISSUER) -> None:
+    def __init__(
+        self,
+        keys: PublishedKeys,
+        clock: Clock,
+        issuer: str = ISSUER,
+        life_max: Mapping[Audience, timedelta] = LIFE_MAX,
+    ) -> None:
         self._keys = keys
         self._clock = clock
         self._issuer = issuer
+        self._life_max = life_max
 
     async def claims(self, token: str, audience: Audience) -> Claims:
         """UnauthenticatedError for anything but a valid token of this audience; UnavailableError without keys."""
@@ -90,32 +114,72 @@ class ClaimsVerifier:
                 found = jwt.decode(token, await self._keys.get(), algorithms=["Ed25519"])
             except (JoseError, ValueError):
                 found = jwt.decode(token, await self._keys.get(fresh=True), algorithms=["Ed25519"])
+            now = self._clock.now()
             registry = jwt.JWTClaimsRegistry(
-                now=int(self._clock.now().timestamp()),
+                now=int(now.timestamp()),
+                leeway=SKEW_SECONDS_MAX,
                 iss={"essential": True, "value": self._issuer},
                 aud={"essential": True, "value": audience},
+                iat={"essential": True},
                 exp={"essential": True},
                 sub={"essential": True},
             )
             registry.validate(found.claims)
         except (JoseError, ValueError, TypeError):
             raise UnauthenticatedError("the token is not valid") from None
-        return Claims(dict(found.claims))
+        claims = Claims(dict(found.claims))
+        made, until = claims.time("iat"), claims.time("exp")
+        if until <= now or not timedelta(0) < until - made <= self._life_max[audience]:
+            raise UnauthenticatedError("the token is not valid")
+        return claims
+
+    def now(self) -> datetime:
+        """The time by which tokens end."""
+        return self._clock.now()
+
+
+@dataclass(frozen=True)
+class SignedIn:
+    """What a valid token says of who came: the actor, the session, and until when."""
+
+    actor: Actor
+    session: str
+    until: datetime
 
 
 class TokenVerifier:
-    """Session and service tokens -> the actor. `ended`: what of them no longer counts."""
+    """Session and service tokens -> the actor. `ended`: what of them no longer counts; `life_max`: of a token."""
 
-    def __init__(self, jwks_url: str, issuer: str, clock: Clock, ended: EndedSessions | None = None) -> None:
-        self.claims = ClaimsVerifier(PublishedKeys(jwks_url), clock, issuer)
+    def __init__(
+        self,
+        jwks_url: str,
+        issuer: str,
+        clock: Clock,
+        ended: EndedSessions | None = None,
+        life_max: timedelta = TOKEN_LIFE_MAX,
+    ) -> None:
+        life = {**LIFE_MAX, "kept": min(life_max, TOKEN_LIFE_MAX)}  # beyond it nobody remembers which sessions ended
+        self.claims = ClaimsVerifier(PublishedKeys(jwks_url), clock, issuer, life)
         self._ended = ended
 
     async def verify(self, token: str) -> Actor:
         """The actor of a valid token. UnauthenticatedError, UnavailableError."""
+        return (await self.signed_in(token)).actor
+
+    async def signed_in(self, token: str) -> SignedIn:
+        """Who comes with a valid token, and until when. UnauthenticatedError, UnavailableError."""
         found = await self.claims.claims(token, "kept")
-        if self._ended is not None:
-            self._ended.require_open(found.text("jti"))
         kind = found.text("kind")
         if kind not in ("user", "service", "subject"):
             raise UnauthenticatedError("the token's kind is not known")
-        return Actor(found.text("sub"), cast(ActorKind, kind), found.texts("roles"), found.texts("team"))
+        actor = Actor(found.text("sub"), cast(ActorKind, kind), found.texts("roles"), found.texts("team"))
+        known = SignedIn(actor, found.text("jti"), found.time("exp"))
+        self.require_still(known)
+        return known
+
+    def require_still(self, known: SignedIn) -> None:
+        """UnauthenticatedError once the token has expired, or its session has ended; whoever answers for long asks again."""
+        if self.claims.now() >= known.until:
+            raise UnauthenticatedError("the session is over; sign in again")
+        if self._ended is not None:
+            self._ended.require_open(known.session)

@@ -124,10 +124,15 @@ def session_cookie(*, secure: bool) -> str:
     return f"__Host-{COOKIE}" if secure else COOKIE
 
 
+def token_of(request: Request) -> str | None:
+    """The bearer token, else the session cookie; None without either."""
+    scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
+    return bearer.strip() if scheme.lower() == "bearer" else request.cookies.get(request.app.state.session_cookie)
+
+
 async def optional_actor(request: Request, documented: Documented = None) -> Actor | None:
     """The actor of the bearer token or session cookie; None without either. UnauthenticatedError for a bad one."""
-    scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
-    token = bearer.strip() if scheme.lower() == "bearer" else request.cookies.get(request.app.state.session_cookie)
+    token = token_of(request)
     if not token:
         return None
     verifier: TokenVerifier = request.app.state.verifier

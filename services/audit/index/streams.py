@@ -1,6 +1,5 @@
 """What leaves in a stream: the export, and the live tail."""
 
-import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator
@@ -8,8 +7,6 @@ from contextlib import aclosing
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request
-from fastapi.responses import StreamingResponse
-from starlette.types import Send
 
 from services.audit.events import TailEnded
 from services.audit.index import actions, export, tail
@@ -21,34 +18,25 @@ from services.audit.wiring import Wired
 from shared.access.actor import Actor
 from shared.errors import KeptError
 from shared.http.app import CurrentActor
+from shared.http.stream import StillSignedIn, Stream
 
 log = logging.getLogger("kept.audit.streams")
-SEND_SECONDS_MAX = 30.0  # for one piece; whoever does not read for so long is let go
 Grant = Annotated[str, Header(alias="X-Kept-Grant", max_length=16_384, description="of identity: export of audit-trail")]
 Since = Annotated[str, Header(alias="Last-Event-ID", max_length=100_000, description="go on after this event")]
-
-
-class Patient(StreamingResponse):
-    """A stream whose reader must read."""
-
-    async def stream_response(self, send: Send) -> None:
-        async def within(message: object) -> None:
-            async with asyncio.timeout(SEND_SECONDS_MAX):
-                await send(message)  # type: ignore[arg-type]  # passed through as it came
-
-        try:
-            await super().stream_response(within)
-        except TimeoutError:  # the answer stays unfinished: its reader, should there be one, does not take it for whole
-            log.warning("a stream was given up: nobody reads it")
 
 
 def router(wired: Wired) -> APIRouter:
     routes = APIRouter(tags=["audit"])
 
-    @routes.get("/api/audit/export", openapi_extra=ASKED, response_class=StreamingResponse)
+    @routes.get("/api/audit/export", openapi_extra=ASKED, response_class=Stream)
     async def leave(
-        http: Request, actor: CurrentActor, format: Format = "jsonl", receipts: bool = False, grant: Grant = ""
-    ) -> Patient:
+        http: Request,
+        actor: CurrentActor,
+        still: StillSignedIn,
+        format: Format = "jsonl",
+        receipts: bool = False,
+        grant: Grant = "",
+    ) -> Stream:
         """Every row that the filters let through, newest first: CSV, JSON Lines, or OCSF events as JSON Lines; with
         `receipts`, a proof beside each. `X-Rows` says how many. More than 10,000 take a grant."""
         filters = asked(http)
@@ -62,13 +50,17 @@ def router(wired: Wired) -> APIRouter:
             "Cache-Control": "no-store",
         }
         body = export.lines(wired.door, actor, wired.blobs, leaving)
-        return Patient(body, media_type=media_type(format), headers=headers)
+        return Stream(body, still, media_type=media_type(format), headers=headers)
 
-    @routes.get("/api/audit/tail", openapi_extra=ASKED, response_class=StreamingResponse)
+    @routes.get("/api/audit/tail", openapi_extra=ASKED, response_class=Stream)
     async def live(
-        http: Request, actor: CurrentActor, last_event_id: Since = "", since: Annotated[str, Query(max_length=100_000)] = ""
-    ) -> Patient:
-        """Events as they are published, as server-sent events, from now on or after `Last-Event-ID`."""
+        http: Request,
+        actor: CurrentActor,
+        still: StillSignedIn,
+        last_event_id: Since = "",
+        since: Annotated[str, Query(max_length=100_000)] = "",
+    ) -> Stream:
+        """Events as they are published, as server-sent events, from now on or after `Last-Event-ID`; until you sign out."""
         filters = asked(http)
         async with wired.door.begin(actor, PURPOSE) as w:
             decision = w.decide("tail", TRAIL)
@@ -76,7 +68,8 @@ def router(wired: Wired) -> APIRouter:
             at = await wired.tail.start(last_event_id or since)
             actions.seen(w, "tail", filters, 0, decision.policy_ids)
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        return Patient(_messages(wired, actor, filters, at), media_type="text/event-stream", headers=headers)
+        messages = _messages(wired, actor, filters, at)
+        return Stream(messages, still, media_type="text/event-stream", headers=headers, farewell=tail.farewell)
 
     return routes
 
@@ -85,15 +78,11 @@ async def _messages(wired: Wired, actor: Actor, filters: Filters, at: tail.Posit
     began, rows = time.monotonic(), 0
     try:
         yield tail.hello()
-        try:
-            async with aclosing(wired.tail.rows(filters, at)) as found:
-                async for row in found:
-                    rows += row is not None
-                    yield tail.message(row, at)
-            yield tail.farewell(None)
-        except KeptError as error:
-            log.warning("a live tail ends: %s", error.code)
-            yield tail.farewell(error)
+        async with aclosing(wired.tail.rows(filters, at)) as found:
+            async for row in found:
+                rows += row is not None
+                yield tail.message(row, at)
+        yield tail.farewell(None)
     finally:
         # The client may be gone, and this task cancelled: the end is told by another one.
         wired.tail.later(_ended(wired, actor, rows, int(time.monotonic() - began)))

@@ -9,6 +9,7 @@ from joserfc import jwt
 from joserfc.jwk import KeySet, OctKey, OKPKey
 
 from shared.access.actor import Actor
+from shared.access.ended import EndedSessions
 from shared.access.grants import granted
 from shared.access.tokens import TOKEN_CHARS_MAX, ClaimsVerifier, PublishedKeys, TokenVerifier
 from shared.clock import FixedClock
@@ -84,7 +85,16 @@ async def test_a_valid_token_is_its_actor() -> None:
         {"kind": None},
         {"roles": "agent"},
         {"team": [1]},
-        {"iat": int(NOW.timestamp()) + 3600},
+        {"iat": int(NOW.timestamp()) + 31},
+        {"iat": "1767323045"},
+        {"iat": True},
+        {"exp": float("nan")},
+        {"exp": float("inf")},
+        {"exp": int(NOW.timestamp()) + 60.5},
+        {"exp": int(NOW.timestamp())},
+        {"exp": int(NOW.timestamp()) + 12 * 3600 + 1},  # made for longer than any identity makes one
+        {"iat": 1},
+        {"iat": int(NOW.timestamp()) + 20, "exp": int(NOW.timestamp()) + 20},
     ],
 )
 async def test_a_token_that_says_something_else_is_refused(wrong: dict[str, Any]) -> None:
@@ -93,12 +103,44 @@ async def test_a_token_that_says_something_else_is_refused(wrong: dict[str, Any]
         await verifier(Keys(signer)).verify(token(signer, {**CLAIMS, **wrong}))
 
 
-@pytest.mark.parametrize("missing", ["iss", "aud", "exp", "sub", "kind"])
+@pytest.mark.parametrize("missing", ["iss", "aud", "exp", "iat", "sub", "kind", "jti"])
 async def test_a_token_that_lacks_a_claim_is_refused(missing: str) -> None:
     signer = key()
     claims = {name: value for name, value in CLAIMS.items() if name != missing}
     with pytest.raises(UnauthenticatedError):
         await verifier(Keys(signer)).verify(token(signer, claims))
+
+
+async def test_identitys_clock_may_be_a_little_ahead() -> None:
+    signer = key()
+    await verifier(Keys(signer)).verify(token(signer, {**CLAIMS, "iat": int(NOW.timestamp()) + 30}))
+
+
+@pytest.mark.parametrize(("minutes", "lives"), [(1, 60), (720, 12 * 3600), (10_000, 12 * 3600)])
+async def test_a_service_caps_the_life_of_a_token_whatever_it_says(minutes: int, lives: int) -> None:
+    signer = key()
+    made = TokenVerifier("http://identity.invalid/jwks", "kept", FixedClock(NOW), life_max=timedelta(minutes=minutes))
+    made.claims._keys = Keys(signer)
+    start = int(NOW.timestamp())
+    await made.verify(token(signer, {**CLAIMS, "exp": start + lives}))
+    with pytest.raises(UnauthenticatedError):
+        await made.verify(token(signer, {**CLAIMS, "exp": start + lives + 1}))
+
+
+async def test_who_is_in_asks_again_whether_they_still_are() -> None:
+    signer, clock, ended = key(), FixedClock(NOW), EndedSessions()
+    checks = TokenVerifier("http://identity.invalid/jwks", "kept", clock, ended)
+    checks.claims._keys = Keys(signer)
+    ended._ready = True
+    jane, ann = [await checks.signed_in(token(signer, {**CLAIMS, "jti": jti})) for jti in ("t1", "t2")]
+    assert jane.session == "t1" and jane.until == NOW + timedelta(seconds=60)
+    ended.end("t1")
+    checks.require_still(ann)
+    with pytest.raises(UnauthenticatedError):
+        checks.require_still(jane)
+    clock.advance(timedelta(seconds=60))
+    with pytest.raises(UnauthenticatedError):
+        checks.require_still(ann)
 
 
 async def test_forgeries_are_refused() -> None:
@@ -196,6 +238,10 @@ async def test_a_grant_is_for_one_action_one_thing_one_person() -> None:
         (good, "restore", "bak_2", jane),
         (good, "restore", "bak_1", Actor("sub_eve", "user")),
         (token(signer, {**GRANT, "approvers": ["sub_jane"]}), "restore", "bak_1", jane),
+        (token(signer, {**GRANT, "approvers": ["sub_ann"]}), "restore", "bak_1", jane),
+        (token(signer, {**GRANT, "approvers": ["sub_jane", "sub_ann"]}), "restore", "bak_1", jane),
+        (token(signer, {**GRANT, "exp": GRANT["iat"] + 3601}), "restore", "bak_1", jane),
+        (token(signer, {name: one for name, one in GRANT.items() if name != "iat"}), "restore", "bak_1", jane),
         (token(signer, {**GRANT, "approvers": []}), "restore", "bak_1", jane),
         (token(signer, {**GRANT, "aud": "kept"}), "restore", "bak_1", jane),
         (token(key(), GRANT), "restore", "bak_1", jane),
