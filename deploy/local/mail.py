@@ -2,6 +2,7 @@
 
 GET /mail           the page
 GET /mail.json      [{"to", "subject", "text", "time"}], newest first; ?to= one address
+GET /mail.css       how it looks: the gateway's headers allow no style inside a page
 """
 
 import asyncio
@@ -20,6 +21,8 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
+
+from shared.http.limits import IDLE_SECONDS_MAX
 
 MESSAGES_MAX = 200  # older ones are forgotten
 MESSAGE_BYTES_MAX = 1024 * 1024
@@ -67,7 +70,7 @@ def page(mails: list[Mail]) -> str:
     empty = "<p>No mail yet. Ask for a code on the front page, and it arrives here.</p>"
     return (
         "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'>"
-        f"<title>Mail · Kept</title><style>{STYLE}</style><main><h1>Mail that Kept sent</h1>"
+        "<title>Mail · Kept</title><link rel=stylesheet href=/mail.css><main><h1>Mail that Kept sent</h1>"
         "<p><small>This machine delivers no mail: it shows it here, from memory, until the next restart.</small></p>"
         f"{items or empty}</main>"
     )
@@ -82,10 +85,16 @@ def application(box: Box) -> Starlette:
         mails = [asdict(mail) for mail in box.mails if to is None or mail.to.lower() == to.lower()]
         return JSONResponse(mails, headers={"Cache-Control": "no-store"})
 
+    async def style(_: Request) -> Response:
+        return Response(STYLE, media_type="text/css")
+
     async def readyz(_: Request) -> Response:
         return JSONResponse({"ready": True, "waits_for": []})
 
-    return Starlette(routes=[Route("/mail", show), Route("/mail.json", as_json), Route("/readyz", readyz)])
+    routes = [Route("/mail", show), Route("/mail.json", as_json), Route("/mail.css", style), Route("/readyz", readyz)]
+    app = Starlette(routes=routes)
+    app.router.redirect_slashes = False  # it would build its answer from `Host`
+    return app
 
 
 async def main() -> None:
@@ -94,7 +103,10 @@ async def main() -> None:
     smtp.start()
     try:
         port = int(os.environ["KEPT_MAIL_PORT"])
-        config = uvicorn.Config(application(box), host="127.0.0.1", port=port, access_log=False, log_level="warning")
+        config = uvicorn.Config(
+            application(box), host="127.0.0.1", port=port, access_log=False, log_level="warning", server_header=False,
+            proxy_headers=False, timeout_keep_alive=IDLE_SECONDS_MAX,
+        )  # fmt: skip
         await uvicorn.Server(config).serve()
     finally:
         smtp.stop()

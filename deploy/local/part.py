@@ -23,7 +23,7 @@ class Launch:
 
 
 class Part(Protocol):
-    """Implemented by postgres.py, vault.py, kafka.py, tansu.py and service.py."""
+    """Implemented by postgres.py, vault.py, kafka.py, tansu.py, service.py and gateway.py."""
 
     name: str
     needs: tuple[str, ...]

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from deploy.local import environment, kafka_jars
 from deploy.local.catalog import SERVICES
+from deploy.local.gateway import Gateway
 from deploy.local.kafka import Kafka
 from deploy.local.part import Part
 from deploy.local.postgres import Postgres
@@ -33,10 +34,6 @@ def everything(state: State, ports: dict[str, int]) -> Sequence[Part]:
         "billing", "examples.billing.app", needs=("vault", "kafka"), ready="",
         env=lambda: environment.write(state, ports, "billing"),
     )  # fmt: skip
-    gateway = Program(
-        "gateway", "deploy.local.gateway", needs=(), ready=f"http://127.0.0.1:{ports['gateway']}/gateway/readyz",
-        env=lambda: {"KEPT_STATE": str(state.root)},
-    )  # fmt: skip
     found = [service for service in services if (REPOSITORY / "services" / service.name / "app.py").exists()]
     foreign = [billing] if (REPOSITORY / "examples/billing/app.py").exists() else []
-    return [*servers(state, ports), mail, *found, *foreign, gateway]
+    return [*servers(state, ports), mail, *found, *foreign, Gateway(state, ports)]

@@ -1,4 +1,4 @@
-"""A Python process of ours: a service, the foreign service, the mail catcher, the gateway."""
+"""A Python process of ours: a service, the foreign service, the mail catcher."""
 
 import asyncio
 import signal

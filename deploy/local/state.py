@@ -4,7 +4,7 @@
   ports.json           every port, chosen free once and remembered
   log-name             of its log, drawn once: two platforms are two logs
   supervisor.{lock,pid,log}
-  run/        0700     per part: pid file, environment, secret id; the supervisor's last word (status.json)
+  run/        0700     per part: pid file, environment or page, secret id; the supervisor's last word (status.json)
   logs/       0700     per part
   vault/      0700     unseal.json (the root of trust), configuration, data
   postgres/ kafka/ blobs/<service>/
@@ -84,6 +84,10 @@ class State:
     @property
     def log_name(self) -> Path:
         return self.root / "log-name"
+
+    @property
+    def hop_secret(self) -> Path:
+        return self.run / "hop.secret"
 
     @property
     def status(self) -> Path:

@@ -5,6 +5,7 @@ No container engine is assumed: what is checked here is the file.
 
 import json
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -13,6 +14,8 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
+from deploy.gateway import config
+from deploy.local.gateway import program
 from services.audit.settings import AuditSettings
 from services.backup.settings import BackupSettings
 from services.customers.settings import CustomersSettings
@@ -127,8 +130,15 @@ def test_the_image_is_pinned_by_digest_and_not_root() -> None:
 
 
 def test_the_gateway_knows_every_service() -> None:
-    text = (ROOT / "deploy/compose/nginx.conf").read_text()
-    assert set(re.findall(r"proxy_pass http://([a-z]+):8000", text)) == set(SERVICES)
+    text = (ROOT / "deploy/compose/haproxy.cfg").read_text()
+    assert set(re.findall(r"server [a-z]+ ([a-z]+):8000 ", text)) == set(SERVICES)
+
+
+def test_the_gateway_of_the_containers_is_the_one_that_the_tests_run() -> None:
+    """Its page is written by the same code, and its image is of the same version: `python -m deploy.gateway.config`."""
+    assert (ROOT / "deploy/compose/haproxy.cfg").read_text() == config.config(config.COMPOSE)
+    version = re.search(r"HAProxy version (\S+?)-", subprocess.run([program(), "-v"], capture_output=True, text=True).stdout)
+    assert version and COMPOSE["services"]["gateway"]["image"] == f"haproxy:{version[1]}-alpine"
 
 
 def test_what_a_container_runs_exists() -> None:

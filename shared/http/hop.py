@@ -1,0 +1,52 @@
+"""Where a request comes from: the address that a proxy of ours says, and nobody else's word.
+
+A *source* is an IPv4 address or an IPv6 network of 64 bits, which is what one household or one machine is given. It is a
+personal datum (Breyer, C-582/14): it stays in memory, or is kept as a keyed hash for a short time, and is never logged.
+"""
+
+import hmac
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+
+HOP_HEADER = "X-Kept-Hop"
+Network = IPv4Network | IPv6Network
+
+
+class Hops:
+    """Whose `X-Forwarded-For` is believed: a proxy's within `trusted`, which knows `secret` where there is one."""
+
+    def __init__(self, trusted: Sequence[str], secret: str = "") -> None:
+        self._trusted: list[Network] = [ip_network(one, strict=False) for one in trusted]
+        self._secret = secret.encode()
+
+    def source(self, peer: str, forwarded: str, hop: bytes) -> str:
+        """The source of a request that `peer` brought; `peer` itself where it is no proxy of ours."""
+        at = peer
+        if self._believed(peer) and hmac.compare_digest(hop, self._secret):
+            # From the nearest hop outwards: what a proxy of ours was told by somebody else is only their word.
+            for said in reversed([one.strip() for one in forwarded.split(",") if one.strip()]):
+                at = said
+                if not self._believed(said):
+                    break
+        return network(at)
+
+    def _believed(self, address: str) -> bool:
+        try:
+            one = _plain(address)
+        except ValueError:
+            return False
+        return any(one in net for net in self._trusted)
+
+
+def network(address: str) -> str:
+    """The source that an address belongs to; what is none is one source together."""
+    try:
+        one = _plain(address)
+    except ValueError:
+        return "unknown"
+    return str(ip_network((one, 64), strict=False)) if isinstance(one, IPv6Address) else str(one)
+
+
+def _plain(address: str) -> IPv4Address | IPv6Address:
+    one = ip_address(address.strip("[]").partition("%")[0])
+    return one.ipv4_mapped or one if isinstance(one, IPv6Address) else one
