@@ -2,6 +2,7 @@
 
 import re
 import secrets
+from pathlib import Path
 
 from deploy.local import kafka_jars
 from deploy.local import ports as port_file
@@ -61,6 +62,11 @@ def service_environment(state: State, ports: dict[str, int], service: str) -> di
         "KEPT_SMTP_PORT": str(ports["smtp"]),
         "KEPT_PG_BIN": str(programs()),
     }
+
+
+def own(state: State, service: str) -> tuple[Path, ...]:
+    """What of the state is this service's alone."""
+    return state.root / "blobs" / service, state.secret_id(service)
 
 
 def write(state: State, ports: dict[str, int], service: str) -> dict[str, str]:

@@ -5,6 +5,7 @@ import signal
 
 import httpx
 
+from deploy.local import users
 from deploy.local.errors import Exit, NotYetError, PlatformError
 from deploy.local.part import Launch
 from deploy.local.state import State, write_private
@@ -51,7 +52,8 @@ class Gateway:
         )
         page = self._state.run / "haproxy.cfg"
         write_private(page, config.config(place))
-        return Launch((program(), "-db", "-f", str(page)))
+        users.give(self.name, page)
+        return Launch((*users.prefix(self.name, page), program(), "-db", "-f", str(page)))
 
     async def probe(self) -> None:
         try:

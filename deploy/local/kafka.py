@@ -7,7 +7,7 @@ on one machine costs at most what the outbox tables still have and send again.
 import asyncio
 import signal
 
-from deploy.local import kafka_classes, kafka_jars, kafka_rights
+from deploy.local import kafka_classes, kafka_jars, kafka_rights, users
 from deploy.local.catalog import HOLDERS
 from deploy.local.errors import NotYetError
 from deploy.local.kafka_node import ADMIN, Node
@@ -41,9 +41,10 @@ class Kafka:
         options = kafka_classes.options(jars)
         if not node.is_formatted:
             self._provisioned.unlink(missing_ok=True)
-            users = {holder: await self._secrets.password(f"{holder}/kafka") for holder in HOLDERS}
-            await asyncio.to_thread(node.format, options, users)
-        return Launch(node.command(options), cwd=self.root)
+            holders = {holder: await self._secrets.password(f"{holder}/kafka") for holder in HOLDERS}
+            await asyncio.to_thread(node.format, options, holders)
+        users.give(self.name, self.root, *self.root.iterdir())
+        return Launch((*users.prefix(self.name, self.root, jars.parent), *node.command(options)), cwd=self.root)
 
     async def _password(self) -> str:
         return await self._secrets.password("platform/kafka")
@@ -64,3 +65,4 @@ class Kafka:
             return
         await kafka_rights.provision(self._ports["kafka"], ADMIN, await self._password())
         write_private(self._provisioned, wanted)
+        users.give(self.name, self._provisioned)

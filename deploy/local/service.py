@@ -4,11 +4,12 @@ import asyncio
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 import httpx
 
-from deploy.local import environment
+from deploy.local import environment, users
 from deploy.local.errors import NotYetError, PlatformError
 from deploy.local.part import Launch
 from deploy.local.state import REPOSITORY, State
@@ -29,10 +30,11 @@ class Program:
     stop_seconds = 15.0
 
     def __init__(
-        self, name: str, module: str, *, env: Callable[[], Mapping[str, str]], needs: tuple[str, ...], ready: str
-    ) -> None:
+        self, name: str, module: str, *, env: Callable[[], Mapping[str, str]], needs: tuple[str, ...], ready: str,
+        own: Callable[[], Sequence[Path]] = lambda: (),
+    ) -> None:  # fmt: skip
         self.name, self.needs = name, needs
-        self._module, self._env, self._ready = module, env, ready
+        self._module, self._env, self._ready, self._own = module, env, ready, own
         self._began = 0.0
 
     def note(self) -> str:
@@ -41,7 +43,9 @@ class Program:
     async def prepare(self) -> Launch:
         self._began = time.monotonic()
         env = {**INTERPRETER, **self._env()}
-        return Launch((sys.executable, "-m", self._module), env=env, cwd=REPOSITORY)
+        users.give(self.name, *self._own())
+        command = (sys.executable, "-m", self._module)
+        return Launch((*users.prefix(self.name, *self._own()), *command), env=env, cwd=REPOSITORY)
 
     async def probe(self) -> None:
         if not self._ready:
@@ -68,6 +72,7 @@ class Service(Program):
         super().__init__(
             name, f"services.{name}.app",
             env=lambda: environment.write(state, ports, name),
+            own=lambda: environment.own(state, name),
             needs=("vault", "postgres", "kafka"),
             ready=f"http://127.0.0.1:{ports[name]}/readyz",
         )  # fmt: skip

@@ -1,12 +1,12 @@
 """The state directory: where everything that `kept up` makes lies, and nothing else.
 
-.kept/                 0711 (PostgreSQL may run as another user and must pass through)
+.kept/                 0711 (each part may run as a user of its own and must pass through)
   ports.json           every port, chosen free once and remembered
   log-name             of its log, drawn once: two platforms are two logs
   supervisor.{lock,pid,log}
-  run/        0700     per part: pid file, environment or page, secret id; the supervisor's last word (status.json)
+  run/        0711     per part: pid file, environment or page, secret id; the supervisor's last word (status.json)
   logs/       0700     per part
-  vault/      0700     unseal.json (the root of trust), configuration, data
+  vault/      0711     unseal.json (the root of trust), configuration, data
   postgres/ kafka/ blobs/<service>/
 """
 
@@ -53,7 +53,9 @@ class State:
             self.root.chmod(0o711)
             for path in (self.run, self.logs, self.vault):
                 path.mkdir(exist_ok=True)
-                path.chmod(0o700)
+            self.logs.chmod(0o700)
+            for path in (self.run, self.vault):
+                path.chmod(0o711)  # a part's user passes through to what is its own; every file there is one user's alone
         except OSError as error:
             raise PlatformError(f"cannot use {self.root} for state: {error.strerror}", Exit.STATE_BROKEN) from error
 

@@ -5,6 +5,7 @@ What it loses at a stop, the outbox tables still have; promise P6 does not hold 
 
 import signal
 
+from deploy.local import users
 from deploy.local.catalog import HOLDERS
 from deploy.local.errors import Exit, NotYetError, PlatformError
 from deploy.local.kafka_rights import connect, provision
@@ -42,7 +43,7 @@ class Tansu:
         url = f"tcp://127.0.0.1:{self._port}"
         return Launch(
             (
-                program, "broker", "--listener-url", url, "--advertised-listener-url", url,
+                *users.prefix(self.name), program, "broker", "--listener-url", url, "--advertised-listener-url", url,
                 "--storage-engine", "memory://tansu/", "--silent",
             )
         )  # fmt: skip

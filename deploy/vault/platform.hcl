@@ -1,10 +1,8 @@
-# platform: what starts and provisions the servers. It hands out secrets; it can decrypt and sign nothing.
+# platform: what starts the servers. It makes and reads the passwords of databases and broker, all services' alike: who has its
+# secret id can enter every database and read every topic, where personal fields are ciphertext. It unwraps and signs nothing,
+# and cannot become a service: secret ids are made with a root token, for seconds (deploy/local/vault.py).
 
 # Passwords of database roles and broker users, made once at the first start.
 path "kept/data/+/database" { capabilities = ["create", "read", "update"] }
 path "kept/data/+/kafka" { capabilities = ["create", "read", "update"] }
 path "kept/data/platform/*" { capabilities = ["create", "read", "update"] }
-
-# A secret id for each service's AppRole, when its file is gone.
-path "auth/approle/role/+/role-id" { capabilities = ["read"] }
-path "auth/approle/role/+/secret-id" { capabilities = ["update"] }

@@ -4,9 +4,13 @@ Each test first does with the right credentials what it then expects to be refus
 """
 
 import asyncio
+import json
+import os
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import permutations
+from pathlib import Path
 
 import hvac
 import psycopg
@@ -14,7 +18,8 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import GroupAuthorizationFailedError, KafkaError, TopicAuthorizationFailedError
 
-from deploy.local.catalog import topics
+from deploy.local import users
+from deploy.local.catalog import PARTS, topics
 from tests.support.insider import Insider
 from tests.support.platform import Platform
 
@@ -108,6 +113,54 @@ def test_a_service_cannot_change_keys_policies_or_seal(insiders: dict[str, Insid
                 one.vault.write_data(path, data=data)
         with pytest.raises(hvac.exceptions.Forbidden):
             one.vault.read("transit/export/encryption-key/kept-" + name)
+
+
+def test_the_platform_itself_becomes_no_service(platform: Platform) -> None:
+    """It makes passwords; a secret id would let it unwrap and sign in a service's name."""
+    role = platform.state.read_json(platform.state.run / "platform.role.json") or {}
+    vault = hvac.Client(url=platform.environment("audit")["KEPT_VAULT_ADDR"], timeout=10)
+    vault.auth.approle.login(str(role["role_id"]), platform.state.secret_id("platform").read_text())
+    assert vault.read("kept/data/audit/database")
+    for path in ("auth/approle/role/identity/secret-id", "transit/sign/kept-tokens", "transit/decrypt/kept-customers"):
+        with refused(hvac.exceptions.Forbidden, f"platform: {path}"):
+            vault.write_data(path, data={})
+    with refused(hvac.exceptions.Forbidden, "platform: a role id"):
+        vault.read("auth/approle/role/identity/role-id")
+
+
+def test_every_part_has_a_user_of_its_own(platform: Platform) -> None:
+    """Where root started them. Where somebody else did, all are theirs, and `kept status` says so."""
+    told = json.loads(platform.kept("status", "--json").stdout)["parts"]
+    users = {part: found.uids() for part in PARTS if (found := platform.process(part))}
+    assert set(users) == set(PARTS)
+    if os.geteuid() != 0:
+        assert "all parts run as one user" in next(part["note"] for part in told if part["name"] == "vault")
+        return
+    assert len({each for uids in users.values() for each in uids}) == len(PARTS), users
+    assert 0 not in {uids.effective for uids in users.values()}
+
+
+def test_no_part_reads_anothers_files(platform: Platform) -> None:
+    """The unseal key, secret ids, settings, logs, what lies in tables, topics and stores: with what root gave each process."""
+    if os.geteuid() != 0:
+        pytest.fail("only root can give each part a user of its own: run these tests as root")
+    state = platform.state
+    private = {part: [state.root / "blobs" / part, state.secret_id(part)] for part in (*SERVICES, "billing")}
+    private |= {"vault": [state.vault / "data"], "postgres": [state.root / "postgres/data"], "kafka": [state.root / "kafka"]}
+    nobodys = [state.vault / "unseal.json", state.secret_id("platform"), state.secret_id("demo"), state.env_file("audit"),
+               state.logs, state.status]  # fmt: skip
+    every = [*(path for paths in private.values() for path in paths), *nobodys]
+    assert all(path.exists() for path in every)
+    look = 'for path; do if [ -d "$path" ]; then ls "$path" >/dev/null; else cat "$path" >/dev/null; fi && echo "$path"; done'
+    for part in PARTS:
+        ran = subprocess.run(
+            [*users.prefix(part, state.root), "sh", "-c", look, "sh", *map(str, every)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        read = {Path(line) for line in ran.stdout.splitlines()}
+        assert read == set(private.get(part, [])), f"{part} reads {sorted(map(str, read))}"
 
 
 def test_nobody_enters_anothers_database(insiders: dict[str, Insider]) -> None:

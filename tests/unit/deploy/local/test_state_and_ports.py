@@ -21,8 +21,9 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> State:
 
 
 def test_directories_with_secrets_are_ours_alone(state: State) -> None:
-    for path in (state.run, state.logs, state.vault):
-        assert stat.S_IMODE(path.stat().st_mode) == 0o700
+    assert stat.S_IMODE(state.logs.stat().st_mode) == 0o700
+    for path in (state.run, state.vault):  # a part's own user passes through to its own files, and sees no list of the others
+        assert stat.S_IMODE(path.stat().st_mode) == 0o711
 
 
 def test_a_private_file_is_replaced_whole(tmp_path: Path) -> None:
