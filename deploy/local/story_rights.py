@@ -22,7 +22,7 @@ LUIS = "luisg@embraer.com.br"
 def _prove(story: Story, browser: httpx.Client, right: str) -> str:
     """Ask on the public page, read the code from the mail, type it. The path of the request's own page."""
     asked_at = datetime.now(UTC).isoformat(timespec="seconds")
-    answer = browser.post("/", data={"right": right, "email": LUIS, "lang": "en"})
+    answer = browser.post("/", data={"right": right, "email": LUIS, "lang": "en", "place": "BR"})
     expect(answer.status_code == 303, f"the portal answered {answer.status_code}")
     page = httpx.URL(answer.headers["location"]).path
     code = story.stage.mail_code(LUIS, asked_at)

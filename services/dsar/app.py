@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import get_args
 
 from fastapi import FastAPI
 
@@ -12,6 +13,8 @@ from services.dsar.desk import api as desk
 from services.dsar.holder import DsarHolder
 from services.dsar.portal import api as portal
 from services.dsar.portal import post
+from services.dsar.requests.calendars import Jurisdiction
+from services.dsar.requests.model import Right
 from services.dsar.saga import handlers as saga
 from services.dsar.saga import jobs
 from services.dsar.saga.actions import Course
@@ -34,13 +37,16 @@ async def build(settings: DsarSettings) -> FastAPI:
     base = await ground(settings, TABLES)
     door, broker, signer = base.door, await base.broker(), base.signer()
 
+    book = law.load()
+    book.check(settings.laws, settings.place, get_args(Right), base.clock.now())
+    jurisdiction = Jurisdiction(book, settings.laws, settings.sector_laws, settings.place)
     course = Course(settings.holders, settings.patience, signer)
     handlers = Handlers(SERVICE, door, broker, [COMMANDS, ANSWERS, "kept.identity"])
     saga.register(handlers, course)
     sdk.attach(handlers, DsarHolder(), signer)
     relay = Relay(base.engine, broker)
     templates = pages(ROOM / "portal" / "templates", ROOM / "desk" / "templates")
-    wired = Wired(door, settings, base.vault, law.load(), course, templates)
+    wired = Wired(door, settings, base.vault, jurisdiction, course, templates)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:

@@ -101,7 +101,8 @@ def laws(as_json: Json = False) -> None:
 
 def _clocks(found: list[Law]) -> Iterator[str]:
     for one in found:
-        yield f"{one.id}: {one.name}; reviewed {one.reviewed_on} by {one.reviewer}; {one.source}"
+        yield f"{one.id}: {one.name}; in force from {one.in_force_from}; {one.source}"
+        yield f"  reviewed {one.reviewed_on} by {one.reviewer}"
         for duty in one.duty:
             extension = f", + {duty.extension.text}" if duty.extension else ""
             yield f"  {duty.right}: {duty.within.text}{extension} ({duty.article}; {duty.clock})"

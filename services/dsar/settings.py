@@ -4,7 +4,13 @@ from datetime import timedelta
 
 from pydantic import Field
 
+from services.dsar.requests.model import PLACE
 from shared.settings import ServiceSettings
+
+LAWS = (
+    "eu-gdpr", "uk-gdpr", "ch-fadp", "us-ca-ccpa", "us-co-cpa", "us-tx-tdpsa", "us-va-vcdpa", "ca-pipeda", "ca-qc-p391",
+    "br-lgpd", "au-app", "cn-pipl",
+)  # fmt: skip
 
 
 class DsarSettings(ServiceSettings):
@@ -12,7 +18,13 @@ class DsarSettings(ServiceSettings):
 
     controller: str = Field(default="Chinook Corporation", description="who answers for the data; stands on every page")
     contact: str = Field(default="privacy@kept.local", description="where a person reaches a human; sender of the mails")
-    laws: tuple[str, ...] = ("eu-gdpr", "uk-gdpr", "us-ca-ccpa", "us-hipaa", "cn-pipl")
+    place: str = Field(
+        default="IE", pattern=PLACE, description="where the controller is (ISO 3166): its law answers who names no place"
+    )
+    laws: tuple[str, ...] = Field(
+        default=LAWS, description="the laws of places that requests are answered by, files of services/dsar/law"
+    )
+    sector_laws: tuple[str, ...] = Field(default=(), description="laws of the controller's sector, such as us-hipaa")
     holders: tuple[str, ...] = ("identity", "customers", "audit", "dsar", "billing")
     patience_seconds: int = Field(default=60, ge=5, description="access: how long before it goes on without a silent holder")
     unverified_hours: int = Field(default=24, ge=1, description="an address nobody proved is forgotten after this")

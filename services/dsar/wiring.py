@@ -1,11 +1,11 @@
 """The parts that the composition root hands to the rooms: a plain value, so that no room looks anything up."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from jinja2 import Environment
 
-from services.dsar.requests.model import Law
+from services.dsar.law.book import Book
+from services.dsar.requests.calendars import Jurisdiction
 from services.dsar.saga.actions import Course
 from services.dsar.settings import DsarSettings
 from shared.keys.vault import Vault
@@ -19,10 +19,10 @@ class Wired:
     door: Door
     settings: DsarSettings
     vault: Vault
-    book: Mapping[str, Law]
+    jurisdiction: Jurisdiction
     course: Course
     pages: Environment
 
     @property
-    def laws(self) -> list[Law]:
-        return [self.book[name] for name in self.settings.laws]
+    def book(self) -> Book:
+        return self.jurisdiction.book

@@ -26,9 +26,9 @@ class Person:
     def __post_init__(self) -> None:
         self.http = httpx.Client(base_url=self.origin, headers={"Origin": self.origin}, timeout=30)
 
-    def ask(self, right: str) -> httpx.Response:
-        """Type the address, choose a right."""
-        answer = self.http.post("/", data={"right": right, "email": self.email})
+    def ask(self, right: str, *, place: str = "") -> httpx.Response:
+        """Type the address, choose a right, and a place or none."""
+        answer = self.http.post("/", data={"right": right, "email": self.email, "place": place})
         found = re.fullmatch(r"/requests/(req_[0-9a-f]{32})", answer.headers.get("location", ""))
         self.request_id = found[1] if found else ""
         return answer

@@ -1,12 +1,13 @@
 """What the desk shows of a request: right, state, dates, who is late. No address, no subject, no answer."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
 from sqlalchemy import select
 
-from services.dsar.requests.model import Law, State, last_day
+from services.dsar.law.book import Book
+from services.dsar.requests.model import State, last_day
 from services.dsar.requests.tables import DataRequest
 from services.dsar.saga.tables import Ask
 from shared.access.decide import Resource
@@ -36,7 +37,7 @@ DESK = Resource("RequestDesk", "desk", {})
 DONE = (State.ANSWERED, State.DELIVERED, State.REFUSED, State.CLOSED)
 
 
-async def rows(w: Work, book: Mapping[str, Law]) -> list[Row]:
+async def rows(w: Work, book: Book) -> list[Row]:
     """Open requests first, the nearest deadline on top."""
     w.decide("view", DESK)
     closed = DataRequest.state.in_(DONE)
@@ -44,19 +45,19 @@ async def rows(w: Work, book: Mapping[str, Law]) -> list[Row]:
     return await _rows(w, book, (await w.session.scalars(query)).all())
 
 
-async def listed(w: Work, book: Mapping[str, Law], *, cursor: str, limit: int) -> tuple[list[Row], str | None]:
+async def listed(w: Work, book: Book, *, cursor: str, limit: int) -> tuple[list[Row], str | None]:
     """One page of requests, newest first, and the cursor of the next."""
     w.decide("view", DESK)
     found, after = await newest_first(w.session, select(DataRequest), DataRequest.id, cursor=cursor, limit=limit)
     return await _rows(w, book, found), after
 
 
-async def _rows(w: Work, book: Mapping[str, Law], found: Sequence[DataRequest]) -> list[Row]:
+async def _rows(w: Work, book: Book, found: Sequence[DataRequest]) -> list[Row]:
     owing: dict[str, set[str]] = {}
     asks = await w.session.scalars(select(Ask).where(Ask.request_id.in_([r.id for r in found]), Ask.answered_at.is_(None)))
     for ask in asks.all():
         owing.setdefault(ask.request_id, set()).add(ask.holder)
-    return [_row(one, w.now, owing.get(one.id, set()), book[one.law].calendar.zone) for one in found]
+    return [_row(one, w.now, owing.get(one.id, set()), book.of(one.law, one.received_at).calendar.zone) for one in found]
 
 
 def _row(one: DataRequest, now: datetime, owing: set[str], zone: str) -> Row:

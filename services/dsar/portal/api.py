@@ -83,7 +83,7 @@ def router(wired: Wired) -> APIRouter:
 
     @routes.post("/", response_class=HTMLResponse)
     async def ask(
-        http: Request, right: Annotated[Literal["access", "erasure"], Form()], email: Typed, lang: Typed = ""
+        http: Request, right: Annotated[Literal["access", "erasure"], Form()], email: Typed, lang: Typed = "", place: Typed = ""
     ) -> Response:
         chosen = lang if lang in WORDS else language_of(http)
         try:
@@ -100,7 +100,8 @@ def router(wired: Wired) -> APIRouter:
                     address=address,
                     locator=locator,
                     language=chosen,
-                    laws=wired.laws,
+                    place=place if place in wired.jurisdiction.places() else "",
+                    jurisdiction=wired.jurisdiction,
                     codes_per_hour=settings.codes_per_hour,
                     asks_per_minute=settings.asks_per_minute,
                 )
@@ -203,7 +204,7 @@ def router(wired: Wired) -> APIRouter:
                 if found.state not in (State.ANSWERED, State.DELIVERED):
                     return _to(request_id)  # closed meanwhile: the page says so
                 silent, missing = silent_holders(asked(await asks_of(w, request_id)))
-                law = wired.book[found.law].name
+                law = wired.book.of(found.law, found.received_at).called(found.language)
                 covers = await coverage_of(w, found, found.language)
                 summary = summary_of(found, settings.controller, settings.contact, law, missing, covers.lines(found.language))
                 content, name = await deliver(w, found, summary, silent, phrase=passphrase, recipient=recipient)

@@ -8,6 +8,7 @@ from sqlalchemy import select
 
 from services.dsar.certificates.actions import content_of
 from services.dsar.portal.coverage import coverage_of
+from services.dsar.portal.places import named_places
 from services.dsar.portal.tables import Mail
 from services.dsar.portal.texts import WORDS, words
 from services.dsar.requests import capabilities
@@ -37,6 +38,7 @@ class Shown:
     due: date
     law: str
     article: str
+    why: str
     holders: Mapping[str, bool]
     missing: Sequence[str]
     certificate: bool
@@ -74,9 +76,10 @@ async def shown(w: Work, request: DataRequest, wired: Wired, language: str, secr
         right=request.right,
         outcome=request.outcome,
         received=request.received_at,
-        due=last_day(request.due_at, wired.book[request.law].calendar.zone),
+        due=last_day(request.due_at, wired.book.of(request.law, request.received_at).calendar.zone),
         law=request.law,
         article=request.article,
+        why=request.law_why or "strictest",
         holders=holders,
         missing=silent_holders(asked(rows))[1],
         certificate=certificate is not None,
@@ -107,11 +110,13 @@ async def _mail_state(w: Work, request_id: str) -> str:
 
 
 def home(wired: Wired, language: str, *, error: str = "", right: str = "access") -> str:
-    return _render(wired, "home.html", language, error=error, right=right, here="/")
+    return _render(
+        wired, "home.html", language, error=error, right=right, here="/", places=named_places(wired.jurisdiction, language)
+    )
 
 
 def look(wired: Wired, request_id: str, found: Shown | None, language: str, say: str) -> str:
-    law = wired.book.get(found.law) if found else None
+    law = wired.book.of(found.law, found.received) if found else None
     return _render(
         wired,
         "request.html",

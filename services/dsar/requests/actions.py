@@ -1,14 +1,13 @@
 """What can be done with a request. One function, one transaction: state and event together."""
 
-from collections.abc import Sequence
 from datetime import timedelta
 
 from sqlalchemy import delete, func, select, update
 
 from services.dsar.events import RequestClosed, RequestExtended, RequestReceived, RequestVerified
 from services.dsar.portal.tables import Code, Mail
-from services.dsar.requests.calendars import governing
-from services.dsar.requests.model import Law, Right, State, may_move
+from services.dsar.requests.calendars import Jurisdiction
+from services.dsar.requests.model import Right, State, may_move
 from services.dsar.requests.tables import DataRequest
 from services.dsar.saga.tables import Claim, Part
 from shared.clock import rfc3339
@@ -61,7 +60,8 @@ async def receive(
     address: str,
     locator: str,
     language: str,
-    laws: Sequence[Law],
+    place: str,
+    jurisdiction: Jurisdiction,
     codes_per_hour: int,
     asks_per_minute: int,
 ) -> None:
@@ -69,9 +69,7 @@ async def receive(
     recent = select(func.count()).select_from(DataRequest).where(DataRequest.received_at > w.now - timedelta(minutes=1))
     if (await w.session.scalar(recent) or 0) >= asks_per_minute:
         raise TooManyError("too many requests just now", retry_after=60)
-    clock = governing(list(laws), right, w.now)
-    if clock is None:
-        raise InvalidInputError("no configured law knows this right", field="right")
+    clock, why = jurisdiction.governing(right, place, w.now)
     may_send = await _may_send_code(w, locator, codes_per_hour)
     await w.keyring.create(w.session, [request_id])
     w.session.add(
@@ -81,6 +79,7 @@ async def receive(
             state=State.RECEIVED,
             language=language,
             law=clock.law,
+            law_why=why,
             article=clock.article,
             received_at=w.now,
             due_at=clock.due,

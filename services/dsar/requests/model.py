@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -22,6 +22,7 @@ Via = Literal["code", "mail"]  # how a browser came to see a request: its person
 Seen = Literal["text", "secondary sources", "general knowledge, to be checked"]
 Holiday = Callable[[date], bool]
 
+PLACE = r"^[A-Z]{2}(-[A-Z0-9]{1,3})?$"  # ISO 3166-1, 3166-2
 ROLL_DAYS_MAX = 30  # days an end may move before we suspect the calendar (longest real run of days off is about ten)
 
 
@@ -122,11 +123,24 @@ class Refusal(_Value):
     meaning: str
 
 
+class Authority(_Value):
+    """Where a person may complain."""
+
+    name: str
+    url: str = Field(pattern=r"^https://")
+
+
 class Law(_Value):
-    """One reviewed file of services/dsar/law/."""
+    """One version of a law, from a reviewed file of services/dsar/law/. `places`: whose law it is (ISO 3166); none for the law
+    of a sector."""
 
     id: str
     name: str
+    names: Mapping[str, str] = Field(default_factory=dict)  # in other languages
+    places: tuple[Annotated[str, Field(pattern=PLACE)], ...]
+    place_names: Mapping[str, Mapping[str, str]] = Field(default_factory=dict)  # of parts of a country, by language
+    authority: Authority
+    in_force_from: date
     text: str
     source: str
     computing_source: str
@@ -136,6 +150,16 @@ class Law(_Value):
     duty: tuple[Duty, ...]
     notice: tuple[Notice, ...] = ()
     refusal: tuple[Refusal, ...] = ()
+
+    @model_validator(mode="after")
+    def _parts_are_named(self) -> "Law":
+        unnamed = [one for one in self.places if "-" in one and not {"en", "zh"} <= set(self.place_names.get(one, ()))]
+        if unnamed:
+            raise ValueError(f"place_names: {unnamed[0]} has no name in English and Chinese")
+        return self
+
+    def called(self, language: str) -> str:
+        return self.names.get(language, self.name)
 
     def duty_for(self, right: Right) -> Duty | None:
         return next((duty for duty in self.duty if duty.right == right), None)

@@ -25,6 +25,7 @@ class DataRequest(Base):
     outcome: Mapped[str | None] = mapped_column(Text)
     language: Mapped[str] = mapped_column(Text)
     law: Mapped[str] = mapped_column(Text)
+    law_why: Mapped[str | None] = mapped_column(Text)  # law/book.py; None on requests from before there was a choice
     article: Mapped[str] = mapped_column(Text)
     received_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     due_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), index=True)

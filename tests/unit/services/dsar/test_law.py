@@ -8,9 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.dsar import law
-from services.dsar.requests.calendars import governing, holidays_of
-from services.dsar.requests.model import Calendar, Period, add_months, deadline, end_of, strictest
-from shared.errors import MalformedError
+from services.dsar.portal.places import named_places
+from services.dsar.requests.calendars import Jurisdiction, holidays_of
+from services.dsar.requests.model import Calendar, Period, Right, add_months, deadline, end_of, strictest
+from services.dsar.settings import LAWS
+from shared.errors import InvariantError, MalformedError
 
 BOOK = law.load()
 EU = BOOK["eu-gdpr"]
@@ -84,12 +86,78 @@ def test_a_right_that_a_law_does_not_know_has_no_deadline_there() -> None:
     assert deadline(BOOK["us-hipaa"], "erasure", datetime(2026, 11, 24, tzinfo=UTC), never) is None
 
 
-def test_the_strictest_law_governs() -> None:
-    received = datetime(2026, 11, 24, 12, tzinfo=UTC)
-    found = governing(list(BOOK.values()), "access", received)
-    assert found is not None
-    every = [due(name, "access", received) for name in BOOK]
-    assert found.due == min(every)
+NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
+EVERYWHERE = Jurisdiction(BOOK, LAWS, (), "IE")
+
+
+@pytest.mark.parametrize(
+    ("right", "place", "law_id", "why"),
+    [
+        ("access", "CA-QC", "ca-qc-p391", "place"),  # a part of a country before the country
+        ("access", "CA-ON", "ca-pipeda", "place"),
+        ("access", "CA", "ca-pipeda", "place"),
+        ("erasure", "CA", "eu-gdpr", "right"),  # PIPEDA sets no time for it
+        ("erasure", "CA-QC", "ca-qc-p391", "place"),
+        ("access", "BR", "br-lgpd", "place"),
+        ("access", "DE", "eu-gdpr", "place"),
+        ("access", "GB", "uk-gdpr", "place"),
+        ("erasure", "CH", "eu-gdpr", "right"),
+        ("access", "US-CA", "us-ca-ccpa", "place"),
+        ("access", "US-TX", "us-tx-tdpsa", "place"),
+        ("access", "US-NY", "eu-gdpr", "controller"),  # no law of theirs is kept
+        ("access", "US", "eu-gdpr", "controller"),
+        ("access", "CN", "cn-pipl", "place"),
+        ("access", "", "eu-gdpr", "controller"),
+        ("access", "JP", "eu-gdpr", "controller"),
+    ],
+)
+def test_the_law_is_that_of_the_persons_place(right: Right, place: str, law_id: str, why: str) -> None:
+    found, said = EVERYWHERE.governing(right, place, NOW)
+    assert (found.law, said) == (law_id, why)
+    assert found == deadline(BOOK[law_id], right, NOW, holidays_of(BOOK[law_id].calendar))
+
+
+def test_a_law_of_the_controllers_sector_holds_besides_and_whichever_ends_first_governs() -> None:
+    clinic = Jurisdiction(BOOK, LAWS, ("us-hipaa",), "US-TX")
+    assert clinic.governing("access", "US-TX", NOW)[0].law == "us-hipaa"  # 30 days before 45
+    assert clinic.governing("access", "US-TX", NOW)[1] == "sector"
+    assert clinic.governing("access", "BR", NOW)[0].law == "br-lgpd"  # 15 days
+    assert clinic.governing("erasure", "US-TX", NOW)[0].law == "us-tx-tdpsa"
+
+
+def test_a_request_keeps_the_version_in_force_when_it_came() -> None:
+    """Both by the date that it is in the law's own place: 2026 began in California eight hours after it did in UTC."""
+    old, new = (
+        BOOK.at("us-ca-ccpa", datetime(2026, 1, 1, 7, 59, tzinfo=UTC)),
+        BOOK.at("us-ca-ccpa", datetime(2026, 1, 1, 8, tzinfo=UTC)),
+    )
+    assert old is not None and new is not None
+    assert (old.in_force_from, new.in_force_from) == (date(2023, 1, 1), date(2026, 1, 1))
+    assert new.duty == old.duty and not old.notice and new.notice, "what the newer one does not say is as before"
+    assert BOOK.at("us-ca-ccpa", datetime(2022, 1, 1, tzinfo=UTC)) is None
+    assert BOOK.of("us-ca-ccpa", datetime(2022, 1, 1, tzinfo=UTC)) == old
+    before = datetime(2024, 1, 1, tzinfo=UTC)  # when Texas had none
+    assert EVERYWHERE.governing("access", "US-TX", before)[1] == "controller"
+
+
+def test_a_controller_whose_place_has_no_law_for_a_right_is_refused_at_the_start() -> None:
+    BOOK.check(LAWS, "IE", ("access", "erasure"), NOW)
+    BOOK.check(LAWS, "CA-QC", ("access", "erasure"), NOW)
+    for place in ("JP", "CA", "US"):
+        with pytest.raises(InvariantError, match="KEPT_PLACE"):
+            BOOK.check(LAWS, place, ("access", "erasure"), NOW)
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_every_place_and_law_has_a_name_for_people(language: str) -> None:
+    names = dict(named_places(EVERYWHERE, language))
+    assert len(names) == len(set(names.values())) > 30
+    assert not any(name == code for code, name in names.items())
+    assert all(one.called(language) and one.authority.name for one in BOOK.values())
+    assert names["CA-QC"] == {"en": "Canada: Québec", "zh": "加拿大: 魁北克省"}[language]
+
+
+def test_none_of_no_deadlines_is_strictest() -> None:
     assert strictest([]) is None
 
 
@@ -116,7 +184,10 @@ def test_an_end_never_falls_on_a_weekend_and_never_comes_early(received: datetim
         ("within = { months = 1 }", "within = { moons = 1 }"),
         ('reviewer = "Kept', 'revised_by = "Kept'),
         ('id = "eu-gdpr"', 'id = "eu"'),
-        ("[calendar]", "[calendar"),
+        ("[version.calendar]", "[version.calendar"),
+        ('"AT", ', '"Austria", '),
+        ("in_force_from = 2018-05-25", ""),
+        ("in_force_from = 2018-05-25", "in_force_from = 2018-05-25\n[[version]]\nin_force_from = 2017-01-01"),
     ],
 )
 def test_a_damaged_law_file_stops_the_start_and_is_named(damage: tuple[str, str]) -> None:
