@@ -34,6 +34,7 @@ GROUPS = {
     "dsar": Place("services.dsar.cli", "app", "Rights of people: certificates and the law's clocks."),
     "keys": Place("shared.keys.cli", "app", "Keys of people, and the keys that wrap them."),
     "dlq": Place("shared.bus.cli", "app", "Dead letters: what a service could not handle."),
+    "set-aside": Place("shared.loops.cli", "app", "Items that a service's loops could not do."),
 }
 
 

@@ -1,7 +1,7 @@
 """The database side of the kernel: the engine, and the tables that every service has besides its own.
 
 `kernel_tables(metadata)` declares them on a service's metadata; `create_kernel_tables()` is what the first migration of
-a service calls, so that Alembic and the models agree.
+a service calls, and each later one since which there are more of them, so that Alembic and the models agree.
 """
 
 from dataclasses import dataclass
@@ -47,6 +47,7 @@ class KernelTables:
     shredded: Table
     spent_grants: Table
     idempotency: Table
+    set_aside: Table
 
 
 def kernel_tables(metadata: MetaData) -> KernelTables:
@@ -108,11 +109,22 @@ def kernel_tables(metadata: MetaData) -> KernelTables:
             Column("body", LargeBinary),
             Column("created_at", DateTime(timezone=True), nullable=False, server_default=now),
         ),
+        set_aside=Table(  # shared/loops: what a loop could not do
+            "set_aside",
+            metadata,
+            Column("loop", Text, primary_key=True),
+            Column("item", Text, primary_key=True),  # an id of ours, or a hash
+            Column("reason", Text, nullable=False),  # a code or a class, and where
+            Column("tries", Integer, nullable=False),
+            Column("first_at", DateTime(timezone=True), nullable=False),
+            Column("last_at", DateTime(timezone=True), nullable=False),
+            Column("next_try_at", DateTime(timezone=True)),  # null: only by hand
+        ),
     )
 
 
 def create_kernel_tables(connection: Connection) -> None:
-    """Create the kernel's tables through a migration's connection (`op.get_bind()`)."""
+    """Create those of the kernel's tables that are not there yet, through a migration's connection (`op.get_bind()`)."""
     metadata = MetaData()
     kernel_tables(metadata)
     metadata.create_all(connection)

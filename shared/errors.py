@@ -140,3 +140,25 @@ class ShreddedError(RefusedError):
 
     code = "shredded"
     status = 410
+
+
+def described(error: BaseException) -> str:
+    """What an error was, as it may be told and kept: its code, or its class, and where it was raised. Never its text, which may
+    hold a value (P1). Of several at once the first."""
+    where = place(error)
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return f"{reason(error)} at {place(error) or where}"
+
+
+def reason(error: BaseException) -> str:
+    """Its code, or its class."""
+    return error.code if isinstance(error, KeptError) else type(error).__name__
+
+
+def place(error: BaseException) -> str:
+    """File and line of its innermost frame: enough to find a defect, without the values in it."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return f"{trace.tb_frame.f_code.co_filename.rsplit('/', 1)[-1]}:{trace.tb_lineno}" if trace else ""

@@ -28,6 +28,9 @@ from shared.errors import UnavailableError
 from shared.http.gauges import Gauge, Gauges
 from shared.keys.keyring import Keyring
 from shared.keys.vault import Vault
+from shared.loops.aside import counted, gauges_of
+from shared.loops.forever import HEALTH, failing
+from shared.loops.forever import gauges as loop_gauges
 from shared.migrations import migrate
 from shared.notes.note import VaultSigner
 from shared.settings import ServiceSettings
@@ -80,22 +83,33 @@ class Ground:
         return {"vault": self.vault.healthy, "database": database, "sessions": self.ended.ready}
 
     def later(self, relay: "Relay", handlers: "Handlers") -> "dict[str, Ready]":
-        """What every service goes on without, and catches up: the bus. One that hangs is noticed by the handlers, which ask
-        it every LOOK_SECONDS and give it ANSWER_SECONDS_MAX (shared/bus/consumer.py)."""
+        """What every service goes on without, and catches up: the bus, and its loops, where one's last round failed. A bus that
+        hangs is noticed by the handlers, which ask it every LOOK_SECONDS and give it ANSWER_SECONDS_MAX
+        (shared/bus/consumer.py)."""
 
         async def bus() -> bool:
             return relay.active and handlers.ready
 
-        return {"bus": bus}
+        async def loops() -> bool:
+            return not failing()
+
+        return {"bus": bus, "loops": loops}
 
     def gauges(self, relay: "Relay", handlers: "Handlers", *more: Gauges) -> Gauges:
-        """What /metrics shows of every service: its bus; and `more`, what is its own."""
+        """What /metrics shows of every service: its bus, its loops; and `more`, what is its own."""
         bus = measured_bus(self.settings.service, self.engine, relay, handlers)
 
+        async def set_aside() -> list[Gauge]:
+            return gauges_of(await self.set_aside(), [*HEALTH])
+
         async def together() -> list[Gauge]:
-            return [one for gauges in (bus, *more) for one in await gauges()]
+            return [one for gauges in (bus, loop_gauges, set_aside, *more) for one in await gauges()]
 
         return together
+
+    async def set_aside(self) -> dict[str, int]:
+        """Loop -> how many of its items could not be done."""
+        return await counted(self.engine)
 
 
 async def ground(settings: ServiceSettings, tables: KernelTables, *, migrated: bool = False) -> Ground:

@@ -36,9 +36,10 @@ class Program:
         self.name, self.needs = name, needs
         self._module, self._env, self._ready, self._own = module, env, ready, own
         self._began = 0.0
+        self._note = ""
 
     def note(self) -> str:
-        return ""
+        return self._note
 
     async def prepare(self) -> Launch:
         self._began = time.monotonic()
@@ -58,7 +59,8 @@ class Program:
         except httpx.HTTPError as error:
             raise NotYetError("for it to answer") from error
         # Also what it answers without: `kept status` shows all that is away, and a start is over when nothing is.
-        if waits := _waits_for(answer):
+        waits, self._note = _waits_for(answer), _set_aside(answer, self.name)
+        if waits:
             raise NotYetError(waits)
 
     async def settle(self) -> None:
@@ -109,3 +111,13 @@ def _waits_for(answer: httpx.Response) -> str:
     except (ValueError, KeyError, TypeError):
         pass
     return f"it answers {answer.status_code}"
+
+
+def _set_aside(answer: httpx.Response, name: str) -> str:
+    """A word on what its loops could not do: empty where all was done."""
+    try:
+        counts = {str(loop): int(count) for loop, count in answer.json()["set_aside"].items()}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return ""
+    said = ", ".join(f"{count} of {loop}" for loop, count in sorted(counts.items()))
+    return f"set aside: {said}; kept set-aside list {name}" if said else ""

@@ -123,4 +123,6 @@ async def _answers(row: Row, part: "Part") -> bool:
     except (NotYetError, PlatformError, TimeoutError) as error:
         row.state, row.waits_for = "waiting", str(error) or f"for an answer, not there within {PROBE_SECONDS_MAX:.0f} s"
         return False
+    finally:
+        row.note = part.note() or row.note
     return True

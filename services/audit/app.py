@@ -99,6 +99,7 @@ async def build(settings: AuditSettings) -> FastAPI:
         readiness=base.readiness(),
         later={**base.later(relay, handlers), "log": ingesting, **waits},
         gauges=base.gauges(relay, handlers, reconciler.gauges, scrubbing.gauges, witness_gauges),
+        set_aside=base.set_aside,
     )
 
 

@@ -69,6 +69,7 @@ async def build(settings: BackupSettings) -> FastAPI:
         readiness=base.readiness(),
         later=base.later(relay, heard),
         gauges=base.gauges(relay, heard),
+        set_aside=base.set_aside,
     )
 
 

@@ -58,6 +58,7 @@ async def build(settings: CustomersSettings) -> FastAPI:
         readiness=base.readiness(),
         later=base.later(relay, handlers),
         gauges=base.gauges(relay, handlers),
+        set_aside=base.set_aside,
         body_limits={transfer_api.IMPORTS: FILE_BYTES_MAX},
     )
 

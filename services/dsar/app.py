@@ -63,6 +63,7 @@ async def build(settings: DsarSettings) -> FastAPI:
         readiness=base.readiness(),
         later=base.later(relay, handlers),
         gauges=base.gauges(relay, handlers),
+        set_aside=base.set_aside,
     )
 
 

@@ -65,6 +65,7 @@ async def build(settings: IdentitySettings) -> FastAPI:
         readiness=base.readiness(),
         later=base.later(relay, handlers),
         gauges=base.gauges(relay, handlers),
+        set_aside=base.set_aside,
     )
 
 

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from shared.errors import KeptError, MalformedError, UnavailableError
+from shared.errors import MalformedError, UnavailableError, place, reason
 
 TRIES = 5
 PAUSES = (0.1, 0.5, 2.0, 5.0)  # between the tries: 7.6 s in all, long enough for a deadlock or a late sibling event
@@ -50,16 +50,7 @@ async def until_done(
             return Given(why.code, tries + 1)  # it will never parse
         except Exception as why:
             tries += 1
-            reason = why.code if isinstance(why, KeptError) else type(why).__name__
-            log.warning("%s failed, try %d: %s at %s", what, tries, reason, _where(why))
+            log.warning("%s failed, try %d: %s at %s", what, tries, reason(why), place(why))
             if tries >= TRIES:
-                return Given(reason, tries)
+                return Given(reason(why), tries)
             await pause(PAUSES[tries - 1])
-
-
-def _where(error: BaseException) -> str:
-    """File and line of the innermost frame: enough to find a defect, without the values in it."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return f"{trace.tb_frame.f_code.co_filename.rsplit('/', 1)[-1]}:{trace.tb_lineno}" if trace else ""

@@ -3,8 +3,9 @@
 What every request passes stands in shared/http/edge.py; errors become RFC 9457 answers in shared/http/problem.py.
 """
 
+import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Annotated, Any
 
@@ -20,7 +21,7 @@ from shared.http import problem
 from shared.http.edge import Edge, Metrics
 from shared.http.gauges import Gauge, Gauges, text_of
 from shared.http.pages import STYLE
-from shared.http.readiness import Readiness, Ready
+from shared.http.readiness import SECONDS_MAX, Readiness, Ready
 from shared.settings import ServiceSettings
 
 log = logging.getLogger("kept.http")
@@ -29,6 +30,7 @@ COOKIE = "kept_session"
 # made in shared/http/edge.py.
 NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+Counted = Callable[[], Awaitable[Mapping[str, int]]]  # loop -> items that it could not do
 
 
 def create_app(
@@ -42,11 +44,12 @@ def create_app(
     later: Mapping[str, Ready] | None = None,
     body_limits: Mapping[str, int] | None = None,
     gauges: Gauges | None = None,
+    set_aside: Counted | None = None,
 ) -> FastAPI:
     """The service's application.
 
     `readiness` names each part without which it answers nobody; `later`, each that only what it does behind its answers waits
-    for. `body_limits`: path -> bytes; `gauges`: what the service measures of itself.
+    for. `body_limits`: path -> bytes; `gauges`: what the service measures of itself; `set_aside`: what its loops could not do.
     """
 
     @asynccontextmanager
@@ -71,11 +74,11 @@ def create_app(
     app.add_middleware(Edge, service=service, origin=settings.public_origin, body_limits=body_limits or {}, metrics=metrics)
     for router in routers:
         app.include_router(router)
-    app.include_router(_house(service, Readiness(readiness, later), metrics, gauges))
+    app.include_router(_house(service, Readiness(readiness, later), metrics, gauges, set_aside))
     return app
 
 
-def _house(service: str, readiness: Readiness, metrics: Metrics, gauges: Gauges | None) -> APIRouter:
+def _house(service: str, readiness: Readiness, metrics: Metrics, gauges: Gauges | None, set_aside: Counted | None) -> APIRouter:
     routes = APIRouter(include_in_schema=False)
 
     @routes.get("/livez")
@@ -87,6 +90,8 @@ def _house(service: str, readiness: Readiness, metrics: Metrics, gauges: Gauges 
         waits = await readiness.waits_for()
         ready = readiness.serves(waits)
         body: dict[str, Any] = {"ready": ready, "waits_for": waits}
+        if set_aside is not None and (counts := await _counted(set_aside)):
+            body["set_aside"] = counts
         return JSONResponse(body, status_code=200 if ready else 503)
 
     @routes.get("/metrics")
@@ -101,6 +106,15 @@ def _house(service: str, readiness: Readiness, metrics: Metrics, gauges: Gauges 
         return Response(STYLE, media_type="text/css", headers={"Cache-Control": "public, max-age=3600"})
 
     return routes
+
+
+async def _counted(set_aside: Counted) -> Mapping[str, int]:
+    """Empty where it cannot be counted: what the database waits for is said already."""
+    try:
+        async with asyncio.timeout(SECONDS_MAX):
+            return await set_aside()
+    except Exception:
+        return {}
 
 
 async def _measured(gauges: Gauges | None) -> str:

@@ -26,7 +26,7 @@ from shared.access.actor import Actor
 from shared.access.decide import Policies
 from shared.blobs import PosixStore
 from shared.clock import SystemClock
-from shared.db import make_sessions
+from shared.db import KernelTables, make_sessions
 from shared.errors import KeptError
 from shared.keys.keyring import Keyring
 from shared.keys.vault import Vault
@@ -116,7 +116,7 @@ async def open_log(state: State, tmp_path: Path) -> AsyncIterator[AuditLog]:
     )
     async with engine.begin() as connection:
         await connection.execute(text(f"CREATE SCHEMA {schema}"))
-        wanted = ("heads", "pins", "ledgers", "scrubs", "keyring", "shredded", "outbox", "inbox", "spent_grants", "idempotency")
+        wanted = {"heads", "pins", "ledgers", "scrubs", *KernelTables.__dataclass_fields__}
         tables = [table for name, table in Base.metadata.tables.items() if name in wanted]
         await connection.run_sync(lambda c: Base.metadata.create_all(c, tables=tables))
     door = Door("audit", make_sessions(engine), SystemClock(), Policies.load(), Keyring("audit", vault, TABLES))

@@ -28,6 +28,9 @@ class Answering:
         if self.name in self._silent:
             raise NotYetError("to be unsealed")
 
+    def note(self) -> str:
+        return "set aside: 1 of saga" if self.name == NAMES[-1] else ""
+
 
 class Stage:
     """Processes that sleep, as if they were the parts and the supervisor of a platform."""
@@ -76,6 +79,11 @@ READY = dict.fromkeys(NAMES, "ready")
 
 def test_all_is_ready(stage: Stage) -> None:
     assert stage.look() == ("watching", True, READY)
+
+
+def test_what_a_part_says_of_itself_is_shown(stage: Stage) -> None:
+    notes = {row.name: row.note for row in status.look(stage.state).rows}
+    assert notes == {"vault": "", "postgres": "", "customers": "set aside: 1 of saga"}
 
 
 def test_a_paused_part(stage: Stage) -> None:

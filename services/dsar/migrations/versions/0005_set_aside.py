@@ -1,0 +1,14 @@
+"""What a loop could not do is kept with its reason (shared/loops)."""
+
+from alembic import op
+
+from shared.db import create_kernel_tables
+
+revision = "0005"
+down_revision = "0004"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    create_kernel_tables(op.get_bind())
