@@ -42,6 +42,7 @@ if TYPE_CHECKING:  # a worker serves nothing: it needs the ground alone, and not
     from shared.bus.consumer import Handlers
     from shared.bus.relay import Relay
     from shared.http.readiness import Ready
+    from shared.mail.room import Letters, MailRoom
 
 VAULT_WAIT_SECONDS = 1.0
 SHUTDOWN_SECONDS = 10  # for requests under way; whoever stops us waits a little longer before it kills
@@ -71,6 +72,16 @@ class Ground:
         """Signs the service's notes, under `<origin of the log>/<service>`."""
         service, origin = self.settings.service, self.settings.log_name.partition("/")[0]
         return VaultSigner(self.vault, f"kept-{service}-notes", f"{origin}/{service}")
+
+    def mail_room(self, letters: "Letters") -> "MailRoom":
+        """From which the service's `letters` leave. Its password is asked of Vault when it is needed."""
+        from shared.mail.room import MailRoom
+        from shared.mail.server import MailServer
+
+        async def password() -> str:
+            return (await self.vault.kv(f"{self.settings.service}/smtp"))["password"]
+
+        return MailRoom(self.door, MailServer(self.settings, password), letters, self.settings.contact)
 
     def readiness(self) -> "dict[str, Ready]":
         """What every service needs to answer: key service, database, and to know who signed out."""

@@ -11,6 +11,7 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 KafkaSecurity = Literal["PLAINTEXT", "SASL_PLAINTEXT", "SASL_SSL"]
+SmtpTls = Literal["auto", "starttls", "tls", "none"]
 
 
 class ServiceSettings(BaseSettings):
@@ -41,6 +42,11 @@ class ServiceSettings(BaseSettings):
     token_minutes_max: int = Field(default=720, ge=1, le=720, description="a token made for longer is refused")
     smtp_host: str = "127.0.0.1"
     smtp_port: int = Field(default=1025, ge=1, le=65535)
+    smtp_user: str = Field(default="", description="signs in as; the password lies in Vault, kept/<service>/smtp")
+    smtp_tls: SmtpTls = Field(default="auto", description="auto: starttls, required, unless the server is on this machine")
+    smtp_ca_file: Path | None = Field(default=None, description="who vouches for the mail server, if not the system's roots")
+    controller: str = Field(default="Chinook Corporation", description="who answers for the data; stands on every page")
+    contact: str = Field(default="privacy@kept.local", description="where a person reaches a human; sender of the mails")
     # `/log` tells its keys from those of holders, `<place>/<service>`: one of them must not speak for the log.
     log_name: str = Field(default="kept.local/log", pattern=r"^[^\s/+]+/log(/[^\s/+]+)*$")
 

@@ -119,5 +119,7 @@ def _set_aside(answer: httpx.Response, name: str) -> str:
         counts = {str(loop): int(count) for loop, count in answer.json()["set_aside"].items()}
     except (ValueError, KeyError, TypeError, AttributeError):
         return ""
+    mails = counts.pop("mail", 0)
     said = ", ".join(f"{count} of {loop}" for loop, count in sorted(counts.items()))
-    return f"set aside: {said}; kept set-aside list {name}" if said else ""
+    notes = [f"set aside: {said}; kept set-aside list {name}"] if said else []
+    return "; ".join([*notes, *([f"mails not sent: {mails}; kept mail list {name}"] if mails else [])])

@@ -12,7 +12,7 @@ from services.dsar.base import TABLES
 from services.dsar.desk import api as desk
 from services.dsar.holder import DsarHolder
 from services.dsar.portal import api as portal
-from services.dsar.portal import post
+from services.dsar.portal.post import Letters
 from services.dsar.requests.calendars import Jurisdiction
 from services.dsar.requests.model import Right
 from services.dsar.saga import handlers as saga
@@ -26,6 +26,7 @@ from shared.holder import sdk
 from shared.holder.contract import ANSWERS, COMMANDS
 from shared.http.app import create_app
 from shared.http.pages import pages
+from shared.mail.queue import and_mails, mail_gauges
 from shared.service import at_work, ground, run
 
 SERVICE = "dsar"
@@ -45,13 +46,14 @@ async def build(settings: DsarSettings) -> FastAPI:
     saga.register(handlers, course)
     sdk.attach(handlers, DsarHolder(), signer)
     relay = Relay(base.engine, broker)
+    mail = base.mail_room(Letters(settings))
     templates = pages(ROOM / "portal" / "templates", ROOM / "desk" / "templates")
     wired = Wired(door, settings, base.vault, jurisdiction, course, templates)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         bus = (base.ended.run(broker), relay.run(), handlers.run())
-        async with at_work(base.engine, *bus, post.run(door, settings), jobs.run(door, course, settings)):
+        async with at_work(base.engine, *bus, mail.run(), jobs.run(door, course, settings)):
             yield
 
     return create_app(
@@ -62,8 +64,8 @@ async def build(settings: DsarSettings) -> FastAPI:
         lifespan=lifespan,
         readiness=base.readiness(),
         later=base.later(relay, handlers),
-        gauges=base.gauges(relay, handlers),
-        set_aside=base.set_aside,
+        gauges=base.gauges(relay, handlers, mail_gauges(SERVICE, base.engine)),
+        set_aside=and_mails(base.set_aside, base.engine),
     )
 
 

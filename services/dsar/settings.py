@@ -16,8 +16,6 @@ LAWS = (
 class DsarSettings(ServiceSettings):
     """Environment names carry the prefix KEPT_, lists are JSON."""
 
-    controller: str = Field(default="Chinook Corporation", description="who answers for the data; stands on every page")
-    contact: str = Field(default="privacy@kept.local", description="where a person reaches a human; sender of the mails")
     place: str = Field(
         default="IE", pattern=PLACE, description="where the controller is (ISO 3166): its law answers who names no place"
     )

@@ -16,9 +16,6 @@ CAPABILITY_LIFE = timedelta(days=90)  # longest law plus extension
 NUMBER_CHARS_MAX = 40
 ADDRESS_CHARS_MAX = 254  # RFC 5321 path limit
 
-MAIL_TRIES_MAX = 8
-MAIL_WAIT = timedelta(seconds=5)  # doubled after each failure: eight tries span about twenty minutes
-
 
 def code_text(number: int) -> str:
     """The code as it stands in the mail: 1234 5678."""
@@ -59,7 +56,3 @@ def is_live(expires_at: datetime, tries: int, now: datetime) -> bool:
 def may_resend(issued_at: datetime, expires_at: datetime, tries: int, now: datetime) -> bool:
     """Whether another mail carries the living code again, so that neither of two mails is the wrong one."""
     return is_live(expires_at, tries, now) and now < issued_at + CODE_RESENT_MAX
-
-
-def mail_wait(tries: int) -> timedelta:
-    return MAIL_WAIT * (1 << tries)

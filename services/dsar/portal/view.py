@@ -4,12 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from sqlalchemy import select
-
 from services.dsar.certificates.actions import content_of
 from services.dsar.portal.coverage import coverage_of
 from services.dsar.portal.places import named_places
-from services.dsar.portal.tables import Mail
 from services.dsar.portal.texts import WORDS, words
 from services.dsar.requests import capabilities
 from services.dsar.requests.model import last_day
@@ -18,6 +15,7 @@ from services.dsar.saga.actions import asked, asks_of
 from services.dsar.saga.claims import NARROW_TRIES_MAX, may_claim
 from services.dsar.saga.model import silent_holders
 from services.dsar.wiring import Wired
+from shared.mail.queue import fate
 from shared.work import Work
 
 # The only words that `?say=` may put on a page.
@@ -100,13 +98,8 @@ async def shown(w: Work, request: DataRequest, wired: Wired, language: str, secr
 
 async def _mail_state(w: Work, request_id: str) -> str:
     """What became of the newest mail that tells of the answer: nothing is promised that did not happen."""
-    query = select(Mail).where(Mail.request_id == request_id, Mail.kind != "code").order_by(Mail.id.desc()).limit(1)
-    mail = await w.session.scalar(query)
-    if mail is None:
-        return ""
-    if mail.done_at is None:
-        return "mail.is.waiting"
-    return "mail.is.sent" if mail.outcome == "sent" else "mail.is.lost"
+    newest = await fate(w, request_id, leaving_out="code")
+    return f"mail.is.{newest}" if newest else ""
 
 
 def home(wired: Wired, language: str, *, error: str = "", right: str = "access") -> str:

@@ -5,7 +5,7 @@ from datetime import timedelta
 from sqlalchemy import delete, func, select, update
 
 from services.dsar.events import RequestClosed, RequestExtended, RequestReceived, RequestVerified
-from services.dsar.portal.tables import Code, Mail
+from services.dsar.portal.tables import Code
 from services.dsar.requests.calendars import Jurisdiction
 from services.dsar.requests.model import Right, State, may_move
 from services.dsar.requests.tables import DataRequest
@@ -13,6 +13,7 @@ from services.dsar.saga.tables import Claim, Part
 from shared.clock import rfc3339
 from shared.errors import ConflictError, InvalidInputError, NotFoundError, TooManyError
 from shared.ids import new_id
+from shared.mail.queue import forget, queue, queued_lately
 from shared.work import Work
 
 
@@ -32,19 +33,13 @@ async def load(w: Work, request_id: str, *, lock: bool = True) -> DataRequest:
     return found
 
 
-def queue_mail(w: Work, request_id: str, kind: str) -> None:
-    """A mail leaves if, and only if, this transaction commits."""
-    w.session.add(Mail(request_id=request_id, kind=kind, created_at=w.now, next_try_at=w.now))
+def queue_mail(w: Work, request_id: str, kind: str, recipient: str | None = None) -> None:
+    """A mail leaves if, and only if, this transaction commits. `recipient`: the locator, where mails to one mailbox count."""
+    queue(w, kind, request_id, recipient=recipient)
 
 
 async def _may_send_code(w: Work, locator: str, per_hour: int) -> bool:
-    sent = await w.session.scalar(
-        select(func.count())
-        .select_from(Mail)
-        .join(DataRequest, DataRequest.id == Mail.request_id)
-        .where(DataRequest.locator == locator, Mail.kind == "code", Mail.created_at > w.now - timedelta(hours=1))
-    )
-    return (sent or 0) < per_hour
+    return await queued_lately(w, locator, "code", timedelta(hours=1)) < per_hour
 
 
 def fresh_id() -> str:
@@ -95,7 +90,7 @@ async def receive(
     )
     await w.session.flush()
     if may_send:
-        queue_mail(w, request_id, "code")
+        queue_mail(w, request_id, "code", locator)
     w.publish(RequestReceived(request_id=request_id, right=right, law=clock.law, due=rfc3339(clock.due)))
 
 
@@ -105,7 +100,7 @@ async def send_again(w: Work, request_id: str, codes_per_hour: int) -> None:
     if request is None or request.locator is None or request.state == State.CLOSED:
         return
     if await _may_send_code(w, request.locator, codes_per_hour):
-        queue_mail(w, request_id, "code")
+        queue_mail(w, request_id, "code", request.locator)
 
 
 async def prove(w: Work, request: DataRequest, private_key: str, recipient: str) -> bool:
@@ -156,6 +151,7 @@ async def destroy(w: Work, request: DataRequest) -> None:
     request.address = request.private_key = request.locator = None
     request.candidates = {}  # whoever shares the address is none of this request's business any more; how many stays
     await w.session.execute(update(Claim).where(Claim.request_id == request.id).values(said=None))
+    await forget(w, request.id)
     w.publish(RequestClosed(request_id=request.id, reason=request.close_reason or "done"))
 
 

@@ -1,7 +1,7 @@
 """One-time codes, and the two languages."""
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -15,7 +15,6 @@ from services.dsar.portal.model import (
     CODE_TRIES_MAX,
     code_text,
     is_live,
-    mail_wait,
     may_resend,
     numbers,
     typed_code,
@@ -71,10 +70,6 @@ def test_a_living_code_is_sent_again_but_not_for_ever() -> None:
     assert not may_resend(NOW, NOW + CODE_LIFE, CODE_TRIES_MAX, NOW), "what was guessed at five times is dead"
     assert not may_resend(NOW, NOW, 0, NOW), "and what is too old"
     assert not may_resend(NOW, later + CODE_LIFE, 0, later), "sent again and again, it still ends"
-
-
-def test_mail_waits_longer_each_time() -> None:
-    assert [mail_wait(n) for n in range(3)] == [timedelta(seconds=s) for s in (5, 10, 20)]
 
 
 def test_both_languages_say_everything_with_the_same_gaps() -> None:
