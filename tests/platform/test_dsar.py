@@ -47,6 +47,20 @@ def test_an_address_gets_five_codes_an_hour_and_the_page_does_not_tell(platform:
     assert len([mail for mail in person.mails() if "code" in mail["subject"]]) <= 5
 
 
+def test_no_address_stops_the_mail_of_the_next_person(platform: Platform) -> None:
+    before = platform.process("dsar")
+    hostile = ["anna@@t.example", "=?utf-8?b?!!?=@t.example", ".:@t.example", "to:;anna@t.example", "anna@t.example."]
+    for typed in [*hostile, "a%00@b.example", "anna:@t.example"]:
+        answer = httpx.post(f"{platform.origin}/", data={"right": "access", "email": typed}, timeout=30)
+        assert answer.status_code in (303, 422), "taken, or refused in plain words"
+    person = Person(platform.origin, "behind-them@example.org")
+    person.ask("access")
+    assert person.code()
+    assert platform.process("dsar") == before, "the same process"
+    for mail in httpx.get(f"{platform.origin}/mail.json").json():
+        assert mail["to"].count("@") == 1 and not {" ", ",", ";", ":", "<", "?"} & set(mail["to"])
+
+
 def test_the_desk_is_for_those_who_answer_for_requests(platform: Platform) -> None:
     assert httpx.get(f"{platform.origin}/api/dsar/requests").status_code == 401
     with signed_in(platform, "jane") as agent:
