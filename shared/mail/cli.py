@@ -42,7 +42,9 @@ async def _at(settings: ServiceSettings, act: Callable[[AsyncConnection], Awaita
 
 @app.command("list")
 def list_mails(service: Service = "", as_json: Json = False) -> None:
-    """What was given up, or failed and is tried again: which, about whom, how often, why; never to whom or what it says."""
+    """What was given up, or failed and is tried again.
+
+    Which, about whom (a pseudonym), how often and why; never to whom it goes or what it says."""
 
     async def found() -> list[dict[str, object]]:
         rows: list[dict[str, object]] = []
@@ -67,7 +69,9 @@ def retry_mails(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Try mails that were given up again, as if for the first time. What has left is not sent twice."""
+    """Try mails that were given up again.
+
+    As if for the first time; what has left is not sent twice."""
 
     async def done() -> int:
         return await _at(settings_of(service), lambda at: queue.retry(at, SystemClock().now(), mail)) or 0
