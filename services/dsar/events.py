@@ -60,6 +60,19 @@ class ErasureRequested(_AboutRequest, type="kept.dsar.erasure.requested.v1"):
     subjects: list[str] = Field(default_factory=list)  # every record that would be erased
 
 
+class ClaimProposed(_AboutRequest, type="kept.dsar.claim.proposed.v1"):
+    """One at the desk says on evidence that a record is the person's who asks; a second one must say so too."""
+
+    evidence: str
+
+
+class ClaimDecided(_AboutRequest, type="kept.dsar.claim.decided.v1"):
+    """Two at the desk said so: the request covers the record."""
+
+    evidence: str
+    staff: list[str]
+
+
 class CertificateIssued(_AboutRequest, type="kept.dsar.certificate.issued.v1"):
     """Every holder erased, every receipt is in: the signed certificate exists."""
 

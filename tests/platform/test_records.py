@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.made_up import email, numbers, table
 from tests.support.platform import Platform
-from tests.support.portal import Person, opened
+from tests.support.portal import Person, opened, wait_for
 from tests.support.staff import approve, signed_in
 
 pytestmark = pytest.mark.platform
@@ -19,11 +19,13 @@ SHARED_PHONE = "+1 604 555 0199"  # every made-up customer has it
 
 
 def family(platform: Platform) -> tuple[str, str, str]:
-    """Two records with one address and one telephone: it, and their numbers. One person twice, or two people: nobody knows."""
+    """Two records with one address and one telephone, written differently (cases/05): it, and their numbers. One person twice,
+    or two people: nobody knows."""
     one, two = numbers(2)
-    file = table([one, two]).replace(email(two).encode(), email(one).encode())
+    head, *rows = table([one, two]).decode().splitlines()
+    rows[1] = rows[1].replace(email(two), email(one).title()).replace(SHARED_PHONE, "(604) 555-0199")
     with signed_in(platform, "nancy") as nancy:
-        nancy.post("/api/customers/imports", content=file).raise_for_status()
+        nancy.post("/api/customers/imports", content="\n".join([head, *rows]).encode()).raise_for_status()
     return email(one), one, two
 
 
@@ -166,3 +168,84 @@ def test_numbers_are_not_for_guessing(platform: Platform) -> None:
     assert "too many wrong numbers" in page and "Your request waits for it until" in page, "there is one way left, and a date"
     stranger = httpx.post(f"{platform.origin}/requests/{person.request_id}/person", data={"number": one})
     assert stranger.status_code == 404
+
+
+def test_who_knows_no_number_has_two_people_who_decide_on_evidence(platform: Platform) -> None:
+    """A shared telephone is no dead end: the person writes, and two at the desk say which record it is."""
+    address, one, two = family(platform)
+    person = asking(platform, address, "access")
+    assert person.say(SHARED_PHONE) == "narrow.shared"
+    with signed_in(platform, "jane") as jane:
+        found = jane.post("/api/customers/search", json={"email": address}, headers={"X-Purpose": "support"}).json()["items"]
+        mine = next(str(item["id"]) for item in found if f"Zyxwv{one}" in json.dumps(item))
+        door = f"/desk/{person.request_id}"
+        assert jane.post(f"{door}/records/{mine}", data={"evidence": "invoice"}).status_code == 403
+    with signed_in(platform, "nancy") as nancy:
+        assert mine in nancy.get(door).text and one not in nancy.get(door).text
+        for _ in range(2):  # a second click of the same one decides nothing
+            assert nancy.post(f"{door}/records/{mine}", data={"evidence": "invoice"}).status_code == 303
+        assert nancy.post(f"{door}/records/sub_{'0' * 32}", data={"evidence": "invoice"}).status_code == 404
+        assert nancy.post(f"{door}/records/{mine}", data={"evidence": "none"}).status_code == 422
+    assert "Covered:" not in person.page()
+    with signed_in(platform, "andrew") as andrew:
+        assert "I have seen it too" in andrew.get(door).text
+        andrew.post(f"{door}/records/{mine}", data={"evidence": "invoice"})
+    assert "a record that two of us decided is yours" in person.page()
+    assert person.request_id in person.mail("Two of us looked at what you showed")
+    person.go_on()
+    person.until("Download my data")
+    everything = json.dumps(opened(person.package()))
+    assert f"Zyxwv{one}" in everything and f"Zyxwv{two}" not in everything
+
+
+def test_a_second_device_a_second_code_and_the_end_of_both(platform: Platform) -> None:
+    """A code sent twice is one code; a second browser signs out nobody; the first may end it."""
+    first = Person(platform.origin, email(numbers(1)[0]))
+    first.ask("access")
+    code = first.code()
+    first.http.post(f"/requests/{first.request_id}/code/again")
+    wait_for(lambda: True if len(first.mails()) == 2 else None, "the second mail")
+    assert all(code in mail["text"] for mail in first.mails()), "whichever mail is opened, its code is right"
+    first.prove()
+    first.until("None of these systems found a record")
+
+    second = Person(platform.origin, first.email)
+    second.request_id = first.request_id
+    first.http.post(f"/requests/{first.request_id}/code/again")
+    fresh = wait_for(lambda: next((c for c in codes(first) if c != code), None), "a fresh code, the first is used")
+    second.http.post(f"/requests/{second.request_id}/code", data={"code": fresh})
+    way_in = link(first.mail("is ready"))
+    third = httpx.Client(follow_redirects=True)
+    answer = third.get(way_in)
+    assert (
+        answer.history[0].headers["referrer-policy"] == "no-referrer"
+        and answer.history[0].headers["cache-control"] == "no-store"
+    )
+    assert "None of these systems" in answer.text and "None of these systems" in second.page()
+    assert "None of these systems" in first.page(), "nobody was signed out"
+    again = first.http.post(f"/requests/{first.request_id}/code", data={"code": code})
+    assert "say=" not in again.headers["location"], "a second click on what succeeded shows where it stands"
+
+    first.http.post(f"/requests/{first.request_id}/revoke")
+    assert "None of these systems" in first.page() and "None of these systems" not in second.page()
+    assert "not good any more" in httpx.get(way_in, follow_redirects=True).text
+    assert "None of these systems" not in third.get(f"{platform.origin}/requests/{first.request_id}").text
+    assert httpx.get(way_in[:-1] + ("A" if way_in[-1] != "A" else "B"), follow_redirects=True).status_code == 200
+
+
+def codes(person: Person) -> list[str]:
+    found = (re.search(r"\b\d{4} \d{4}\b", str(mail["text"])) for mail in person.mails())
+    return [one[0] for one in found if one]
+
+
+def test_a_request_may_be_taken_back_until_it_is_carried_out(platform: Platform) -> None:
+    address, one, _ = family(platform)
+    person = asking(platform, address, "erasure")
+    assert "Take my request back" in person.page()
+    person.http.post(f"/requests/{person.request_id}/close")
+    for _ in range(2):
+        assert person.http.post(f"/requests/{person.request_id}/close").status_code == 303
+    assert person.say(one) == "", "the page says that it is closed, not that the number is wrong"
+    page = person.until("Its keys are destroyed")
+    assert "We sent you a mail about it." in page, "said when it was so"
+    assert f"Zyxwv{one}" in readable(platform, address)

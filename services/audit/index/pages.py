@@ -114,6 +114,8 @@ NAMES = {
     "customers.records.exported": ("customer records exported", "导出客户记录"),
     "customers.records.viewed": ("looked at customer records", "查看客户记录"),
     "dsar.certificate.issued": ("certificate of erasure issued", "签发删除证明"),
+    "dsar.claim.decided": ("decided whose record it is", "认定记录归属"),
+    "dsar.claim.proposed": ("proposed whose record it is", "提议记录归属"),
     "dsar.erasure.requested": ("asked to be forgotten", "请求被遗忘"),
     "dsar.package.delivered": ("data handed to the person", "向本人交付数据"),
     "dsar.request.answered": ("request answered", "请求已答复"),

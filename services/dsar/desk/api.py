@@ -1,14 +1,17 @@
 """The staff desk: which requests there are, until when, what is missing; and the law's extension."""
 
+from datetime import timedelta
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, PlainTextResponse, RedirectResponse
 
 from services.dsar.desk.texts import words
-from services.dsar.desk.view import DESK, Row, listed, rows
+from services.dsar.desk.view import DESK, Row, listed, records, rows
 from services.dsar.requests import actions
+from services.dsar.saga.claims import support
+from services.dsar.saga.model import Evidence
 from services.dsar.wiring import Wired
 from shared.http.app import CurrentActor
 from shared.http.pages import language_of
@@ -40,6 +43,31 @@ def router(wired: Wired) -> APIRouter:
             w.decide("extend", DESK)
             await actions.extend(w, request_id, reason)
         return RedirectResponse("/desk", status_code=303)
+
+    @routes.get("/desk/{request_id}", response_class=HTMLResponse)
+    async def one(actor: CurrentActor, http: Request, request_id: str) -> HTMLResponse:
+        """The records that share an address, for the two people who decide which are the person's."""
+        async with wired.door.begin(actor, purpose=PURPOSE) as w:
+            w.decide("decide", DESK)
+            request = await actions.load(w, request_id, lock=False)
+            found, until = await records(w, request), None
+            if request.unclear and request.verified_at is not None:
+                until = (request.verified_at + timedelta(days=wired.settings.keep_answer_days)).date()
+        lang = language_of(http)
+        page = wired.pages.get_template("records.html").render(
+            request_id=request_id, records=found, until=until, evidence=get_args(Evidence), w=partial(words, lang), lang=lang,
+            staff=True
+        )  # fmt: skip
+        return HTMLResponse(page, headers={"Cache-Control": "no-store"})
+
+    @routes.post("/desk/{request_id}/records/{subject}")
+    async def decide(
+        actor: CurrentActor, request_id: str, subject: str, evidence: Annotated[Evidence, Form()]
+    ) -> RedirectResponse:
+        async with wired.door.begin(actor, purpose=PURPOSE) as w:
+            w.decide("decide", DESK)
+            await support(w, await actions.load(w, request_id), subject, evidence)
+        return RedirectResponse(f"/desk/{request_id}", status_code=303)
 
     @routes.get("/api/dsar/requests")
     async def requests(actor: CurrentActor, cursor: Cursor = "", limit: Limit = PAGE_ROWS) -> Page[Row]:

@@ -40,6 +40,26 @@ EN: Mapping[str, str] = {
     "extension": "Extension",
     "extension.none": "none",
     "reviewed": "Last reviewed",
+    "records.link": "Which record?",
+    "records.title": "Whose record is it?",
+    "records.lead": "The address of this request leads to several records. The person names theirs by a number. Who knows none "
+    "may write to us and show something else: two of us look at it, each for themselves, and say which record it belongs to.",
+    "records.back": "All requests",
+    "records.until": "The request waits until {until}.",
+    "records.over": "Nothing is to be decided here now.",
+    "record": "Record",
+    "record.covered": "covered",
+    "record.open": "not covered",
+    "record.proposed": "one of us says it is the person's ({evidence})",
+    "record.first": "It is the person's",
+    "record.second": "I have seen it too",
+    "record.waits": "waits for a second person",
+    "evidence": "Evidence",
+    "evidence.invoice": "an invoice",
+    "evidence.letter": "a letter of ours",
+    "evidence.contract": "a contract",
+    "evidence.identity": "an identity document",
+    "evidence.other": "something else",
 }
 
 ZH: Mapping[str, str] = {
@@ -80,6 +100,26 @@ ZH: Mapping[str, str] = {
     "extension": "延期",
     "extension.none": "无",
     "reviewed": "最近复核",
+    "records.link": "哪条记录？",
+    "records.title": "记录属于谁？",
+    "records.lead": "此请求的邮箱对应多条记录。本人用号码指明自己的记录。不知道号码的人可以写信出示其他材料："
+    "由我们两个人分别查看，并认定它属于哪条记录。",
+    "records.back": "所有请求",
+    "records.until": "请求等待至 {until}。",
+    "records.over": "这里目前没有需要认定的内容。",
+    "record": "记录",
+    "record.covered": "已涵盖",
+    "record.open": "未涵盖",
+    "record.proposed": "一名同事认为属于本人（{evidence}）",
+    "record.first": "属于本人",
+    "record.second": "我也看过",
+    "record.waits": "等待第二个人",
+    "evidence": "材料",
+    "evidence.invoice": "发票",
+    "evidence.letter": "我们的信函",
+    "evidence.contract": "合同",
+    "evidence.identity": "身份证件",
+    "evidence.other": "其他材料",
 }
 
 WORDS: Mapping[str, Mapping[str, str]] = {"en": EN, "zh": ZH}

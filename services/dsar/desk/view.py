@@ -9,6 +9,7 @@ from sqlalchemy import select
 from services.dsar.law.book import Book
 from services.dsar.requests.model import State, last_day
 from services.dsar.requests.tables import DataRequest
+from services.dsar.saga.claims import claims_of
 from services.dsar.saga.tables import Ask
 from shared.access.decide import Resource
 from shared.paging import newest_first
@@ -31,6 +32,7 @@ class Row:
     late: bool
     waiting: tuple[str, ...]
     may_extend: bool
+    unclear: bool
 
 
 DESK = Resource("RequestDesk", "desk", {})
@@ -75,4 +77,34 @@ def _row(one: DataRequest, now: datetime, owing: set[str], zone: str) -> Row:
         late=still_open and now >= one.due_at,
         waiting=tuple(sorted({*owing, *(["the person"] if one.unclear else [])})) if still_open else (),
         may_extend=still_open and one.extended_at is None and one.latest_at is not None and now < one.due_at,
+        unclear=one.unclear,
     )
+
+
+@dataclass(frozen=True)
+class Record:
+    """One of those that share an address: its pseudonym, whether it is covered, and who proposed it on what evidence."""
+
+    subject: str
+    covered: bool
+    proposed: bool
+    mine: bool
+    evidence: str
+
+
+async def records(w: Work, request: DataRequest) -> list[Record]:
+    """What two people decide on. Pseudonyms: what stands on a record is read where records are, for that purpose."""
+    claims = {one.subject: one for one in await claims_of(w, request.id)}
+    found = []
+    for subject in sorted(request.candidates):
+        claim = claims.get(subject)
+        found.append(
+            Record(
+                subject=subject,
+                covered=subject in request.subjects,
+                proposed=claim is not None and subject not in request.subjects,
+                mine=claim is not None and w.actor.id in claim.staff,
+                evidence=(claim.evidence or "") if claim else "",
+            )
+        )
+    return found

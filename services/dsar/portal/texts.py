@@ -111,6 +111,9 @@ EN: Mapping[str, str] = {
     "The link works on any device until {until}; download the certificate before. If another record with this address is "
     "yours too, ask again and give its number, or write to {contact}.\n\n"
     "We now destroy this address, so no code can reach you any more; this is our last mail about it.\n",
+    "mail.claimed.subject": "We found which record is yours",
+    "mail.claimed": "Two of us looked at what you showed and decided that one more record is yours. What your request "
+    "{request} covers now, and how you go on, stands on its page: {link}\n",
     "mail.refused.subject": "Your request was not approved",
     "mail.refused": "Your request was not approved. You may complain to a supervisory authority, or go to court.\n\n"
     "{link}\n\n"
@@ -245,6 +248,9 @@ ZH: Mapping[str, str] = {
     "此链接在 {until} 之前可在任何设备上打开；请在此之前下载证书。如果使用此邮箱的另一条记录也是您的，"
     "请再次提出请求并提供其号码，或写信到 {contact}。\n\n"
     "我们现在销毁此邮箱，因此不能再向您发送验证码；这是最后一封邮件。\n",
+    "mail.claimed.subject": "我们确认了属于您的记录",
+    "mail.claimed": "我们的两名工作人员查看了您出示的材料，认定又有一条记录属于您。"
+    "请求 {request} 现在涵盖的内容以及如何继续，见其页面：{link}\n",
     "mail.refused.subject": "您的请求未获核准",
     "mail.refused": "您的请求未获核准。您可以向监管机构投诉，或向法院起诉。\n\n"
     "{link}\n\n"

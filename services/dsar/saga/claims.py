@@ -8,10 +8,13 @@ from collections.abc import Sequence
 
 from sqlalchemy import select
 
+from services.dsar.events import ClaimDecided, ClaimProposed
+from services.dsar.requests.actions import queue_mail
 from services.dsar.requests.model import State
 from services.dsar.requests.tables import DataRequest
-from services.dsar.saga.model import Fit, pick
+from services.dsar.saga.model import Evidence, Fit, pick
 from services.dsar.saga.tables import Claim
+from shared.errors import NotAllowedError, NotFoundError
 from shared.work import Work
 
 NARROW_TRIES_MAX = 5  # wrong numbers that somebody who shares the address may guess; then only people decide
@@ -52,15 +55,46 @@ async def claim(w: Work, request: DataRequest, said: Sequence[str], number: str)
     return fit
 
 
-async def cover(w: Work, request: DataRequest, subject: str, *, number: str = "", staff: Sequence[str] = ()) -> None:
-    """The record is the person's: by the number that they gave (kept sealed), or as two people at the desk decided."""
-    if await w.session.get(Claim, (request.id, subject)) is not None:
+async def cover(w: Work, request: DataRequest, subject: str, *, number: str = "") -> None:
+    """The record is the person's: by the number that they gave (kept sealed), else as two people at the desk decided."""
+    if subject in request.subjects:
         return
-    sealed = await w.seal(Claim.said, request.id, number) if number else None
-    w.session.add(Claim(request_id=request.id, subject=subject, said=sealed, staff=list(staff), claimed_at=w.now))
+    claim = await w.session.get(Claim, (request.id, subject))
+    if claim is None:
+        claim = Claim(request_id=request.id, subject=subject, staff=[])
+        w.session.add(claim)
+    if number:  # whatever the desk had begun to decide
+        claim.said, claim.staff, claim.evidence = await w.seal(Claim.said, request.id, number), [], None
+    claim.claimed_at = w.now
     request.subjects = [*request.subjects, subject]
     if request.unclear and not request.others:
         request.settled_at = w.now
+
+
+async def support(w: Work, request: DataRequest, subject: str, evidence: Evidence) -> bool:
+    """One at the desk says that the record is the person's, on evidence; the second who says so decides it: True.
+
+    Both are others than the person concerned. A second click of the first changes nothing."""
+    if w.actor.id in request.candidates:
+        raise NotAllowedError("nobody decides about their own records")
+    if not request.unclear or subject in request.subjects:
+        return False
+    if subject not in request.candidates:
+        raise NotFoundError
+    claim = await w.session.get(Claim, (request.id, subject))
+    if claim is None:
+        w.session.add(
+            Claim(request_id=request.id, subject=subject, staff=[w.actor.id], evidence=evidence, claimed_at=w.now)
+        )  # fmt: skip
+        w.publish(ClaimProposed(request_id=request.id, subject=subject, evidence=evidence))
+        return False
+    if w.actor.id in claim.staff:
+        return False
+    claim.staff = [*claim.staff, w.actor.id]
+    await cover(w, request, subject)
+    w.publish(ClaimDecided(request_id=request.id, subject=subject, evidence=evidence, staff=claim.staff))
+    queue_mail(w, request.id, "claimed")
+    return True
 
 
 def settle(w: Work, request: DataRequest) -> bool:

@@ -11,6 +11,9 @@ from services.dsar.requests.model import Right, State
 
 Command = Literal["locate", "collect", "erase", "attest", "recheck"]
 
+# What a person who knows no number may show the two at the desk: a kind, never what stands on it.
+Evidence = Literal["invoice", "letter", "contract", "identity", "other"]
+
 FIRST_WAIT = timedelta(seconds=15)  # a healthy holder answers within a second; then ask again, ever more patiently
 LONGEST_WAIT = timedelta(hours=1)  # also a holder that was away for days is asked again within the hour
 

@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from services.dsar.base import Base
-from services.dsar.saga.model import Command
+from services.dsar.saga.model import Command, Evidence
 from shared.keys.cipher import Sealed
 from shared.keys.column import SealedText
 
@@ -57,7 +57,7 @@ class Erasure(Base):
 
 class Claim(Base):
     """A record that shares its address with others, and was shown to be the person's: by the number that they gave (sealed
-    under the request's key), or by the two people at the desk who decided on evidence."""
+    under the request's key), or by the two people at the desk who decided on evidence. One person there only proposes it."""
 
     __tablename__ = "claims"
 
@@ -65,4 +65,5 @@ class Claim(Base):
     subject: Mapped[str] = mapped_column(Text, primary_key=True)
     said: Mapped[Sealed | None] = mapped_column(SealedText)
     staff: Mapped[list[str]] = mapped_column(ARRAY(Text), default=list)
+    evidence: Mapped[Evidence | None] = mapped_column(Text)
     claimed_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
