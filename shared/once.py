@@ -32,6 +32,7 @@ _T = table(
     column("created_at", DateTime(timezone=True)),
 )
 _TRY_LOCK = sql("SELECT pg_try_advisory_xact_lock(:space, :key)")
+_LOCK = sql("SELECT pg_advisory_xact_lock(:space, :key)")
 _LOCK_SPACE = 4_721  # first number of ours among the advisory locks
 
 
@@ -55,14 +56,23 @@ class Once:
     """One request under its sender's key. Without a key every verb does nothing."""
 
     def __init__(
-        self, key: str, actor: str, request: bytes, status: int, told: Callable[[BaseModel], None] = lambda _: None
+        self,
+        key: str,
+        actor: str,
+        request: bytes,
+        status: int,
+        told: Callable[[BaseModel], None] = lambda _: None,
+        *,
+        waits: bool = False,
     ) -> None:
-        """`request`: all that makes it this request; `status`: of the answer when it succeeds; `told`: hears the answer."""
+        """`request`: all that makes it this request; `status`: of the answer when it succeeds; `told`: hears the answer;
+        `waits`: one that comes while the first still runs waits for its end (a second click), else it is refused."""
         self._used = bool(key)
         self._key = hashlib.sha256(f"{actor}\0{key}".encode()).digest()
         self._request = hmac.new(key.encode(), request, hashlib.sha256).digest() if key else b""
         self._status = status
         self._told = told
+        self._waits = waits
         self._body: bytes | None = None
 
     def answer(self, body: A) -> A:
@@ -76,11 +86,14 @@ class Once:
         """First thing in the transaction. AnsweredBefore; ConflictError while the first one runs, or where its answer
         was not kept; InvalidInputError for the same key with another request.
 
-        1. The key's lock, without waiting: whoever has it runs this moment. 2. What expired goes. 3. The entry, if any."""
+        1. The key's lock: whoever has it runs this moment. 2. What expired goes. 3. The entry, if any."""
         if not self._used:
             return
         lock = int.from_bytes(self._key[:4], "big", signed=True)
-        if not await session.scalar(_TRY_LOCK, {"space": _LOCK_SPACE, "key": lock}):  # 1
+        place = {"space": _LOCK_SPACE, "key": lock}
+        if self._waits:  # 1
+            await session.execute(_LOCK, place)
+        elif not await session.scalar(_TRY_LOCK, place):
             raise ConflictError("the first request with this Idempotency-Key is still running")
         await self._sweep(session, now)  # 2
         row = (await session.execute(select(_T).where(_T.c.key == self._key.hex()))).one_or_none()  # 3

@@ -4,6 +4,7 @@ Nobody else commits, reads the wall clock, or writes to the outbox. One `begin` 
 and its events commit together or not at all (P4).
 """
 
+import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -30,6 +31,7 @@ from shared.keys.cipher import Sealed
 from shared.keys.keyring import Keyring
 from shared.once import Once
 
+log = logging.getLogger("kept.door")
 Sessions = async_sessionmaker[AsyncSession]
 
 _INBOX = table("inbox", column("ce_id"))
@@ -220,12 +222,16 @@ class Door:
 
 
 def _translated(error: DBAPIError | PoolTimeoutError) -> Exception:
-    """Database errors as ours: away, full, busy or deadlocked is worth another try; a broken constraint is a conflict."""
+    """Database errors as ours: away, full, busy or deadlocked is worth another try; a broken constraint is a conflict.
+
+    The names of constraints and of the driver's classes go to the log: they are of use there, and mean nothing to who asked."""
     if isinstance(error, PoolTimeoutError):
-        return UnavailableError("database: no connection is free")
+        return UnavailableError("the database has no connection free")
     if isinstance(error, IntegrityError):
         diagnostics = getattr(error.orig, "diag", None)
-        return ConflictError(f"constraint {getattr(diagnostics, 'constraint_name', None) or 'unknown'}")
+        log.warning("constraint %s", getattr(diagnostics, "constraint_name", None) or "unknown")
+        return ConflictError("somebody else did or changed the same at this moment; look how it is now, and try again")
     if error.connection_invalidated or isinstance(error, (OperationalError, InterfaceError)):
-        return UnavailableError(f"database: {type(error.orig).__name__}")
+        log.warning("database: %s", type(error.orig).__name__)
+        return UnavailableError("the database is away")
     return error

@@ -6,6 +6,7 @@ ones, so no other right than on that topic is needed. `kept dlq list|show|replay
 """
 
 import hashlib
+import logging
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -21,6 +22,7 @@ from shared.bus.inbox import Given
 from shared.bus.patience import ended, within
 from shared.errors import NotFoundError, UnavailableError
 
+log = logging.getLogger(__name__)
 REASON, TRIED, TOPIC, PARTITION, OFFSET = (
     "kept-dlq-reason",
     "kept-dlq-tries",
@@ -94,6 +96,11 @@ def cut(letter: Record) -> Record:
     return Record(letter.topic, None, (*ours, (CUT, digest)), b"")
 
 
+def _away(why: Exception) -> UnavailableError:
+    log.warning("kafka: %s", type(why).__name__)
+    return UnavailableError("the broker does not answer")
+
+
 async def send(producer: AIOKafkaProducer, letter: Record) -> None:
     """Send and wait for the acknowledgement; a letter over the broker's limit is cut. UnavailableError."""
     try:
@@ -102,7 +109,7 @@ async def send(producer: AIOKafkaProducer, letter: Record) -> None:
         except MessageSizeTooLargeError:
             await _send(producer, cut(letter))
     except (KafkaError, OSError) as why:
-        raise UnavailableError(f"kafka: {type(why).__name__}") from None
+        raise _away(why) from None
 
 
 async def _send(producer: AIOKafkaProducer, one: Record) -> None:
@@ -145,7 +152,7 @@ async def _reader(broker: BrokerSettings, service: str) -> AsyncIterator[AIOKafk
         await within(READ_SECONDS, consumer.start())
         yield consumer
     except (KafkaError, OSError) as why:  # a TimeoutError is an OSError
-        raise UnavailableError(f"kafka: {type(why).__name__}") from None
+        raise _away(why) from None
     finally:
         await ended(consumer.stop())
 
@@ -204,7 +211,7 @@ async def replay(broker: BrokerSettings, service: str, positions: Sequence[str])
                     headers = (*((n, v) for n, v in record.headers if n != REPLAY), (REPLAY, one.position.encode()))
                     await send(producer, Record(topic_of(service), record.key, headers, record.value))
     except (KafkaError, OSError) as why:
-        raise UnavailableError(f"kafka: {type(why).__name__}") from None
+        raise _away(why) from None
     finally:
         await ended(producer.stop())
     return len(chosen)

@@ -102,7 +102,7 @@ def _failure(future: "asyncio.Future[Any]") -> Exception | None:
     if future.cancelled():  # the client of a dead broker gives its promises up this way
         return UnavailableError("the broker's client gave up")
     why = future.exception()
-    return why if why is None or isinstance(why, Exception) else UnavailableError(type(why).__name__)
+    return why if why is None or isinstance(why, Exception) else UnavailableError("the broker's client was ended")
 
 
 def _span(one: Pending) -> AbstractContextManager[object]:

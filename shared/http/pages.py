@@ -1,5 +1,6 @@
 """Pages: Jinja2 templates over one base page and one style sheet; no JavaScript, English and Chinese, light and dark."""
 
+import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
@@ -7,9 +8,11 @@ from urllib.parse import parse_qs
 
 from fastapi import Request
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
 
 Language = Literal["en", "zh"]
 LANGUAGE_COOKIE = "kept_lang"
+FORM_MARK = "form"  # the field by which a second click is told from a second wish: shared/http/forms.py
 _HERE = Path(__file__).parent / "templates"
 STYLE = (_HERE / "style.css").read_text(encoding="utf-8")
 
@@ -89,7 +92,13 @@ def pages(*directories: Path) -> Environment:
         lstrip_blocks=True,
     )
     environment.globals["t"] = translate
+    environment.globals["form_mark"] = form_mark
     return environment
+
+
+def form_mark() -> Markup:
+    """Stands in every form that changes something: a fresh name for this showing of it."""
+    return Markup('<input type="hidden" name="{}" value="{}">').format(FORM_MARK, secrets.token_urlsafe(16))
 
 
 def translate(key: str, lang: str = "en") -> str:

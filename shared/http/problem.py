@@ -93,6 +93,8 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(AnsweredBefore)
     async def answered(request: Request, error: AnsweredBefore) -> Response:
+        if error.status == HTTPStatus.SEE_OTHER:  # a form's: shared/http/forms.py
+            return RedirectResponse(json.loads(error.body)["location"], status_code=error.status)
         headers = {"Idempotency-Replayed": "true"}
         headers |= location(request.url.path, error.status, json.loads(error.body).get("id"))
         return Response(error.body, status_code=error.status, headers=headers, media_type="application/json")

@@ -1,5 +1,6 @@
 """Batches into the index: rows and position in one transaction, by COPY."""
 
+import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from services.audit.index.read import Batch
 from shared.errors import UnavailableError
 from shared.work import Work
 
+log = logging.getLogger("kept.audit")
 Connection = AsyncConnection[Any]
 
 
@@ -25,7 +27,8 @@ async def connection_of(w: Work) -> AsyncIterator[Connection]:
     try:
         yield connection
     except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-        raise UnavailableError(f"database: {type(error).__name__}") from None
+        log.warning("database: %s", type(error).__name__)
+        raise UnavailableError("the database is away") from None
 
 
 async def positions(w: Work, schema: str) -> dict[str, int]:

@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import logging
 import re
 import time
 from collections.abc import Mapping, Sequence
@@ -27,6 +28,7 @@ from shared.errors import UnavailableError
 from shared.http.gauges import Gauge
 from shared.work import Door
 
+log = logging.getLogger("kept.audit")
 ANSWER_SECONDS_MAX = 10.0
 FRESH_SECONDS = 15.0  # metrics are asked more often than the broker should be
 GAP = "(gap)"
@@ -185,7 +187,8 @@ class Reconciler:
             begins = await within(ANSWER_SECONDS_MAX, consumer.beginning_offsets(parts))
             ends = await within(ANSWER_SECONDS_MAX, consumer.end_offsets(parts))
         except (KafkaError, OSError) as error:  # a TimeoutError is an OSError
-            raise UnavailableError(f"the broker does not answer: {type(error).__name__}") from None
+            log.warning("kafka: %s", type(error).__name__)
+            raise UnavailableError("the broker does not answer") from None
         finally:
             await ended(consumer.stop())
             await ended(admin.close())

@@ -8,6 +8,7 @@ signed and that do not follow (`refused`).
    Requests that come together share a commit: the fsync is what takes long.
 """
 
+import logging
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -19,6 +20,7 @@ from pathlib import Path
 from services.audit.witness.protocol import InconsistentError, Submitted, Tree, follows
 from shared.errors import ConflictError, KeptError, UnavailableError
 
+log = logging.getLogger("kept.witness")
 ORIGINS_MAX = 100_000  # whoever has a log's key can begin as many as they like
 REFUSED_MAX = 16  # kept per origin: one is proof enough
 BUSY_SECONDS_MAX = 5.0
@@ -127,4 +129,5 @@ def _answered() -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as error:
-        raise UnavailableError(f"the memory of this witness cannot be used now: {type(error).__name__}") from None
+        log.warning("memory: %s", type(error).__name__)
+        raise UnavailableError("the memory of this witness cannot be used now") from None

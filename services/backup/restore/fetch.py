@@ -74,7 +74,7 @@ def _fetch(manifest: Manifest, identity: str, get: Callable[[int], bytes], into:
     if reader.tampered is not None:
         raise reader.tampered
     if failed and not isinstance(failed[0], BrokenPipeError):
-        raise TamperError("the set does not decrypt to what was written: " + type(failed[0]).__name__) from failed[0]
+        raise TamperError("the set does not decrypt to what was written") from failed[0]
     if unpacking is not None:
         raise TamperError("the set's archive does not unpack") from unpacking
 

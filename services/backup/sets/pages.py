@@ -12,6 +12,7 @@ from services.backup.sets.api import PURPOSE
 from services.backup.sets.take import take
 from services.backup.wiring import Wired
 from shared.http.app import CurrentActor
+from shared.http.forms import FormOnce, reached
 from shared.http.pages import language_of
 
 
@@ -29,17 +30,17 @@ def router(wired: Wired) -> APIRouter:
         return HTMLResponse(text, headers={"Cache-Control": "no-store"})
 
     @routes.post("/backups/sets")
-    async def begin_set(actor: CurrentActor) -> RedirectResponse:
-        async with wired.door.begin(actor, purpose=PURPOSE) as w:
-            row = sets.begin(w)
+    async def begin_set(actor: CurrentActor, once: FormOnce) -> RedirectResponse:
+        async with wired.door.begin(actor, purpose=PURPOSE, once=once) as w:
+            row, there = sets.begin(w), reached(once, "/backups")
         wired.runner.start(take(wired, row.id))
-        return RedirectResponse("/backups", status_code=303)
+        return there
 
     @routes.post("/backups/drills")
-    async def begin_drill(actor: CurrentActor, backup_id: Annotated[str, Form()]) -> RedirectResponse:
-        async with wired.door.begin(actor, purpose=PURPOSE) as w:
-            row = await drills.begin(w, backup_id)
+    async def begin_drill(actor: CurrentActor, backup_id: Annotated[str, Form()], once: FormOnce) -> RedirectResponse:
+        async with wired.door.begin(actor, purpose=PURPOSE, once=once) as w:
+            row, there = await drills.begin(w, backup_id), reached(once, "/backups")
         wired.runner.start(drill(wired, row.id, row.backup_id))
-        return RedirectResponse("/backups", status_code=303)
+        return there
 
     return routes

@@ -1,9 +1,12 @@
-"""Pages: the list, one customer, and correcting a field. Plain forms; the same actions as the API's."""
+"""Pages: the list, one customer, and correcting a field. Plain forms; the same actions as the API's.
+
+What a form does not name stays as it is: one field is corrected at a time, of those that are shown whole; it is emptied only
+where the box for that is ticked.
+"""
 
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Query, Request, Response
-from fastapi.responses import RedirectResponse
 
 from services.customers.pages.show import Show
 from services.customers.records import actions
@@ -13,6 +16,7 @@ from shared.access.actor import Actor
 from shared.errors import InvalidInputError, PreconditionError
 from shared.etag import Condition
 from shared.http.app import CurrentActor
+from shared.http.forms import FormOnce, reached
 from shared.http.paging import Cursor
 from shared.work import Door
 
@@ -53,14 +57,15 @@ def router(door: Door, tools: Tools, show: Show, page_rows: int) -> APIRouter:
         )
 
     async def one(
-        request: Request, actor: CurrentActor, customer_id: str, why: str, *, said: str = "", field: str = "", detail: str = ""
-    ) -> Response:
+        request: Request, actor: CurrentActor, customer_id: str, why: str, *, said: str = "", field: str = "", typed: str = "",
+        detail: str = "",
+    ) -> Response:  # fmt: skip
         async with door.begin(actor, why) as w:
             record = await actions.view_customer(w, tools, subject_id(customer_id))
-        status = {"stale": 412, "bad": 422}.get(said, 200)
+        status = {"stale": 412, "bad": 422, "both": 422, "neither": 422}.get(said, 200)
         return show(
             request, "one.html", status=status, record=record, policy=tools.policy, purpose=why, searchable=False,
-            said=said, field=field, detail=detail,
+            said=said, field=field, typed=typed, detail=detail,
         )  # fmt: skip
 
     @pages.get("/{customer_id}")
@@ -76,18 +81,22 @@ def router(door: Door, tools: Tools, show: Show, page_rows: int) -> APIRouter:
         actor: CurrentActor,
         version: Annotated[int, Form(ge=1)],
         field: Annotated[str, Form(max_length=40)],
+        once: FormOnce,
         value: Annotated[str, Form(max_length=2000)] = "",
+        empty: Annotated[bool, Form()] = False,
         purpose: Purpose = "",
     ) -> Response:
         why = tools.policy.require_purpose(purpose)
+        if empty == bool(value.strip()):
+            return await one(request, actor, customer_id, why, said="both" if empty else "neither", field=field, typed=value)
         try:
-            async with door.begin(actor, why) as w:
+            async with door.begin(actor, why, once=once) as w:
                 await actions.update_customer(w, tools, subject_id(customer_id), Condition.on(version), {field: value})
+                return reached(once, f"/customers/{customer_id}?purpose={why}&saved=1")
         except PreconditionError:
-            return await one(request, actor, customer_id, why, said="stale")
+            return await one(request, actor, customer_id, why, said="stale", field=field, typed=value)
         except InvalidInputError as error:
             known = field if field in tools.policy.fields else "field"
-            return await one(request, actor, customer_id, why, said="bad", field=known, detail=error.detail)
-        return RedirectResponse(f"/customers/{customer_id}?purpose={why}&saved=1", status_code=303)
+            return await one(request, actor, customer_id, why, said="bad", field=known, typed=value, detail=error.detail)
 
     return pages

@@ -14,6 +14,7 @@ from services.dsar.saga.claims import support
 from services.dsar.saga.model import Evidence
 from services.dsar.wiring import Wired
 from shared.http.app import CurrentActor
+from shared.http.forms import FormOnce, reached
 from shared.http.pages import language_of
 from shared.http.paging import Cursor, Limit, Page
 from shared.keys.public import PublicKeys
@@ -38,11 +39,11 @@ def router(wired: Wired) -> APIRouter:
         return HTMLResponse(page, headers={"Cache-Control": "no-store"})
 
     @routes.post("/desk/{request_id}/extend")
-    async def extend(actor: CurrentActor, request_id: str, reason: Annotated[str, Form()]) -> RedirectResponse:
-        async with wired.door.begin(actor, purpose=PURPOSE) as w:
+    async def extend(actor: CurrentActor, request_id: str, reason: Annotated[str, Form()], once: FormOnce) -> RedirectResponse:
+        async with wired.door.begin(actor, purpose=PURPOSE, once=once) as w:
             w.decide("extend", DESK)
             await actions.extend(w, request_id, reason)
-        return RedirectResponse("/desk", status_code=303)
+            return reached(once, "/desk")
 
     @routes.get("/desk/{request_id}", response_class=HTMLResponse)
     async def one(actor: CurrentActor, http: Request, request_id: str) -> HTMLResponse:
@@ -62,12 +63,12 @@ def router(wired: Wired) -> APIRouter:
 
     @routes.post("/desk/{request_id}/records/{subject}")
     async def decide(
-        actor: CurrentActor, request_id: str, subject: str, evidence: Annotated[Evidence, Form()]
+        actor: CurrentActor, request_id: str, subject: str, evidence: Annotated[Evidence, Form()], once: FormOnce
     ) -> RedirectResponse:
-        async with wired.door.begin(actor, purpose=PURPOSE) as w:
+        async with wired.door.begin(actor, purpose=PURPOSE, once=once) as w:
             w.decide("decide", DESK)
             await support(w, await actions.load(w, request_id), subject, evidence)
-        return RedirectResponse(f"/desk/{request_id}", status_code=303)
+            return reached(once, f"/desk/{request_id}")
 
     @routes.get("/api/dsar/requests")
     async def requests(actor: CurrentActor, cursor: Cursor = "", limit: Limit = PAGE_ROWS) -> Page[Row]:

@@ -23,6 +23,7 @@ from services.dsar.saga.model import Fit, silent_holders
 from services.dsar.wiring import Wired
 from shared.access.actor import Actor
 from shared.errors import InvalidInputError, NotFoundError, TooManyError
+from shared.http.forms import once_for, reached
 from shared.http.pages import language_of
 from shared.ids import is_id
 from shared.keys.locators import locators
@@ -92,7 +93,8 @@ def router(wired: Wired) -> APIRouter:
             address = normalise_email(email)
             (locator,) = await locators(wired.vault, [("email", address)])
             request_id = actions.fresh_id()
-            async with door.begin(person(request_id)) as w:
+            once = await once_for(http, "portal")  # nobody is known yet; the mark is enough to tell a second click
+            async with door.begin(person(request_id), once=once) as w:
                 await actions.receive(
                     w,
                     request_id,
@@ -105,13 +107,13 @@ def router(wired: Wired) -> APIRouter:
                     codes_per_hour=settings.codes_per_hour,
                     asks_per_minute=settings.asks_per_minute,
                 )
+                return reached(once, f"/requests/{request_id}")
         except InvalidInputError:
             return HTMLResponse(home(wired, chosen, error="email.bad", right=right), status_code=422)
         except TooManyError as error:
             page = HTMLResponse(home(wired, chosen, error="too.many", right=right), status_code=429)
             page.headers["Retry-After"] = str(error.retry_after)
             return page
-        return _to(request_id)
 
     def _let_in(answer: Response, request_id: str, secret: str) -> Response:
         """This browser sees the request from now on; others go on seeing it."""
@@ -158,10 +160,11 @@ def router(wired: Wired) -> APIRouter:
         return _to(request_id, "code.wrong") if secret is None else _let_in(_to(request_id), request_id, secret)
 
     @routes.post("/requests/{request_id}/code/again")
-    async def again(request_id: RequestId) -> Response:
-        async with door.begin(person(_checked(request_id))) as w:
+    async def again(http: Request, request_id: RequestId) -> Response:
+        once = await once_for(http, _checked(request_id))
+        async with door.begin(person(request_id), once=once) as w:
             await actions.send_again(w, request_id, settings.codes_per_hour)
-        return _to(request_id, "code.sent")
+            return reached(once, f"/requests/{request_id}?say=code.sent")
 
     @routes.post("/requests/{request_id}/person")
     async def person_(http: Request, request_id: RequestId, number: Typed) -> Response:

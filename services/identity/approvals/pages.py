@@ -3,11 +3,11 @@
 from typing import Literal
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import RedirectResponse
 
 from services.identity.approvals import actions
 from services.identity.pages.show import Show
 from shared.http.app import CurrentActor
+from shared.http.forms import FormOnce, reached
 from shared.ids import require_id
 from shared.work import Door
 
@@ -23,12 +23,12 @@ def router(door: Door, show: Show) -> APIRouter:
         return show(request, "approvals.html", actor=actor, approvals=seen, allowed=allowed)
 
     @pages.post("/{approval_id}/{word}")
-    async def decide(approval_id: str, word: Literal["approve", "refuse"], actor: CurrentActor) -> Response:
-        async with door.begin(actor) as w:
+    async def decide(approval_id: str, word: Literal["approve", "refuse"], actor: CurrentActor, once: FormOnce) -> Response:
+        async with door.begin(actor, once=once) as w:
             if word == "approve":
                 await actions.approve(w, require_id(approval_id, "apr"))
             else:
                 await actions.refuse(w, require_id(approval_id, "apr"))
-        return RedirectResponse("/approvals", status_code=303)
+            return reached(once, "/approvals")
 
     return pages

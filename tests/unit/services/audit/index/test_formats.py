@@ -8,9 +8,11 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.audit.index.formats import COLUMNS, FORMULA, harmless, head, line_of
+from services.audit.index.formats import COLUMNS, head, line_of
 from services.audit.index.model import Row
+from shared.cells import MARK, plain
 
+FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
 text = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=20)
 tricky = st.one_of(text, st.sampled_from(["=1+1", "@SUM(A1)", "+1", "-1", "\t=1", "\r", '"', "a,b", "line\nbreak", "'", "＝1"]))
 rows = st.builds(
@@ -24,14 +26,17 @@ rows = st.builds(
 @given(st.lists(rows, max_size=5), tricky)
 def test_csv_reads_back_and_holds_no_formula(some: list[Row], receipt: str) -> None:
     whole = head("csv") + "".join(line_of("csv")(one, receipt) for one in some)
-    found = list(csv.DictReader(io.StringIO(whole, newline="")))
-    assert len(found) == len(some) and whole.splitlines()[0] == ",".join(COLUMNS)
+    assert whole.startswith(MARK), "a spreadsheet sees that it is UTF-8"
+    found = list(csv.DictReader(io.StringIO(whole.removeprefix(MARK), newline="")))
+    assert len(found) == len(some)
     for read, row in zip(found, some, strict=True):
+        assert tuple(read) == COLUMNS
         assert not any(cell.startswith(FORMULA) for cell in read.values())
+        back = {name: plain(cell) for name, cell in read.items()}
         for name in ("id", "type", "actor", "purpose", "shard"):
-            assert read[name] == harmless(getattr(row, name))
-        assert read["receipt"] == harmless(receipt) and int(read["index"]) == row.index
-        detail: dict[str, Any] = json.loads(read["detail"])
+            assert back[name] == getattr(row, name)
+        assert back["receipt"] == receipt and int(back["index"]) == row.index
+        detail: dict[str, Any] = json.loads(back["detail"])
         assert detail == {n: v for n, v in row.detail.items() if n != "subjects"}
 
 
