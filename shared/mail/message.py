@@ -73,8 +73,8 @@ def outgoing(letter: Letter, sender: str, message_id: str, now: datetime) -> Out
         content = message.as_bytes()
         read = email.message_from_string(content.decode(), policy=email.policy.SMTPUTF8)["To"]  # 3
         goes_to = [one.addr_spec for one in read.addresses]
-    except Exception as error:  # whatever the library makes of it, this letter can't be written; its text may hold a value
-        raise MalformedError(f"the letter can't be written: {type(error).__name__}") from None
+    except Exception:  # whatever the library makes of it, this letter can't be written; its text may hold a value
+        raise MalformedError("the letter can't be written") from None
     if goes_to != [letter.to]:
         raise MalformedError("the letter would not go to this mailbox alone")
     return Outgoing(sender, letter.to, content, utf8)
