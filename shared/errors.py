@@ -124,6 +124,27 @@ class TooLargeError(RefusedError):
     status = 413
 
 
+class TooLargeHeadError(RefusedError):
+    """The headers are over their limit (RFC 6585)."""
+
+    code = "too-large"
+    status = 431
+
+
+class TooSlowError(RefusedError):
+    """The request came too slowly."""
+
+    code = "timeout"
+    status = 408
+
+
+class MisdirectedError(RefusedError):
+    """This is not a host of ours."""
+
+    code = "misdirected"
+    status = 421
+
+
 class TooManyError(RefusedError):
     """Too many tries; wait."""
 

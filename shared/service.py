@@ -189,6 +189,9 @@ def run(settings: type[S], build: "Callable[[S], Awaitable[FastAPI]]") -> None:
 async def _serve(settings: S, build: "Callable[[S], Awaitable[FastAPI]]") -> None:
     import uvicorn
 
+    from shared.http.connection import Connection
+    from shared.http.limits import HEADER_BYTES_MAX, IDLE_SECONDS_MAX
+
     telemetry.setup(settings.service)
     config = uvicorn.Config(
         await build(settings),
@@ -198,5 +201,9 @@ async def _serve(settings: S, build: "Callable[[S], Awaitable[FastAPI]]") -> Non
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+        http=Connection,
+        proxy_headers=False,  # whom we believe is said in shared/http/hop.py
+        timeout_keep_alive=IDLE_SECONDS_MAX,
+        h11_max_incomplete_event_size=2 * HEADER_BYTES_MAX,  # what is a little too long is refused in words
     )
     await uvicorn.Server(config).serve()

@@ -23,6 +23,12 @@ class ServiceSettings(BaseSettings):
     http_host: str = "127.0.0.1"
     http_port: int = Field(default=0, ge=0, le=65535)
     public_origin: str = "http://localhost:8080"
+    origins: tuple[str, ...] = Field(default=(), description="other origins under which people reach the same pages")
+    hosts: tuple[str, ...] = Field(
+        default=(), description="other names, host:port, by which a proxy or a service asks for this one"
+    )
+    trusted_proxies: tuple[str, ...] = Field(default=(), description="networks whose X-Forwarded-For says who the client is")
+    hop_secret_file: Path | None = Field(default=None, description="what such a proxy besides proves to know, in X-Kept-Hop")
 
     database_host: str = "127.0.0.1"
     database_port: int = Field(default=5432, ge=1, le=65535)

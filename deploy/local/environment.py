@@ -1,5 +1,6 @@
 """What each service's process is told: `.kept/run/<service>.env`, KEPT_* as in shared/settings.py. No secret in it."""
 
+import json
 import re
 import secrets
 from pathlib import Path
@@ -8,6 +9,7 @@ from deploy.local import kafka_jars
 from deploy.local import ports as port_file
 from deploy.local.catalog import HOLDERS
 from deploy.local.errors import Exit, NotYetError, PlatformError
+from deploy.local.gateway import hop_secret, hosts
 from deploy.local.postgres_programs import programs
 from deploy.local.state import State, write_private
 
@@ -41,12 +43,17 @@ def service_environment(state: State, ports: dict[str, int], service: str) -> di
     blobs.mkdir(parents=True, exist_ok=True)
     blobs.parent.chmod(0o711)
     blobs.chmod(0o711 if service == "backup" else 0o700)  # backup's scratch server may run as another user
+    if not state.hop_secret(service).exists():
+        write_private(state.hop_secret(service), hop_secret(state) + "\n")
     authenticated = kafka_jars.missing_program() is None
     return {
         "KEPT_SERVICE": service,
         "KEPT_HTTP_HOST": "127.0.0.1",
         "KEPT_HTTP_PORT": str(ports[service]),
         "KEPT_PUBLIC_ORIGIN": f"http://localhost:{ports['gateway']}",
+        "KEPT_ORIGINS": json.dumps([f"http://{host}" for host in hosts(ports["gateway"])]),
+        "KEPT_TRUSTED_PROXIES": '["127.0.0.1/32"]',
+        "KEPT_HOP_SECRET_FILE": str(state.hop_secret(service)),
         "KEPT_DATABASE_HOST": "127.0.0.1",
         "KEPT_DATABASE_PORT": str(ports["postgres"]),
         "KEPT_KAFKA_BOOTSTRAP": f"127.0.0.1:{ports['kafka']}",
@@ -66,7 +73,7 @@ def service_environment(state: State, ports: dict[str, int], service: str) -> di
 
 def own(state: State, service: str) -> tuple[Path, ...]:
     """What of the state is this service's alone."""
-    return state.root / "blobs" / service, state.secret_id(service)
+    return state.root / "blobs" / service, state.secret_id(service), state.hop_secret(service)
 
 
 def write(state: State, ports: dict[str, int], service: str) -> dict[str, str]:

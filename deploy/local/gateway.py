@@ -14,8 +14,8 @@ PROBE_SECONDS_MAX = 5
 
 
 def hop_secret(state: State) -> str:
-    """By which services know the gateway from any other program of this machine; drawn once."""
-    file = state.hop_secret
+    """By which services know the gateway from any other program of this machine; drawn once, and each has a copy to read."""
+    file = state.hop_secret("gateway")
     if not file.exists():
         write_private(file, secrets.token_hex(16) + "\n")
     return file.read_text().strip()

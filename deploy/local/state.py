@@ -87,9 +87,8 @@ class State:
     def log_name(self) -> Path:
         return self.root / "log-name"
 
-    @property
-    def hop_secret(self) -> Path:
-        return self.run / "hop.secret"
+    def hop_secret(self, part: str) -> Path:
+        return self.run / f"{part}.hop"
 
     @property
     def status(self) -> Path:

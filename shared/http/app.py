@@ -71,7 +71,8 @@ def create_app(
     app.state.session_cookie = session_cookie(secure=settings.public_origin.startswith("https:"))
     metrics = Metrics(service)
     problem.install(app)
-    app.add_middleware(Edge, service=service, origin=settings.public_origin, body_limits=body_limits or {}, metrics=metrics)
+    app.router.redirect_slashes = False  # it would build its answer from `Host`
+    app.add_middleware(Edge, settings=settings, body_limits=body_limits or {}, metrics=metrics)
     for router in routers:
         app.include_router(router)
     app.include_router(_house(service, Readiness(readiness, later), metrics, gauges, set_aside))

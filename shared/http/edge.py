@@ -1,23 +1,30 @@
 """What every request passes before and after its route; pure ASGI, so that streams stay streams.
 
-Outermost first: span and metrics; the last net for defects; security headers; body limit; the Origin check (CSRF).
+Outermost first: span and metrics; the last net for defects; security headers; each source's share; our hosts and plain paths;
+body limit and time; the Origin check (CSRF).
 """
 
 import logging
 import time
 from collections.abc import Mapping
+from contextlib import nullcontext
 
 from fastapi import Request
 from opentelemetry.trace import SpanKind, Status, StatusCode
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared import telemetry
-from shared.errors import KeptError, NotAllowedError, TooLargeError
+from shared.errors import KeptError, NotAllowedError, TooLargeError, TooManyError, TooSlowError
 from shared.http import problem
+from shared.http.address import INSIDE, Address
+from shared.http.admission import Admission
+from shared.http.body import EnoughError, GoneError, in_time, unstalled
+from shared.http.hop import SOURCE, Hops
+from shared.http.limits import BODY_BYTES_MAX
 from shared.http.pages import remembered
+from shared.settings import ServiceSettings
 
 log = logging.getLogger("kept.http")
-BODY_BYTES_MAX = 1024 * 1024  # a route that takes more (an import) names its own limit in `body_limits`
 METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
 
 HEADERS = [
@@ -59,12 +66,14 @@ class Metrics:
 class Edge:
     """The middleware. `body_limits`: path -> bytes, where it is not BODY_BYTES_MAX."""
 
-    def __init__(self, app: ASGIApp, service: str, origin: str, body_limits: Mapping[str, int], metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, settings: ServiceSettings, body_limits: Mapping[str, int], metrics: Metrics) -> None:
         self._app = app
-        self._service = service
-        self._origin = origin
+        self._service = settings.service
+        self._address = Address(settings)
+        self._hops = Hops.of(settings)
         self._limits = body_limits
         self._metrics = metrics
+        self._admission = Admission()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -72,18 +81,12 @@ class Edge:
             return
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         method = scope["method"] if scope["method"] in METHODS else "OTHER"  # a label has few values
-        limit = self._limits.get(scope["path"], BODY_BYTES_MAX)
-        begun, status = time.perf_counter(), 0
-
-        async def headed(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                have = {name.lower() for name, _ in message["headers"]}
-                added = [*((n, v) for n, v in HEADERS if n not in have), *remembered(scope["query_string"])]
-                message["headers"] = [*message["headers"], *added]
-            await send(message)
-
+        source = self._hops.source(scope, headers)
+        # HEAD is answered as GET, by the same route.
+        inner: Scope = {**scope, "method": "GET" if method == "HEAD" else scope["method"]}
+        inner["state"] = {**scope.get("state", {}), SOURCE: source}
+        answer = Answer(unstalled(send), scope, head_only=method == "HEAD")
+        begun = time.perf_counter()
         with telemetry.span(
             f"{method} {self._service}",
             kind=SpanKind.SERVER,
@@ -91,26 +94,34 @@ class Edge:
             attributes={"http.request.method": method},
         ) as at:
             try:
-                refused = self._refusal(method, headers, limit)
-                if refused is not None:
-                    await _answer(scope, refused)(scope, receive, headed)
-                else:
-                    await self._app(scope, _counted(receive, limit), headed)
+                limit = self._limits.get(scope["path"], BODY_BYTES_MAX)
+                with self._admission.admitted(source) if scope["path"] not in INSIDE else nullcontext():
+                    refused = self._refusal(scope, method, headers, limit)
+                    if refused is not None:
+                        await _refuse(refused, inner, receive, answer.send)
+                    else:
+                        await self._app(inner, in_time(receive, limit), answer.send)
+            except TooManyError as error:  # of the admission: the application answers its own
+                await _refuse(error, inner, receive, answer.send)
+            except (EnoughError, GoneError):
+                pass  # the head of a stream was all that was asked for; nobody takes the rest
             except Exception as error:  # a defect: logged by type and place; the text may hold a value
                 log.error("defect", exc_info=error)
-                if status:
+                if answer.status:
                     raise  # half an answer is out: the connection must break, so that nobody takes it for a whole one
-                await _answer(scope, KeptError("Something is wrong on our side."))(scope, receive, headed)
+                await _refuse(KeptError("Something is wrong on our side."), inner, receive, answer.send)
             finally:
-                route = getattr(scope.get("route"), "path", "unmatched")
+                route = getattr(inner.get("route"), "path", "unmatched")
                 at.update_name(f"{method} {route}")
                 at.set_attribute("http.route", route)  # the pattern, never the path: a path may carry an id
-                at.set_attribute("http.response.status_code", status)
-                if status >= 500:
+                at.set_attribute("http.response.status_code", answer.status)
+                if answer.status >= 500:
                     at.set_status(Status(StatusCode.ERROR))
-                self._metrics.count(method, route, status, time.perf_counter() - begun)
+                self._metrics.count(method, route, answer.status, time.perf_counter() - begun)
 
-    def _refusal(self, method: str, headers: Mapping[str, str], limit: int) -> KeptError | None:
+    def _refusal(self, scope: Scope, method: str, headers: Mapping[str, str], limit: int) -> KeptError | None:
+        if (refused := self._address.refusal(scope, headers)) is not None:
+            return refused
         length = headers.get("content-length", "0")
         if not (length.isascii() and length.isdigit()) or int(length[:20]) > limit:
             return TooLargeError(f"the body is over its limit of {limit} bytes")
@@ -119,32 +130,34 @@ class Edge:
         # A browser says where a form was sent from, and no page can change what it says. Programs say nothing, and hold no
         # cookie that another site could make them send.
         site, origin = headers.get("sec-fetch-site"), headers.get("origin")
-        if site is not None:
-            foreign = site not in ("same-origin", "none")
-        else:
-            foreign = origin is not None and origin not in (self._origin, *_own(headers.get("host", "")))
+        foreign = site not in ("same-origin", "none") if site is not None else origin not in (None, *self._address.origins)
         return NotAllowedError("the request comes from another site") if foreign else None
 
 
-def _own(host: str) -> tuple[str, ...]:
-    return (f"http://{host}", f"https://{host}") if host else ()
+class Answer:
+    """An answer on its way: our headers are put on it, and of one to HEAD its body is taken off."""
+
+    def __init__(self, send: Send, scope: Scope, *, head_only: bool) -> None:
+        self.status = 0
+        self._send, self._query, self._head_only = send, scope["query_string"], head_only
+        self._done = False
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            have = {name.lower() for name, _ in message["headers"]}
+            added = [*((n, v) for n, v in HEADERS if n not in have), *remembered(self._query)]
+            closes = [(b"connection", b"close")] if self.status == TooSlowError.status else []
+            await self._send({**message, "headers": [*message["headers"], *added, *closes]})
+        elif not self._head_only:
+            await self._send(message)
+        elif not self._done:
+            self._done = True
+            await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+            if message.get("more_body", False):
+                raise EnoughError
 
 
-def _answer(scope: Scope, error: KeptError) -> ASGIApp:
-    return problem.answer(Request(scope), error.status, error.code, error.detail)
-
-
-def _counted(receive: Receive, limit: int) -> Receive:
-    """`receive` that refuses a body over `limit`, also one that comes in chunks and does not tell its length."""
-    taken = 0
-
-    async def counted() -> Message:
-        nonlocal taken
-        message = await receive()
-        if message["type"] == "http.request":
-            taken += len(message.get("body", b""))
-            if taken > limit:
-                raise TooLargeError(f"the body is over its limit of {limit} bytes")
-        return message
-
-    return counted
+async def _refuse(error: KeptError, scope: Scope, receive: Receive, send: Send) -> None:
+    wait = error.retry_after if isinstance(error, TooManyError) else 0
+    await problem.answer(Request(scope), error.status, error.code, error.detail, retry_after=wait)(scope, receive, send)

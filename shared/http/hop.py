@@ -5,28 +5,40 @@ personal datum (Breyer, C-582/14): it stays in memory, or is kept as a keyed has
 """
 
 import hmac
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
+from fastapi import Request
+from starlette.types import Scope
+
+from shared.settings import ServiceSettings
+
 HOP_HEADER = "X-Kept-Hop"
+SOURCE = "source"  # where a request's state has it
 Network = IPv4Network | IPv6Network
 
 
 class Hops:
     """Whose `X-Forwarded-For` is believed: a proxy's within `trusted`, which knows `secret` where there is one."""
 
+    @classmethod
+    def of(cls, settings: ServiceSettings) -> "Hops":
+        file = settings.hop_secret_file
+        return cls(settings.trusted_proxies, file.read_text().strip() if file else "")
+
     def __init__(self, trusted: Sequence[str], secret: str = "") -> None:
         self._trusted: list[Network] = [ip_network(one, strict=False) for one in trusted]
         self._secret = secret.encode()
 
-    def source(self, peer: str, forwarded: str, hop: bytes) -> str:
-        """The source of a request that `peer` brought; `peer` itself where it is no proxy of ours."""
-        at = peer
-        if self._believed(peer) and hmac.compare_digest(hop, self._secret):
+    def source(self, scope: Scope, headers: Mapping[str, str]) -> str:
+        """The source of a request; of whoever brought it, where that is no proxy of ours."""
+        at = str((scope.get("client") or ("",))[0])
+        if self._believed(at) and hmac.compare_digest(headers.get(HOP_HEADER.lower(), "").encode("latin-1"), self._secret):
             # From the nearest hop outwards: what a proxy of ours was told by somebody else is only their word.
-            for said in reversed([one.strip() for one in forwarded.split(",") if one.strip()]):
-                at = said
-                if not self._believed(said):
+            said = [one.strip() for one in headers.get("x-forwarded-for", "").split(",") if one.strip()]
+            for one in reversed(said):
+                at = one
+                if not self._believed(one):
                     break
         return network(at)
 
@@ -36,6 +48,12 @@ class Hops:
         except ValueError:
             return False
         return any(one in net for net in self._trusted)
+
+
+def source_of(request: Request) -> str:
+    """The source of a request that is answered."""
+    found: str = getattr(request.state, SOURCE)
+    return found
 
 
 def network(address: str) -> str:
