@@ -11,9 +11,10 @@ import pytest
 from playwright.async_api import Browser
 
 from tests.support.browser import DESK, PHONE, chromium, open_page, shot
+from tests.support.made_up import SHARED_PHONE, family
 from tests.support.people import customers
 from tests.support.platform import Platform
-from tests.support.portal import Person, opened
+from tests.support.portal import Person, link, opened
 from tests.support.staff import token
 
 pytestmark = pytest.mark.platform
@@ -57,6 +58,45 @@ async def test_a_person_on_a_phone_gets_everything(platform: Platform, browser: 
     await page.get_by_role("button", name="Close and destroy").click()
     await page.get_by_text("This request is closed").wait_for()
     await shot(page, "6-closed", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("language", "add", "go_on"), [("en-GB", "Add this record", "Go on"), ("zh-CN", "添加这条记录", "继续")]
+)
+async def test_who_shares_an_address_names_their_record(
+    platform: Platform, browser: Browser, tmp_path: Path, language: str, add: str, go_on: str
+) -> None:
+    """On a phone, without script: add one, see what is covered and what is not, go on; and by the mail's link elsewhere."""
+    address, one, two = family(platform)
+    person = Person(platform.origin, address)
+    person.ask("access")
+    page = await open_page(browser, PHONE, language)
+    await page.goto(f"{platform.origin}/requests/{person.request_id}")
+    await shot(page, f"10-code-{language}", tmp_path)
+    await page.locator("#code").fill(person.code())
+    await page.locator("form[action$='/code'] button").click()
+    await page.wait_for_load_state()
+    for _ in range(120):
+        if await page.get_by_role("button", name=add).count():
+            break
+        await page.wait_for_timeout(500)
+        await page.reload()
+    await shot(page, f"11-claim-{language}", tmp_path)
+    await page.locator("#number").fill(SHARED_PHONE)
+    await page.get_by_role("button", name=add).click()
+    await shot(page, f"12-shared-phone-{language}", tmp_path)
+    await page.locator("#number").fill(one)
+    await page.get_by_role("button", name=add).click()
+    text = await page.locator("main").inner_text()
+    assert one in text and two not in text
+    await shot(page, f"13-claimed-{language}", tmp_path)
+    await page.get_by_role("button", name=go_on).click()
+    way_in = link(person.mail("/open/"))
+    elsewhere = await open_page(browser, DESK, language)
+    await elsewhere.goto(way_in)
+    assert elsewhere.url == f"{platform.origin}/requests/{person.request_id}", "the secret leaves the address bar"
+    await elsewhere.locator("form[action$='/package'] button").wait_for()
+    await shot(elsewhere, f"14-elsewhere-{language}", tmp_path)
 
 
 async def test_the_same_in_chinese(platform: Platform, browser: Browser, tmp_path: Path) -> None:

@@ -9,24 +9,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.made_up import email, numbers, table
+from tests.support.made_up import SHARED_PHONE, email, family, numbers, table
 from tests.support.platform import Platform
-from tests.support.portal import Person, opened, wait_for
+from tests.support.portal import Person, link, opened, wait_for
 from tests.support.staff import approve, signed_in
 
 pytestmark = pytest.mark.platform
-SHARED_PHONE = "+1 604 555 0199"  # every made-up customer has it
-
-
-def family(platform: Platform) -> tuple[str, str, str]:
-    """Two records with one address and one telephone, written differently (cases/05): it, and their numbers. One person twice,
-    or two people: nobody knows."""
-    one, two = numbers(2)
-    head, *rows = table([one, two]).decode().splitlines()
-    rows[1] = rows[1].replace(email(two), email(one).title()).replace(SHARED_PHONE, "(604) 555-0199")
-    with signed_in(platform, "nancy") as nancy:
-        nancy.post("/api/customers/imports", content="\n".join([head, *rows]).encode()).raise_for_status()
-    return email(one), one, two
 
 
 def readable(platform: Platform, address: str) -> str:
@@ -52,12 +40,6 @@ def checked(person: Person, folder: Path) -> str:
     done = subprocess.run(kept, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
-
-
-def link(text: str) -> str:
-    """The way in that a mail carries."""
-    (found,) = re.findall(r"https?://\S+/open/\S+", text)
-    return str(found)
 
 
 def test_the_same_person_twice_is_erased_twice_where_both_records_are_named(platform: Platform, tmp_path: Path) -> None:

@@ -90,6 +90,12 @@ class Person:
         return str(wait_for(found, f"a mail that says {words!r}"))
 
 
+def link(text: str) -> str:
+    """The way in that a mail carries."""
+    (found,) = re.findall(r"https?://\S+/open/\S+", text)
+    return str(found)
+
+
 def opened(package: bytes) -> dict[str, Any]:
     """name -> parsed JSON, or text, of each file of a package."""
     with zipfile.ZipFile(io.BytesIO(package)) as archive:
