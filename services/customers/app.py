@@ -5,6 +5,10 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
+from services.customers.addresses import handlers as addresses_handlers
+from services.customers.addresses import jobs as addresses_jobs
+from services.customers.addresses import pages as addresses_pages
+from services.customers.addresses.letters import Letters
 from services.customers.base import TABLES
 from services.customers.holder import CustomersHolder
 from services.customers.pages.show import Show
@@ -24,6 +28,7 @@ from shared.holder.contract import COMMANDS
 from shared.http.app import create_app
 from shared.keys.blind import BlindIndex
 from shared.keys.locators import locators
+from shared.mail.queue import and_mails, mail_gauges
 from shared.service import at_work, ground, run
 
 SERVICE = "customers"
@@ -38,11 +43,14 @@ async def build(settings: CustomersSettings) -> FastAPI:
     relay = Relay(base.engine, broker)
     handlers = Handlers(SERVICE, door, broker, ["kept.identity", COMMANDS])
     records_handlers.register(handlers)
+    addresses_handlers.register(handlers, tools)
     sdk.attach(handlers, CustomersHolder(tools.policy), base.signer())
+    mail = base.mail_room(Letters(settings))
+    changes = addresses_jobs.run(door, tools, settings.address_wait)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with at_work(base.engine, base.ended.run(broker), relay.run(), handlers.run()):
+        async with at_work(base.engine, base.ended.run(broker), relay.run(), handlers.run(), mail.run(), changes):
             yield
 
     return create_app(
@@ -53,12 +61,13 @@ async def build(settings: CustomersSettings) -> FastAPI:
             transfer_api.router(door, tools, GrantVerifier(base.verifier.claims, door)),  # before /{customer_id}
             records_api.router(door, tools, settings.page_rows),
             records_pages.router(door, tools, Show(), settings.page_rows),
+            addresses_pages.router(door, tools, Show(), settings),
         ],
         lifespan=lifespan,
         readiness=base.readiness(),
         later=base.later(relay, handlers),
-        gauges=base.gauges(relay, handlers),
-        set_aside=base.set_aside,
+        gauges=base.gauges(relay, handlers, mail_gauges(SERVICE, base.engine)),
+        set_aside=and_mails(base.set_aside, base.engine),
         body_limits={transfer_api.IMPORTS: FILE_BYTES_MAX},
     )
 

@@ -3,11 +3,13 @@
 Personal values stand here as ciphertext under the person's data key only; `key_version` names the key, never is it.
 """
 
+import base64
 from typing import Literal
 
 from pydantic import ConfigDict, Field
 
 from shared.bus.event import Ciphertext, Event
+from shared.keys.cipher import Sealed
 
 Level = Literal["clear", "masked", "hidden"]
 
@@ -21,7 +23,8 @@ class CustomerCreated(Event, type="kept.customers.customer.created.v1"):
 
 
 class CustomerUpdated(Event, type="kept.customers.customer.updated.v1"):
-    """These fields changed. `locators` are all that are valid from now on, if the change touched one; None: as before.
+    """These fields changed. `locators` are all that are valid from now on, if the change touched one; None: as before. A
+    changed e-mail address has none before it proves who somebody is: until then the one before leads to them.
 
     A field that is null was emptied."""
 
@@ -29,6 +32,31 @@ class CustomerUpdated(Event, type="kept.customers.customer.updated.v1"):
     version: int
     fields: dict[str, Ciphertext | None]
     locators: list[str] | None
+
+
+class AddressChanged(Event, type="kept.customers.address.changed.v1"):
+    """Somebody (`ce_actor`) wrote another e-mail address over the one of `subject`, or emptied it. It proves nothing yet."""
+
+    change_id: str
+    had_address: bool
+    has_address: bool
+
+
+class AddressConfirmed(Event, type="kept.customers.address.confirmed.v1"):
+    """The changed address proves who somebody is from now on: both mailboxes said yes (`mailboxes`), the one before was told
+    and did not object (`time`), or two people saw evidence (`approval`)."""
+
+    change_id: str
+    how: Literal["mailboxes", "time", "approval"]
+    approvers: list[str] = Field(default_factory=list)
+
+
+class AddressObjected(Event, type="kept.customers.address.objected.v1"):
+    """Who reads mail at the address before says that the change is not theirs: it stands in the record again. Somebody
+    (`changed_by`) may have tried to take a person's place."""
+
+    change_id: str
+    changed_by: str
 
 
 class RecordsViewed(Event, type="kept.customers.records.viewed.v1"):
@@ -83,3 +111,18 @@ class UserCreated(Event, type="kept.identity.user.created.v1"):
 
     manager: str | None = None
     locators: list[str]
+
+
+class ApprovalGranted(Event, type="kept.identity.approval.granted.v1"):
+    """Identity's event as far as customers reads it."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    action: str
+    resource: str
+    approvers: list[str]
+
+
+def ciphertext(sealed: Sealed) -> Ciphertext:
+    """As events carry it."""
+    return base64.b64encode(sealed).decode("ascii")

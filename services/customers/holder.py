@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 
+from services.customers.addresses import actions as addresses
 from services.customers.events import RecordsViewed
 from services.customers.policy.model import FieldPolicy
 from services.customers.recipients.model import of_category
@@ -72,7 +73,7 @@ class CustomersHolder(Holder):
         account = Category(
             name="Record", purpose="keep the record", basis="GDPR 6(1)(b)", retention="as the fields above", records=[about]
         )
-        return [*found, account]
+        return [*found, account, *await addresses.history(w, subject)]
 
     async def erase(self, w: Work, subject: str, request_id: str) -> Forgotten:
         """1. The record, locked: a correction under way finishes first or finds nobody. 2. The key. 3. Fields, indexes and
@@ -87,6 +88,7 @@ class CustomersHolder(Holder):
         fields = [name for name in FIELDS if getattr(customer, name) is not None]
         for name in fields:
             setattr(customer, name, None)
+        changes = await addresses.erase(w, subject)
         customer.email_index = customer.phone_index = customer.owner_locator = None
         customer.erased_at = customer.erased_at or w.now
         went = delete(CustomerLocator).where(CustomerLocator.customer_id == subject).returning(CustomerLocator)
@@ -94,4 +96,4 @@ class CustomersHolder(Holder):
             if one.kind == "external":
                 number = insert(ForgottenNumber).values(locator=one.locator, forgotten_at=w.now)
                 await w.session.execute(number.on_conflict_do_nothing())
-        return Forgotten(fields=len(fields), key_version=report.version, kept=KEPT)
+        return Forgotten(fields=len(fields) + changes, key_version=report.version, kept=KEPT)

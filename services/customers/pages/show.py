@@ -15,11 +15,13 @@ class Show:
     def __init__(self) -> None:
         self._pages = pages(Path(__file__).parent / "templates")
 
-    def __call__(self, request: Request, template: str, *, status: int = 200, **values: object) -> HTMLResponse:
+    def __call__(
+        self, request: Request, template: str, *, status: int = 200, staff: bool = True, **values: object
+    ) -> HTMLResponse:
         lang = language_of(request)
 
         def t(key: str, in_lang: str = lang) -> str:
             return TEXTS[in_lang].get(key) or translate(key, in_lang)
 
-        text = self._pages.get_template(template).render(t=t, lang=lang, staff=True, **values)
+        text = self._pages.get_template(template).render(t=t, lang=lang, staff=staff, **values)
         return HTMLResponse(text, status_code=status, headers={"Cache-Control": "no-store"})

@@ -38,6 +38,27 @@ EN: Mapping[str, str] = {
     "state": "State",
     "country": "Country",
     "postal_code": "Postal code",
+    "changed.title": "Your e-mail address",
+    "changed.lead.new": "{controller} wrote this e-mail address down for a customer. Is that you, and is it right?",
+    "changed.lead.old": "At {controller} another e-mail address was written down for you. Was that on your behalf?",
+    "changed.yes.new": "Yes, this is my address",
+    "changed.yes.old": "Yes, I have a new address",
+    "changed.no": "No, this was not me",
+    "changed.yes.said.new": "Thank you. It counts as yours when the former address agrees, or does not object in {days} days.",
+    "changed.yes.said.old": "Thank you. The new address counts as yours as soon as it has been confirmed from there too.",
+    "changed.proven": "Thank you. The new address counts as yours from now on.",
+    "changed.objected": "The change is undone: this address counts as before. Those who answer for your data have been told.",
+    "changed.over": "This link is not good any more: the change was settled, or another one came.",
+    "changed.contact": "Questions",
+    "waits": "The e-mail address was changed and proves nothing yet. It counts when the former mailbox agrees or does not "
+    "object in time, or when two people decide on evidence (action prove_address, resource {change}).",
+    "mail.address.new.subject": "Please confirm your e-mail address",
+    "mail.address.new": "{controller} wrote this e-mail address down for a customer. If that is you, please confirm it:\n\n"
+    "{link}\n\nIf you know nothing of it, do nothing.\n\n{controller}, {contact}\n",
+    "mail.address.old.subject": "Your e-mail address was changed",
+    "mail.address.old": "At {controller} another e-mail address was written down for you. Was that on your behalf?\n\n"
+    "Say yes or no here: {link}\n\nUntil you say yes, everything about your data goes on coming to this address. If you say "
+    "nothing for {days} days, the new address counts as yours.\n\n{controller}, {contact}\n",
 }
 
 ZH: Mapping[str, str] = {
@@ -76,6 +97,27 @@ ZH: Mapping[str, str] = {
     "state": "州/省",
     "country": "国家",
     "postal_code": "邮政编码",
+    "changed.title": "您的电子邮箱",
+    "changed.lead.new": "{controller} 为一位客户登记了这个电子邮箱。是您本人吗？邮箱正确吗？",
+    "changed.lead.old": "{controller} 为您登记了另一个电子邮箱。这是您要求的吗？",
+    "changed.yes.new": "是的，这是我的邮箱",
+    "changed.yes.old": "是的，我换了邮箱",
+    "changed.no": "不，这不是我要求的",
+    "changed.yes.said.new": "谢谢。原邮箱也同意之后，或在 {days} 天内未提出异议，此邮箱才算是您的。",
+    "changed.yes.said.old": "谢谢。新邮箱也确认之后，即算是您的。",
+    "changed.proven": "谢谢。新邮箱从现在起算是您的。",
+    "changed.objected": "更改已撤销：此邮箱照旧有效。负责您数据的人员已收到通知。",
+    "changed.over": "此链接已失效：更改已有结果，或又有新的更改。",
+    "changed.contact": "联系",
+    "waits": "电子邮箱已更改，尚不能证明身份。原邮箱同意，或未按时提出异议，或由两个人凭证据决定"
+    "（操作 prove_address，对象 {change}）之后才有效。",
+    "mail.address.new.subject": "请确认您的电子邮箱",
+    "mail.address.new": "{controller} 为一位客户登记了这个电子邮箱。如果是您本人，请确认：\n\n"
+    "{link}\n\n如果您不知情，请忽略。\n\n{controller}，{contact}\n",
+    "mail.address.old.subject": "您的电子邮箱已被更改",
+    "mail.address.old": "{controller} 为您登记了另一个电子邮箱。这是您要求的吗？\n\n"
+    "请在此回答是或否：{link}\n\n在您同意之前，有关您数据的一切仍发到此邮箱。若您 {days} 天内没有回答，新邮箱即算是您的。"
+    "\n\n{controller}，{contact}\n",
 }
 
 TEXTS: Mapping[str, Mapping[str, str]] = {"en": EN, "zh": ZH}

@@ -36,6 +36,9 @@ class CustomerOut(BaseModel):
     version: int
     owner: str
     fields: dict[str, FieldOut]
+    address_change: str | None = Field(
+        default=None, description="one record only: its changed e-mail address proves nothing yet; what an approval names"
+    )
 
 
 class CustomersOut(Page[CustomerOut]):
@@ -69,7 +72,9 @@ class Changes(BaseModel):
 
 def shape(record: Record) -> CustomerOut:
     fields = {name: FieldOut(level=one.level, value=one.value) for name, one in record.fields.items()}
-    return CustomerOut(id=record.id, version=record.version, owner=record.owner, fields=fields)
+    return CustomerOut(
+        id=record.id, version=record.version, owner=record.owner, fields=fields, address_change=record.address_change
+    )
 
 
 def subject_id(text: str) -> str:

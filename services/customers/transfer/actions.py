@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pyrage import encrypt, x25519
 from sqlalchemy import delete, select
 
-from services.customers.events import CustomerCreated, ImportCompleted, RecordsExported, RecordsViewed
-from services.customers.records.actions import FIELDS, ciphertext, opened, readable
+from services.customers.events import CustomerCreated, ImportCompleted, RecordsExported, RecordsViewed, ciphertext
+from services.customers.records.actions import FIELDS, opened, readable
 from services.customers.records.model import identifiers
 from services.customers.records.tables import Customer, CustomerLocator, ForgottenNumber, StaffLocator, column
 from services.customers.transfer.model import ROWS_MAX, File, Line

@@ -21,7 +21,7 @@ class State(StrEnum):
 
 
 # Everything that one person must not do alone (P11). Who may decide stands in shared/access/policies/identity.cedar.
-ACTIONS = frozenset({"erase", "export", "unmask", "restore", "change_policy"})
+ACTIONS = frozenset({"erase", "export", "unmask", "restore", "change_policy", "prove_address"})
 
 
 @dataclass(frozen=True)
