@@ -78,6 +78,7 @@ async def test_whatever_is_typed_reaches_that_mailbox_alone_or_is_refused(box: B
 
 
 @given(st.text())
+@example("\n")
 @settings(max_examples=200, deadline=None)
 def test_no_subject_ends_its_header(subject: str) -> None:
     try:
