@@ -4,10 +4,11 @@ Secrets never stand here. The AppRole's secret id is read from a file; everythin
 (`kept/<service>/database`, `kept/<service>/kafka`).
 """
 
+import json
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 KafkaSecurity = Literal["PLAINTEXT", "SASL_PLAINTEXT", "SASL_SSL"]
@@ -55,6 +56,12 @@ class ServiceSettings(BaseSettings):
     contact: str = Field(default="privacy@kept.local", description="where a person reaches a human; sender of the mails")
     # `/log` tells its keys from those of holders, `<place>/<service>`: one of them must not speak for the log.
     log_name: str = Field(default="kept.local/log", pattern=r"^[^\s/+]+/log(/[^\s/+]+)*$")
+
+    @field_validator("origins", "hosts", "trusted_proxies", mode="before")
+    @classmethod
+    def _from_text(cls, value: object) -> object:
+        """A list is JSON in the environment, and in a file that is read as one."""
+        return json.loads(value) if isinstance(value, str) else value
 
     @property
     def database(self) -> str:
