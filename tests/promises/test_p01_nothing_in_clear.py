@@ -58,7 +58,7 @@ def answers(platform: Platform) -> list[httpx.Response]:
         person.ask(right)
         person.prove()
         if right == "access":
-            person.until("Download my data" if email != TYPED else "Nothing is held")
+            person.until("Download my data" if email != TYPED else "None of these systems found a record")
     backups.take(signed_in(platform, "michael"))
     return refused
 
