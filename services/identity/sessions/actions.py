@@ -14,6 +14,7 @@ from services.identity.accounts.passwords import Passwords
 from services.identity.accounts.tables import User
 from services.identity.events import SessionEnded, SessionRefused, SessionStarted
 from services.identity.factors import actions as factors
+from services.identity.sessions.lanes import lanes_of, new_device
 from services.identity.sessions.model import Tries, failed, forget_after, wait
 from services.identity.sessions.tables import FailedTries, Session
 from services.identity.sessions.turnstile import Turnstile
@@ -37,9 +38,23 @@ class Doorman:
 
 
 @dataclass(frozen=True)
+class Typed:
+    """A try: what was typed, where it comes from, and the device's cookie where there is one."""
+
+    email: str
+    password: str = field(repr=False)
+    code: str = field(repr=False)
+    source: str = field(repr=False)
+    device: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True)
 class SignedIn:
+    """`device`: by which this browser is known from now on."""
+
     token: str
     user_id: str
+    device: str
 
 
 @dataclass(frozen=True)
@@ -50,28 +65,30 @@ class Refused:
     retry_after: int
 
 
-async def sign_in(w: Work, email: str, password: str, code: str, doorman: Doorman) -> SignedIn | Refused:
+async def sign_in(w: Work, typed: Typed, doorman: Doorman) -> SignedIn | Refused:
     """Password and code together, or a refusal that tells nobody which of them was wrong.
 
-    1. The address's counter is locked: guesses for one address come one after the other, however many arrive at once.
+    1. The try's own counters are locked (lanes.py): a source's guesses come one after the other, however many arrive at once.
     2. Password, then code; the code's time step is used up only when the password was right.
     3. The token is signed last, still inside the transaction: without Vault nothing has happened.
     """
-    index = await doorman.blind.of("email", normalise_email(email))
-    counter = await _counter(w, index)
-    user = await w.session.scalar(select(User).where(User.email_index == index))
-    tries = Tries(counter.failures, counter.blocked_until, counter.last_at)
-    if seconds := wait(tries, w.now):
+    address = normalise_email(typed.email)
+    lanes = await lanes_of(doorman.blind, address, typed.source, typed.device, w.now)
+    counters = {lane: await _counter(w, lane.key) for lane in lanes.all}
+    tries = {lane: Tries(row.failures, row.blocked_until, row.last_at) for lane, row in counters.items()}
+    user = await w.session.scalar(select(User).where(User.email_index == await doorman.blind.of("email", address)))
+    if seconds := max(wait(one, w.now) for one in tries.values()):
         w.publish(SessionRefused(subject=user.id if user else None, reason="too-many"))
         return Refused("too-many", seconds)
-    reason = await _wrong(w, user, password, code, doorman)
+    reason = await _wrong(w, user, typed.password, typed.code, doorman)
     if reason is not None or user is None:
-        after = failed(tries, w.now)
-        counter.failures, counter.blocked_until, counter.last_at = after.failures, after.blocked_until, w.now
+        after = {lane: failed(one, w.now, lane.rule) for lane, one in tries.items()}
+        for lane, row in counters.items():
+            row.failures, row.blocked_until, row.last_at = after[lane].failures, after[lane].blocked_until, w.now
         w.publish(SessionRefused(subject=user.id if user else None, reason=reason or "credentials"))
-        return Refused(reason or "credentials", wait(after, w.now))
-    await w.session.delete(counter)
-    return SignedIn(await _start(w, user, doorman), user.id)
+        return Refused(reason or "credentials", max(wait(one, w.now) for one in after.values()))
+    await w.session.delete(counters[lanes.own])
+    return SignedIn(await _start(w, user, doorman), user.id, await new_device(doorman.blind, address, w.now))
 
 
 async def _counter(w: Work, index: bytes) -> FailedTries:

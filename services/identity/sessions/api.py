@@ -3,15 +3,16 @@
 import asyncio
 import time
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
 from services.identity.sessions import actions
-from services.identity.sessions.actions import Doorman, Refused, SignedIn
+from services.identity.sessions.actions import Doorman, Refused, SignedIn, Typed
 from services.identity.sessions.model import until_next
 from shared.access.actor import Actor
 from shared.errors import TooManyError, UnauthenticatedError
 from shared.http.app import CurrentActor
+from shared.http.hop import source_of
 from shared.work import Door
 
 
@@ -30,15 +31,15 @@ class Token(BaseModel):
     expires_in: int
 
 
-async def attempt(door: Door, doorman: Doorman, email: str, password: str, code: str) -> SignedIn | Refused:
+async def attempt(door: Door, doorman: Doorman, typed: Typed) -> SignedIn | Refused:
     """One try, in its own transaction. The actor is the system: nobody is anybody yet.
 
     A flood of guesses takes neither all connections nor all memory (TooManyError). A refusal comes at one of few moments, so
     that its time does not tell whether the password was right and only the code was wrong."""
-    async with doorman.turnstile.turn():
+    async with doorman.turnstile.turn(typed.source):
         begun = time.monotonic()
         async with door.begin(Actor.system("identity")) as w:
-            said = await actions.sign_in(w, email, password, code, doorman)
+            said = await actions.sign_in(w, typed, doorman)
     if isinstance(said, Refused):
         await asyncio.sleep(until_next(time.monotonic() - begun))
     return said
@@ -48,11 +49,11 @@ def router(door: Door, doorman: Doorman) -> APIRouter:
     api = APIRouter(prefix="/api/identity/sessions", tags=["sessions"])
 
     @api.post("", status_code=201)
-    async def sign_in(body: Credentials) -> Token:
-        said = await attempt(door, doorman, body.email, body.password, body.code)
+    async def sign_in(request: Request, body: Credentials) -> Token:
+        said = await attempt(door, doorman, Typed(body.email, body.password, body.code, source_of(request)))
         if isinstance(said, Refused):
             if said.retry_after:
-                raise TooManyError("too many tries for this address", retry_after=said.retry_after)
+                raise TooManyError("too many tries from where you are, or for this address", retry_after=said.retry_after)
             raise UnauthenticatedError("address, password or code is wrong; a code works once")
         return Token(token=said.token, expires_in=int(doorman.lifetime.total_seconds()))
 

@@ -1,4 +1,4 @@
-"""Signing in: the rules. After a few failures the address has to wait, longer each time; a right password ends that."""
+"""Signing in: the rules. After a few failures whoever failed has to wait, longer each time; a right password ends that."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,8 +11,22 @@ forget_after = timedelta(hours=24)
 
 
 @dataclass(frozen=True)
+class Rule:
+    """How many failures are free, and how long is waited after: twice as long each time, up to `longest`."""
+
+    free: int
+    first: timedelta
+    longest: timedelta
+
+
+ONE_TARGET = Rule(free_failures, first_wait, longest_wait)  # one source, or one known device, at one address
+ONE_SOURCE = Rule(100, first_wait, longest_wait)  # one source at all addresses: an office behind one address types as many
+ALL_STRANGERS = Rule(100, timedelta(seconds=1), timedelta(minutes=1))  # at one address: slowed, never shut out
+
+
+@dataclass(frozen=True)
 class Tries:
-    """Failures of one address (known or not: both are counted alike)."""
+    """Failures that are counted together (of known addresses and others alike)."""
 
     failures: int = 0
     blocked_until: datetime | None = None
@@ -20,21 +34,21 @@ class Tries:
 
 
 def wait(tries: Tries, now: datetime) -> int:
-    """Seconds this address still has to wait; 0 if none."""
+    """Seconds still to wait; 0 if none."""
     if tries.blocked_until is None or tries.blocked_until <= now:
         return 0
     return int((tries.blocked_until - now).total_seconds()) + 1
 
 
-def failed(tries: Tries, now: datetime) -> Tries:
-    """One more failure: 30 s after the fifth, then twice as long each time, at most an hour."""
+def failed(tries: Tries, now: datetime, rule: Rule = ONE_TARGET) -> Tries:
+    """One more failure: by default 30 s after the fifth, then twice as long each time, at most an hour."""
     if tries.last is not None and now - tries.last > forget_after:
         tries = Tries()
     failures = tries.failures + 1
-    if failures < free_failures:
+    if failures < rule.free:
         return Tries(failures, None, now)
-    doubled = first_wait * 2 ** min(failures - free_failures, 12)  # 12: past the longest wait, far from overflow
-    return Tries(failures, now + min(doubled, longest_wait), now)
+    doubled = rule.first * 2 ** min(failures - rule.free, 12)  # 12: past the longest wait, far from overflow
+    return Tries(failures, now + min(doubled, rule.longest), now)
 
 
 def until_next(elapsed: float) -> float:

@@ -7,17 +7,20 @@ from fastapi.responses import RedirectResponse
 
 from services.identity.pages.show import Show
 from services.identity.sessions import actions
-from services.identity.sessions.actions import Doorman, Refused
+from services.identity.sessions.actions import Doorman, Refused, Typed
 from services.identity.sessions.api import attempt
+from services.identity.sessions.lanes import DEVICE_LIFE
 from services.identity.sessions.model import local_path
 from shared.errors import InvalidInputError, UnauthenticatedError
 from shared.http.app import optional_actor, session_cookie
+from shared.http.hop import source_of
 from shared.work import Door
 
 
 def router(door: Door, doorman: Doorman, show: Show, *, secure: bool) -> APIRouter:
     """`secure`: the public origin is https, so the cookie never travels without it."""
     pages, cookie = APIRouter(include_in_schema=False), session_cookie(secure=secure)
+    device = "__Host-kept_device" if secure else "kept_device"
 
     @pages.get("/signin")
     async def form(request: Request, next: str = "", out: bool = False) -> Response:  # the public name
@@ -32,7 +35,9 @@ def router(door: Door, doorman: Doorman, show: Show, *, secure: bool) -> APIRout
         next: Annotated[str, Form(max_length=500)] = "",  # the public name
     ) -> Response:
         try:
-            said = await attempt(door, doorman, email, password, code)
+            said = await attempt(
+                door, doorman, Typed(email, password, code, source_of(request), request.cookies.get(device, ""))
+            )
         except InvalidInputError:  # what is no address is nobody's
             said = Refused("credentials", 0)
         if isinstance(said, Refused):
@@ -44,6 +49,8 @@ def router(door: Door, doorman: Doorman, show: Show, *, secure: bool) -> APIRout
         welcome = RedirectResponse(local_path(next), status_code=303)
         lifetime = int(doorman.lifetime.total_seconds())
         welcome.set_cookie(cookie, said.token, max_age=lifetime, httponly=True, samesite="strict", secure=secure, path="/")
+        known = int(DEVICE_LIFE.total_seconds())
+        welcome.set_cookie(device, said.device, max_age=known, httponly=True, samesite="strict", secure=secure, path="/")
         return welcome
 
     @pages.post("/signout")

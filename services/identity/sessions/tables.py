@@ -21,7 +21,7 @@ class Session(Base):
 
 
 class FailedTries(Base):
-    """Failures by blind index of the address typed, whether or not there is such an account."""
+    """Failures by a keyed hash of what is counted (lanes.py), whether or not there is such an account."""
 
     __tablename__ = "failed_tries"
 

@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from shared.errors import TooManyError
+from shared.http.admission import Admission
 
 at_once_max = 4  # of the connections of the pool: the others stay for those who are signed in
+of_one_source = 16  # waiting; a whole office behind one address that begins its day together tries again two seconds later
 waiting_max = 60  # some ten seconds of waiting; a longer queue is an attack, and answers sooner
 
 
@@ -15,16 +16,12 @@ class Turnstile:
 
     def __init__(self) -> None:
         self._gate = asyncio.Semaphore(at_once_max)
-        self._here = 0
+        self._queue = Admission(of_one=at_once_max + of_one_source, of_all=at_once_max + waiting_max)
 
     @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """One's turn. TooManyError when too many wait already."""
-        if self._here >= at_once_max + waiting_max:
-            raise TooManyError("too many people sign in at this moment", retry_after=2)
-        self._here += 1
-        try:
+    async def turn(self, source: str = "") -> AsyncIterator[None]:
+        """One's turn. TooManyError when too many from this source wait already: each has its share of the queue, so that
+        nobody fills it."""
+        with self._queue.admitted(source):
             async with self._gate:
                 yield
-        finally:
-            self._here -= 1

@@ -1,0 +1,66 @@
+"""Which counters a try at signing in stands before, so that whoever guesses waits himself, and nobody else does.
+
+A browser that has signed in somebody before has a *known device*: a cookie that only we can make, for that address alone. It
+has a lane of its own: whatever strangers guess, from wherever, it is never kept out (OWASP, device cookies). Everybody else
+stands before three counters: of their source at this address, of their source at all addresses, and of all strangers at this
+address. The last one only slows: a minute at most, so that a person on a new device waits a little and never for good.
+"""
+
+import hmac
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from services.identity.sessions.model import ALL_STRANGERS, ONE_SOURCE, ONE_TARGET, Rule
+from shared.keys.blind import BlindIndex
+
+DEVICE_LIFE = timedelta(days=180)
+
+
+@dataclass(frozen=True)
+class Counted:
+    """One counter: its key, which tells nobody what it is of, and by which rule it waits."""
+
+    key: bytes
+    rule: Rule
+
+
+@dataclass(frozen=True)
+class Lanes:
+    """The counters of one try. `own` goes back to nothing when the password was right."""
+
+    own: Counted
+    others: tuple[Counted, ...] = ()
+
+    @property
+    def all(self) -> list[Counted]:
+        """In one order for everybody: two tries at once must not wait for one another."""
+        return sorted((self.own, *self.others), key=lambda one: one.key)
+
+
+async def lanes_of(blind: BlindIndex, address: str, source: str, device: str, now: datetime) -> Lanes:
+    """The counters of a try at `address`, a normal form, which has no NUL. A source leaves nothing here but a keyed hash."""
+    if nonce := await _known(blind, address, device, now):
+        return Lanes(Counted(await blind.of("email", f"{address}\0device\0{nonce}"), ONE_TARGET))
+    at_all = Counted(await blind.of("email", f"\0source\0{source}"), ONE_SOURCE)
+    strangers = Counted(await blind.of("email", f"{address}\0strangers"), ALL_STRANGERS)
+    return Lanes(Counted(await blind.of("email", f"{address}\0source\0{source}"), ONE_TARGET), (at_all, strangers))
+
+
+async def new_device(blind: BlindIndex, address: str, now: datetime) -> str:
+    """The cookie of a browser from which somebody has just signed in at this address."""
+    nonce, until = secrets.token_hex(16), int((now + DEVICE_LIFE).timestamp())
+    return f"{nonce}.{until}.{await _proof(blind, address, nonce, until)}"
+
+
+async def _known(blind: BlindIndex, address: str, device: str, now: datetime) -> str:
+    nonce, _, rest = device.partition(".")
+    until, _, proof = rest.partition(".")
+    if not (until.isascii() and until.isdigit() and len(until) <= 12) or int(until) <= now.timestamp():
+        return ""
+    right = await _proof(blind, address, nonce, int(until))
+    return nonce if hmac.compare_digest(right.encode(), proof.encode()) else ""
+
+
+async def _proof(blind: BlindIndex, address: str, nonce: str, until: int) -> str:
+    return (await blind.of("email", f"{address}\0known\0{nonce}\0{until}")).hex()
