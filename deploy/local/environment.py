@@ -9,7 +9,7 @@ from deploy.local import kafka_jars
 from deploy.local import ports as port_file
 from deploy.local.catalog import HOLDERS
 from deploy.local.errors import Exit, NotYetError, PlatformError
-from deploy.local.gateway import hop_secret, hosts
+from deploy.local.hop import hop_secret, hosts
 from deploy.local.postgres_programs import programs
 from deploy.local.state import State, write_private
 

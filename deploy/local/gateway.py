@@ -1,29 +1,16 @@
 """One origin for everything, http://localhost:8080, by path, nothing rewritten: HAProxy, with deploy/gateway's page."""
 
-import secrets
 import signal
 
 import httpx
 
 from deploy.local import users
 from deploy.local.errors import Exit, NotYetError, PlatformError
+from deploy.local.hop import hop_secret, hosts
 from deploy.local.part import Launch
 from deploy.local.state import State, write_private
 
 PROBE_SECONDS_MAX = 5
-
-
-def hop_secret(state: State) -> str:
-    """By which services know the gateway from any other program of this machine; drawn once, and each has a copy to read."""
-    file = state.hop_secret("gateway")
-    if not file.exists():
-        write_private(file, secrets.token_hex(16) + "\n")
-    return file.read_text().strip()
-
-
-def hosts(port: int) -> tuple[str, ...]:
-    """Under which this machine's own browsers may ask for it."""
-    return (f"localhost:{port}", f"127.0.0.1:{port}", f"[::1]:{port}")
 
 
 class Gateway:

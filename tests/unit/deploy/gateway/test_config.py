@@ -13,7 +13,8 @@ import pytest
 
 from deploy.gateway.config import OWN_HEADERS, Place, config
 from deploy.gateway.routes import LOCAL, ROUTES
-from deploy.local.gateway import hosts, program
+from deploy.local.gateway import program
+from deploy.local.hop import hosts
 from shared.http import limits
 
 HOP = "0123456789abcdef"
@@ -168,15 +169,16 @@ async def test_a_stream_passes_at_once_and_no_visitor_gets_anothers_cookie(tmp_p
 async def test_slow_and_idle_ones_cost_their_owner_alone(tmp_path: Path) -> None:
     """200 slow heads, 200 slow bodies and idle connections from one source; another works, and no service hears of them."""
     async with gateway(tmp_path) as (origin, upstream):
-        port, slow = int(origin.rpartition(":")[2]), []
+        port, slow, refused = int(origin.rpartition(":")[2]), [], 0
+        head = f"POST /signin HTTP/1.1\r\nHost: {origin.removeprefix('http://')}\r\nContent-Length: 900\r\n".encode()
         for number in range(500):
             try:
-                _, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=("127.0.0.66", 0))
-            except OSError:
+                reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=("127.0.0.66", 0))
+            except ConnectionError:  # refused so quickly that it was never open
+                refused += 1
                 continue
-            head = b"POST /signin HTTP/1.1\r\nHost: HOST\r\nContent-Length: 900\r\n"
             writer.write([head + b"\r\na", head[:20], b""][number % 3])
-            slow.append(writer)
+            slow.append((reader, writer))
         transport = httpx.AsyncHTTPTransport(local_address="127.0.0.77")
         async with httpx.AsyncClient(
             transport=transport, base_url=origin.replace("localhost", "127.0.0.1"), timeout=5
@@ -184,7 +186,18 @@ async def test_slow_and_idle_ones_cost_their_owner_alone(tmp_path: Path) -> None
             for _ in range(20):
                 assert (await other.post("/signin", content=b"whole")).status_code == 200
         assert len(upstream.heads) == 20, "a service was told of a request that is not whole"
-        for writer in slow:
+
+        async def ended(reader: asyncio.StreamReader) -> bool:
+            try:
+                return await asyncio.wait_for(reader.read(1), 3) == b""
+            except TimeoutError:
+                return False
+            except ConnectionError:
+                return True
+
+        refused += sum(await asyncio.gather(*(ended(reader) for reader, _ in slow)))
+        assert refused == 500 - limits.CONNECTIONS_PER_SOURCE, "one source has so many connections, and no more"
+        for _, writer in slow:
             writer.close()
 
 

@@ -284,7 +284,9 @@ def test_nothing_is_built_from_what_host_says() -> None:
         for file in (root / folder).rglob("*.py")
         for target in re.findall(r"RedirectResponse\(\s*([^,)]+)", file.read_text())
     ]
-    assert targets and all(re.match(r'f?"/(?!/)|local_path\(|\w+$', target) for _, target in targets), targets
+    # What a form reached is told again where it is sent again: our own answer, as it was written down.
+    ours = re.compile(r'f?"/(?!/)|local_path\(|\w+$|json\.loads\(error\.body$')
+    assert targets and [(file, target) for file, target in targets if not ours.match(target)] == []
 
 
 def test_no_router_redirects_by_itself() -> None:
