@@ -27,7 +27,9 @@ def policies(role: str) -> tuple[str, ...]:
 
 
 # -- Kafka ------------------------------------------------------------------------------------------------------
-COMMANDS, ANSWERS = "kept.dsar.commands", "kept.dsar.answers"
+COMMANDS = "kept.dsar.commands"
+ANSWERS = "kept.dsar.answers"  # of before: nobody acts on it; our own services may still send what their outboxes hold
+ANSWERING = ("identity", "customers", "audit", "dsar", *FOREIGN)  # each on a topic that nobody else may write
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,12 @@ class Access:
 def topics() -> tuple[Topic, ...]:
     events = [Topic(f"kept.{service}") for service in SERVICES]
     dead = [Topic(f"kept.{holder}.dlq", partitions=1) for holder in HOLDERS]
-    return (*events, *dead, Topic(COMMANDS), Topic(ANSWERS), Topic("billing.events"))
+    answers = [Topic(answers_of(holder)) for holder in ANSWERING]
+    return (*events, *dead, Topic(COMMANDS), Topic(ANSWERS), *answers, Topic("billing.events"))
+
+
+def answers_of(holder: str) -> str:
+    return f"{ANSWERS}.{holder}"
 
 
 def _own(service: str) -> tuple[str, ...]:
@@ -58,12 +65,21 @@ def _own(service: str) -> tuple[str, ...]:
 _EVENTS = tuple(f"kept.{service}" for service in SERVICES)
 
 ACCESS: dict[str, Access] = {
-    "identity": Access((*_own("identity"), ANSWERS), (*_own("identity"), COMMANDS, ANSWERS, "kept.dsar")),
-    "customers": Access((*_own("customers"), ANSWERS), (*_own("customers"), COMMANDS, ANSWERS, "kept.identity", "kept.dsar")),
-    "audit": Access((*_own("audit"), ANSWERS), reads_prefixes=("kept.", "billing.")),
-    "backup": Access((*_own("backup"), ANSWERS), (*_EVENTS, "kept.backup.dlq", COMMANDS, ANSWERS, "billing.events")),
-    "dsar": Access((*_own("dsar"), COMMANDS, ANSWERS), (*_EVENTS, "kept.dsar.dlq", COMMANDS, ANSWERS)),
+    "identity": Access(
+        (*_own("identity"), answers_of("identity"), ANSWERS), (*_own("identity"), COMMANDS, ANSWERS, "kept.dsar")
+    ),
+    "customers": Access(
+        (*_own("customers"), answers_of("customers"), ANSWERS),
+        (*_own("customers"), COMMANDS, ANSWERS, "kept.identity", "kept.dsar"),
+    ),
+    "audit": Access((*_own("audit"), answers_of("audit"), ANSWERS), reads_prefixes=("kept.", "billing.")),
+    "backup": Access(_own("backup"), (*_EVENTS, "kept.backup.dlq", COMMANDS, ANSWERS, "billing.events")),
+    "dsar": Access(
+        (*_own("dsar"), COMMANDS, answers_of("dsar"), ANSWERS),
+        (*_EVENTS, "kept.dsar.dlq", COMMANDS, ANSWERS, *map(answers_of, ANSWERING)),
+    ),
     "billing": Access(
-        ("billing.events", "kept.billing.dlq", ANSWERS), ("billing.events", "kept.billing.dlq", COMMANDS, "kept.customers")
+        ("billing.events", "kept.billing.dlq", answers_of("billing")),
+        ("billing.events", "kept.billing.dlq", COMMANDS, "kept.customers"),
     ),
 }

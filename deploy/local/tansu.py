@@ -26,7 +26,10 @@ class Tansu:
         self._port, self._secrets, self._missing = ports["kafka"], secrets, missing
 
     def note(self) -> str:
-        return f"Tansu, in memory and without access rights, because `{self._missing}` is not there for Apache Kafka"
+        return (
+            f"Tansu, in memory and without access rights, because `{self._missing}` is not there for Apache Kafka: "
+            "anybody may write to any topic, and whose an answer is its signed note alone says"
+        )
 
     async def prepare(self) -> Launch:
         for holder in HOLDERS:  # it asks nobody for a password; the services look theirs up all the same

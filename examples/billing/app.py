@@ -15,7 +15,7 @@ from shared.holder.foreign import Category, Envelope, Foreign, Forgotten, Found,
 TOPIC = "billing.events"
 ISSUED = "com.example.billing.invoice.issued.v1"
 CREATED, UPDATED = "kept.customers.customer.created.v1", "kept.customers.customer.updated.v1"
-SHREDDED = "kept.billing.subject.shredded.v1"
+SHREDDED, SHREDDED_BEFORE = "kept.billing.subject.shredded.v2", "kept.billing.subject.shredded.v1"  # our own erasures
 INVOICES = Path(__file__).parents[1] / "chinook" / "invoice.csv"
 ADDRESS = ("BillingAddress", "BillingCity", "BillingState", "BillingCountry", "BillingPostalCode")
 TAX_LAW = "GDPR 17(3)(b): tax law asks for the invoice ten years; it keeps number, date and amount"
@@ -33,6 +33,8 @@ class Billing:
 
     def learn(self, event: Envelope) -> None:
         """From Kept's events: who has which locators, and who is forgotten already."""
+        if event.type == SHREDDED:
+            self._erased.update(event.data["subjects"])
         if event.subject is None:
             return
         if event.type in (CREATED, UPDATED) and event.data["locators"] is not None:
@@ -40,7 +42,7 @@ class Billing:
             for locator in event.data["locators"]:
                 if locator in self._numbers:
                     self._customers[event.subject] = self._numbers[locator]
-        elif event.type == SHREDDED:
+        elif event.type == SHREDDED_BEFORE:
             self._erased.add(event.subject)
 
     def _of(self, subject: str) -> list[dict[str, str]]:

@@ -6,6 +6,7 @@ from services.audit.index import known
 from services.audit.index.actions import looks_at
 from services.audit.index.tables import Known
 from services.audit.log.pins import until_unpinned
+from services.audit.log.seal import OWN_TOPICS
 from services.audit.receipts import receipt_of
 from shared.blobs import BlobStore
 from shared.bus.consumer import Handlers
@@ -54,12 +55,12 @@ class AuditHolder(Holder):
 
 
 def attach_receipts(handlers: Handlers, blobs: BlobStore) -> None:
-    """Answer `attest`."""
+    """Answer `attest`, about events of our own: another team's record may have taken their ids."""
 
     @handlers.on(Attest)
     async def attest(w: Work, command: Attest, envelope: Envelope) -> None:
         try:
-            receipts = {one: await receipt_of(w, blobs, one) for one in command.event_ids}
+            receipts = {one: await receipt_of(w, blobs, one, OWN_TOPICS) for one in command.event_ids}
         except NotFoundError:
             raise UnavailableError("the log does not cover them yet", retry_after=1) from None
         w.publish(Attested(request_id=command.request_id, receipts=receipts))

@@ -1,6 +1,7 @@
 """Receipts: one text file that proves one event, from tiles and the published checkpoint."""
 
 import asyncio
+from collections.abc import Collection
 
 from services.audit.index.actions import where
 from services.audit.log import paths, proof
@@ -22,9 +23,10 @@ def receipt(blobs: BlobStore, shard: str, index: int) -> str:
     return format_receipt(Receipt(index, tuple(path), note, entry))
 
 
-async def receipt_of(w: Work, blobs: BlobStore, ce_id: str) -> str:
-    """The receipt of an event. NotFoundError while the published log does not have it."""
-    found = await where(w, ce_id)
+async def receipt_of(w: Work, blobs: BlobStore, ce_id: str, topics: Collection[str] = ()) -> str:
+    """The receipt of an event, on one of `topics` where they are given. NotFoundError while the published log does not
+    have it."""
+    found = await where(w, ce_id, topics)
     if found is None:
         raise NotFoundError("the published log does not have this event")
     return await asyncio.to_thread(receipt, blobs, *found)

@@ -5,6 +5,6 @@ packages,
 erasure certificates, the public portal (`/`) and the staff desk (`/desk`).
 Publishes `kept.dsar` (what happened to a request), `kept.dsar.commands` (locate, collect, erase, attest) and, as a
 holder
-itself, its answers on `kept.dsar.answers`. Keeps P10 (the law's clock), P12 (a person sees it all), its part of P2
+itself, its answers on `kept.dsar.answers.dsar`. Keeps P10 (the law's clock), P12 (a person sees it all), its part of P2
 and P11.
 """

@@ -16,16 +16,18 @@ from services.dsar.portal.post import Letters
 from services.dsar.requests.calendars import Jurisdiction
 from services.dsar.requests.model import Right
 from services.dsar.saga import handlers as saga
-from services.dsar.saga import jobs
+from services.dsar.saga import jobs, owners
 from services.dsar.saga.actions import Course
+from services.dsar.saga.keys import Keys
 from services.dsar.settings import DsarSettings
 from services.dsar.wiring import Wired
 from shared.bus.consumer import Handlers
 from shared.bus.relay import Relay
 from shared.holder import sdk
-from shared.holder.contract import ANSWERS, COMMANDS
+from shared.holder.contract import COMMANDS, answers_topic
 from shared.http.app import create_app
 from shared.http.pages import pages
+from shared.keys.public import PublicKeys
 from shared.mail.queue import and_mails, mail_gauges
 from shared.service import at_work, ground, run
 
@@ -41,9 +43,13 @@ async def build(settings: DsarSettings) -> FastAPI:
     book = law.load()
     book.check(settings.laws, settings.place, get_args(Right), base.clock.now())
     jurisdiction = Jurisdiction(book, settings.laws, settings.sector_laws, settings.place)
-    course = Course(settings.holders, settings.patience, signer)
-    handlers = Handlers(SERVICE, door, broker, [COMMANDS, ANSWERS, "kept.identity"])
+    keys = Keys(PublicKeys(base.vault), settings.log_name)
+    course = Course(settings.holders, settings.patience, signer, keys)
+    answers = [answers_topic(holder) for holder in settings.holders]
+    handlers = Handlers(SERVICE, door, broker, [COMMANDS, *answers, "kept.identity"], misplaced=saga.misplaced)
     saga.register(handlers, course)
+    heard = Handlers(SERVICE, door, broker, owners.TOPICS, group=owners.GROUP)
+    owners.register(heard)
     sdk.attach(handlers, DsarHolder(), signer)
     relay = Relay(base.engine, broker)
     mail = base.mail_room(Letters(settings))
@@ -52,7 +58,7 @@ async def build(settings: DsarSettings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        bus = (base.ended.run(broker), relay.run(), handlers.run())
+        bus = (base.ended.run(broker), relay.run(), handlers.run(), heard.run())
         async with at_work(base.engine, *bus, mail.run(), jobs.run(door, course, settings)):
             yield
 

@@ -9,6 +9,9 @@ from pydantic import ConfigDict, Field
 
 from shared.bus.event import Event
 
+Verb = Literal["located", "collected", "erased", "attested"]
+Reason = Literal["bad-note", "bad-receipt", "misplaced"]
+
 
 class _AboutRequest(Event):
     """Keyed by the request, so that one request's events stay in order."""
@@ -73,8 +76,33 @@ class ClaimDecided(_AboutRequest, type="kept.dsar.claim.decided.v1"):
     staff: list[str]
 
 
+class ErasureProven(_AboutRequest, type="kept.dsar.erasure.proven.v1"):
+    """A holder's signed word that it erased the subject, verified by dsar. `answer_id`: the event that carried it; `note`:
+    the word itself, in clear, so that the log can be shown to have it. Certificates carry the receipt of this event."""
+
+    holder: str
+    answer_id: str
+    note: str
+
+
+class AnswerRefused(_AboutRequest, type="kept.dsar.answer.refused.v1"):
+    """Somebody answered in a holder's name, or a holder said what its own note does not: an alarm. The answer counts for
+    nothing, and the request goes on waiting. `request_id` is empty where the answer names none.
+
+    `bad-note`: no note, or not signed by that holder, or about something else. `bad-receipt`: the log's own key does not
+    prove what audit says. `misplaced`: on another topic than the holder's own."""
+
+    holder: str
+    answer_id: str
+    verb: Verb
+    reason: Reason
+
+    def key(self) -> str:
+        return self.request_id or self.holder
+
+
 class CertificateIssued(_AboutRequest, type="kept.dsar.certificate.issued.v1"):
-    """Every holder erased, every receipt is in: the signed certificate exists."""
+    """Every holder that was asked erased, every receipt is in: the signed certificate exists."""
 
     certificate_sha256: str
 
@@ -83,6 +111,20 @@ class RequestClosed(_AboutRequest, type="kept.dsar.request.closed.v1"):
     """The request's own keys are destroyed: the address and the sealed answers are unreadable from now on."""
 
     reason: Literal["done", "withdrawn", "unverified", "expired"]
+
+
+class _Made(Event):
+    """A subject came to be. That it did, on the topic of the service that made it, is all that dsar reads."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class UserCreated(_Made, type="kept.identity.user.created.v1"):
+    """A member of staff."""
+
+
+class CustomerCreated(_Made, type="kept.customers.customer.created.v1"):
+    """A customer."""
 
 
 class _ReadingCopy(Event):

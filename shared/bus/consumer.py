@@ -50,6 +50,7 @@ STILL_SECONDS_MAX = 60.0  # behind, and nothing taken: a rebalance takes a few s
 
 E = TypeVar("E", bound=Event)
 Handler = Callable[[Work, E, Envelope], Awaitable[None]]
+Misplaced = Callable[[Work, Envelope, str], None]
 
 log = logging.getLogger(__name__)
 _theirs = logging.getLogger("faststream.kept")
@@ -71,8 +72,18 @@ class Handlers:
     """All handlers of one service. `run()` for ever as a task of the service."""
 
     def __init__(
-        self, service: str, door: Door, broker: BrokerSettings, topics: Sequence[str], *, group: str | None = None
+        self,
+        service: str,
+        door: Door,
+        broker: BrokerSettings,
+        topics: Sequence[str],
+        *,
+        group: str | None = None,
+        misplaced: Misplaced | None = None,
     ) -> None:
+        """`misplaced` tells of a record that came by another topic than its type's own, before that goes to the dead
+        letters."""
+        self._misplaced = misplaced
         self.service = service
         self.group = group or f"kept.{service}"
         self.ready = False
@@ -240,6 +251,9 @@ class Handlers:
         declared, handler = route
         if dlq.origin_topic(self.service, record) != declared.topic:
             # The broker's access rules say who may write to a topic; a type from elsewhere is a forgery.
+            if self._misplaced is not None:
+                async with self._door.begin(Actor.system(self.service)) as work:
+                    self._misplaced(work, envelope, record.topic)
             raise MalformedError(f"{declared.type_} came by another topic than its own")
         event = _event(declared, envelope)
         about: dict[str, str | int] = {"messaging.system": "kafka", "messaging.message.id": envelope.id}

@@ -1,76 +1,88 @@
-"""What a holder answers, made once for our services (sdk.py) and for other teams' (foreign.py)."""
+"""What a holder answers, made once for our services (sdk.py) and for other teams' (foreign.py): each answer with its
+signed note."""
 
 import base64
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
+from typing import TypeVar
 
 from pyrage import encrypt, x25519
 
 from shared.bus.event import Event
 from shared.clock import rfc3339
 from shared.holder.contract import (
+    Answer,
     Category,
     Collect,
     Collected,
     Erase,
     Erased,
+    ForeignShredded,
     Forgotten,
     Found,
     Locate,
     Located,
     SubjectShredded,
-    erasure_text,
     parts_of,
 )
-from shared.notes.note import Signer, sign_note
+from shared.holder.word import text_of
+from shared.notes.note import Signer, sign_notes
+
+A = TypeVar("A", bound=Answer)
 
 
-def located(holder: str, command: Locate, found: Sequence[Found]) -> Event:
-    """The answer to `locate`: one person, nobody, or several whom more must tell apart."""
-    everybody = {one.subject: sorted(one.locators) for one in found}
-    return Located.of(holder)(
-        request_id=command.request_id,
-        holder=holder,
-        subject=found[0].subject if len(found) == 1 else None,
-        several=everybody if len(found) > 1 else {},
-        found=everybody,
-    )
+async def signed(answers: Sequence[A], signer: Signer) -> list[A]:
+    """Each with its note; what one key in Vault signs goes there in one call."""
+    notes = await sign_notes([(text_of(one), signer) for one in answers])
+    return [one.model_copy(update={"note": note}) for one, note in zip(answers, notes, strict=True)]
 
 
-def collected(holder: str, command: Collect, categories: Sequence[Category]) -> Iterator[Event]:
+async def located(holder: str, command: Locate, found: Sequence[Found], signer: Signer) -> Event:
+    """The answer to `locate`: one record, none, or several that more must tell apart."""
+    records = {one.subject: sorted(set(one.locators)) for one in sorted(found, key=lambda one: one.subject)}
+    said = Located.of(holder)(request_id=command.request_id, holder=holder, subjects=list(records), found=records, note="")
+    return (await signed([said], signer))[0]
+
+
+async def collected(holder: str, command: Collect, categories: Sequence[Category], signer: Signer) -> Sequence[Event]:
     """The numbered parts of the answer to `collect`, each sealed to the request's own key (age)."""
     parts = list(parts_of(holder, categories))
     recipient = x25519.Recipient.from_str(command.recipient)
-    for number, part in enumerate(parts, 1):
-        sealed = base64.b64encode(encrypt(part.model_dump_json().encode(), [recipient])).decode()
-        yield Collected.of(holder)(
+    said = [
+        Collected.of(holder)(
             request_id=command.request_id,
             holder=holder,
-            subject=command.subject,
+            subjects=[command.subject or ""],
             part=number,
             parts=len(parts),
-            sealed=sealed,
+            sealed=base64.b64encode(encrypt(part.model_dump_json().encode(), [recipient])).decode(),
+            note="",
         )
+        for number, part in enumerate(parts, 1)
+    ]
+    return await signed(said, signer)
 
 
 async def erased(
     holder: str, command: Erase, done: Forgotten, *, at: datetime, signer: Signer, topic: str = ""
 ) -> tuple[Event, Event]:
-    """What follows from an erasure, in this order: the shredding (on `topic`, else the holder's own), and the signed answer."""
+    """What follows from an erasure, in this order: the shredding (of another team's holder: on `topic`), and the signed
+    answer."""
     subject = command.subject or ""
-    text = erasure_text(
-        holder=holder,
+    said = Erased.of(holder)(
         request_id=command.request_id,
-        subject=subject,
+        holder=holder,
+        subjects=[subject],
         approval_id=command.approval_id,
         fields=done.fields,
         key_version=done.key_version,
         kept=done.kept,
         at=rfc3339(at),
+        note="",
     )
-    note = await sign_note(text, signer)
-    shredded = SubjectShredded.of(holder, topic)
-    answer = Erased.of(holder)(
-        request_id=command.request_id, holder=holder, subject=subject, fields=done.fields, kept=done.kept, note=note
-    )
-    return shredded(request_id=command.request_id, subject=subject, key_version=done.key_version), answer
+    (answer,) = await signed([said], signer)
+    request, version = command.request_id, done.key_version
+    if topic:
+        shredded = ForeignShredded.of(holder, topic)
+        return shredded(request_id=request, subjects=[subject], key_version=version), answer
+    return SubjectShredded.of(holder)(request_id=request, subject=subject, key_version=version), answer

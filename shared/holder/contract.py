@@ -1,98 +1,118 @@
 """What dsar asks holders, and what they answer (DESIGN.md section 4 and 5). All holders share these types.
 
-Commands travel on `kept.dsar.commands`, answers on `kept.dsar.answers`; both are keyed by the request, so that one
-request's
-records stay in order. The person's pseudonym travels as `ce_subject`. Each holder has answer types of its own,
-`kept.<holder>.answer.<verb>.v1`, made by `Located.of("customers")`.
+Commands travel on `kept.dsar.commands`. Each holder answers on a topic of its own, `kept.dsar.answers.<holder>`, which
+nobody else may write, with types of its own, `kept.<holder>.answer.<verb>.v2`, made by `Located.of("customers")`. All are
+keyed by the request, so that one request's records stay in order.
+
+An answer counts only with the holder's signed note over all that it says (shared/holder/word.py); it names people in its body
+and never as `ce_subject`, so that the log seals another team's answer under no person's key. What holders wrote before
+(`kept.dsar.answers`, version 1) is in shared/holder/past.py: it can be read, and counts for nothing.
 """
 
-import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from types import new_class
-from typing import Any, ClassVar, Self, cast
+from typing import Annotated, Any, ClassVar, Self, cast
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from shared.bus.event import REGISTRY, Event
 from shared.errors import MalformedError
 
 COMMANDS = "kept.dsar.commands"
-ANSWERS = "kept.dsar.answers"
+PEOPLE_MAX = 1_000  # who share one address; a company's switchboard is the largest
+LOCATORS_MAX = 100  # of one person
 _HOLDER = re.compile(r"[a-z]{2,32}")
 
+# What stands in a line of a note: no blanks, no line breaks, so that every line can be read in one way only.
+Token = Annotated[str, Field(pattern=r"^[!-~]{1,200}$")]
+Pseudonym = Annotated[str, Field(pattern=r"^sub_[0-9a-f]{32}$")]
 
-class _OfRequest(Event):
+
+def answers_topic(holder: str) -> str:
+    """Where `holder`, and nobody else, answers."""
+    if _HOLDER.fullmatch(holder) is None:
+        raise MalformedError("a holder's name is 2 to 32 lower-case letters")
+    return f"kept.dsar.answers.{holder}"
+
+
+class OfRequest(Event):
     request_id: str
 
     def key(self) -> str:
         return self.request_id
 
 
-class Locate(_OfRequest, type="kept.dsar.command.locate.v1", topic=COMMANDS):
-    """Whom do these locators belong to?"""
+class Locate(OfRequest, type="kept.dsar.command.locate.v1", topic=COMMANDS):
+    """To every holder: whom do these locators belong to?"""
 
     locators: list[str]
     reply_by: str
 
 
-class Collect(_OfRequest, type="kept.dsar.command.collect.v1", topic=COMMANDS):
-    """Say everything about the subject, sealed to `recipient` (age)."""
+class Collect(OfRequest, type="kept.dsar.command.collect.v2", topic=COMMANDS):
+    """To `holders` alone: say everything about the subject, sealed to `recipient` (age)."""
 
+    holders: list[str]
     recipient: str
     reply_by: str
 
 
-class Erase(_OfRequest, type="kept.dsar.command.erase.v1", topic=COMMANDS):
-    """Forget the subject; two people approved (`approval_id`)."""
+class Erase(OfRequest, type="kept.dsar.command.erase.v2", topic=COMMANDS):
+    """To `holders` alone: forget the subject; two people approved (`approval_id`)."""
 
+    holders: list[str]
     approval_id: str
 
 
-class Attest(_OfRequest, type="kept.dsar.command.attest.v1", topic=COMMANDS):
+class Attest(OfRequest, type="kept.dsar.command.attest.v1", topic=COMMANDS):
     """To audit alone: receipts for these events."""
 
     event_ids: list[str]
 
 
-class _Answer(_OfRequest):
-    verb: ClassVar[str] = ""
-    topic_of: ClassVar[str] = ANSWERS
+class Answer(Event):
+    """One holder's answer: of the request, by the holder, signed."""
 
-    holder: str
+    verb: ClassVar[str] = ""
+
+    request_id: Token
+    holder: Token
+    note: str = Field(description="the holder's signed note over everything else here (shared/holder/word.py)")
+
+    def key(self) -> str:
+        return self.request_id
 
     @classmethod
     def of(cls, holder: str) -> type[Self]:
         """The answer type of one holder."""
-        if _HOLDER.fullmatch(holder) is None:
-            raise MalformedError("a holder's name is 2 to 32 lower-case letters")
         return cast("type[Self]", _of(cls, holder))
 
 
-class Located(_Answer):
-    """`found`: everybody here whom it leads to, each with all locators that lead there; what was asked for may be several
-    people's, and one person's several records. `subject` and `several` say the same to who reads no `found` (one; more)."""
+class Located(Answer):
+    """Every record here that what was asked for leads to, in order, each with all locators that lead there: it may be several
+    people's, and one person's several records. Nobody is known by it here: none."""
 
     verb = "located"
 
-    several: dict[str, list[str]] = Field(default_factory=dict)
-    found: dict[str, list[str]] | None = None  # None: from a holder that does not say it yet
+    subjects: list[Pseudonym] = Field(max_length=PEOPLE_MAX)
+    found: dict[Pseudonym, Annotated[list[Token], Field(max_length=LOCATORS_MAX)]]
 
-    @property
-    def everybody(self) -> dict[str, list[str]]:
-        """The records here, however the holder says them."""
-        if self.found is not None:
-            return self.found
-        return self.several or ({self.subject: []} if self.subject else {})
+    @model_validator(mode="after")
+    def _one_spelling(self) -> Self:
+        if sorted(self.found) != self.subjects or any(sorted(set(one)) != one for one in self.found.values()):
+            raise ValueError("records stand once and in order, each with its locators")
+        return self
 
 
-class Collected(_Answer):
-    """Part `part` of `parts` (from 1): base64 of an age file of `Collection` as JSON."""
+class Collected(Answer):
+    """Part `part` of `parts` (from 1) about the one subject: base64 of an age file of `Collection` as JSON."""
 
     verb = "collected"
 
+    subjects: list[Pseudonym] = Field(min_length=1, max_length=1)
     part: int = Field(ge=1)
     parts: int = Field(ge=1, le=10_000)
     sealed: str
@@ -107,24 +127,27 @@ class Kept(BaseModel):
     reason: str
 
 
-class Erased(_Answer):
-    """Forgotten. `note` is the holder's signed word (`erasure_text`)."""
+class Erased(Answer):
+    """The one subject is forgotten. `key_version`: of the key that was destroyed, 0 where there was none."""
 
     verb = "erased"
 
-    fields: int = Field(ge=0)
+    subjects: list[Pseudonym] = Field(min_length=1, max_length=1)
+    approval_id: Token
+    fields: int = Field(ge=0, lt=10**9)
+    key_version: int = Field(ge=0, lt=10**9)
     kept: list[Kept]
-    note: str
+    at: Token
 
 
-class Attested(_OfRequest, type="kept.audit.answer.attested.v1", topic=ANSWERS):
-    """A receipt (shared/notes/tlogproof.py) per event id."""
+class Attested(OfRequest, type="kept.audit.answer.attested.v2", topic=answers_topic("audit")):
+    """A receipt (shared/notes/tlogproof.py) per event id. Each is proven by the log's own key, so there is no note."""
 
     receipts: dict[str, str]
 
 
-class SubjectShredded(_OfRequest):
-    """The holder destroyed the subject's key: type `kept.<holder>.subject.shredded.v1` on the holder's own topic."""
+class SubjectShredded(OfRequest):
+    """The holder destroyed the subject's key. `of` ours: type `kept.<holder>.subject.shredded.v1`, on its own topic."""
 
     key_version: int
 
@@ -133,12 +156,27 @@ class SubjectShredded(_OfRequest):
         return _shredded(holder, topic or f"kept.{holder}")
 
 
+class ForeignShredded(OfRequest):
+    """The same of another team's holder, on that team's topic (version 2): the subject stands in the body alone. As
+    `ce_subject` it would have the log seal the record under that person's key, which is destroyed by then."""
+
+    subjects: list[Pseudonym] = Field(min_length=1, max_length=1)
+    key_version: int
+
+    def key(self) -> str:
+        return self.subjects[0]
+
+    @classmethod
+    def of(cls, holder: str, topic: str) -> type["ForeignShredded"]:
+        return _foreign_shredded(holder, topic)
+
+
 @cache
-def _of(base: type[_Answer], holder: str) -> type[_Answer]:
+def _of(base: type[Answer], holder: str) -> type[Answer]:
     name = f"{holder.capitalize()}{base.__name__}"
-    declared = {"type": f"kept.{holder}.answer.{base.verb}.v1", "topic": ANSWERS}
+    declared = {"type": f"kept.{holder}.answer.{base.verb}.v2", "topic": answers_topic(holder)}
     made = new_class(name, (base,), declared, lambda body: body.update(__module__=base.__module__, __doc__=base.__doc__))
-    return cast("type[_Answer]", made)
+    return cast("type[Answer]", made)
 
 
 @cache
@@ -150,6 +188,14 @@ def _shredded(holder: str, topic: str) -> type[SubjectShredded]:
     class Shredded(SubjectShredded, type=f"kept.{holder}.subject.shredded.v1", topic=topic):
         def key(self) -> str:
             return self.subject or self.request_id
+
+    return Shredded
+
+
+@cache
+def _foreign_shredded(holder: str, topic: str) -> type[ForeignShredded]:
+    class Shredded(ForeignShredded, type=f"kept.{holder}.subject.shredded.v2", topic=topic):
+        pass
 
     return Shredded
 
@@ -178,34 +224,6 @@ class Collection(BaseModel):
 
     holder: str
     categories: list[Category]
-
-
-def erasure_text(
-    *,
-    holder: str,
-    request_id: str,
-    subject: str,
-    approval_id: str,
-    fields: int,
-    key_version: int,
-    kept: list[Kept],
-    at: str,
-) -> str:
-    """The text of the note in `Erased`, made to be read by people and compared by programs."""
-    lines = [
-        "kept erasure v1",
-        f"holder {holder}",
-        f"request {request_id}",
-        f"subject {subject}",
-        f"approval {approval_id}",
-        f"erased {fields} fields, key version {key_version}",
-        *(
-            f"kept {json.dumps(one.what, ensure_ascii=False)} because {json.dumps(one.reason, ensure_ascii=False)}"
-            for one in kept
-        ),
-        f"at {at}",
-    ]
-    return "\n".join(lines) + "\n"
 
 
 PART_BYTES_MAX = 360 * 1024  # of JSON: 480 kB in base64, under the bus's 512 kB with headers and age's own lines

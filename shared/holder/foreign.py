@@ -7,7 +7,10 @@ This module is all that a foreign system imports of Kept (`__all__`).
         await bus.serve(MyHolder())
 
 Your events go into Kept's log as they are, so put no personal value in them: say a locator (`bus.locators`) instead.
-Commands are handled at least once and answered each time; dsar takes the first answer.
+Commands are handled at least once and answered each time; dsar takes the first answer that is proven. Answers go to
+`kept.dsar.answers.<name>`, which your system alone may write, each with a note signed by your key (`kept-<name>-notes` in
+Vault): without it, or on another topic, it counts for nothing and raises an alarm. What you say you have located counts for
+you alone.
 """
 
 import asyncio
@@ -178,16 +181,19 @@ class Foreign:
             await self._erase(holder, _typed(Erase, envelope))
 
     async def _locate(self, holder: ForeignHolder, command: Locate) -> None:
-        await self._tell(located(self.name, command, await holder.locate(command.locators)))
+        await self._tell(await located(self.name, command, await holder.locate(command.locators), self._signer))
 
     async def _collect(self, holder: ForeignHolder, command: Collect) -> None:
-        for answer in collected(self.name, command, await holder.collect(command.subject or "")):
-            await self._tell(answer)
+        if self.name in command.holders:
+            categories = await holder.collect(command.subject or "")
+            for answer in await collected(self.name, command, categories, self._signer):
+                await self._tell(answer)
 
     async def _erase(self, holder: ForeignHolder, command: Erase) -> None:
-        done = await holder.erase(command.subject or "")
-        for event in await erased(self.name, command, done, at=self._clock.now(), signer=self._signer, topic=self._topic):
-            await self._tell(event)
+        if self.name in command.holders:
+            done = await holder.erase(command.subject or "")
+            for event in await erased(self.name, command, done, at=self._clock.now(), signer=self._signer, topic=self._topic):
+                await self._tell(event)
 
 
 def _typed(event: type[E], envelope: Envelope) -> E:

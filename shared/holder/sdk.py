@@ -1,6 +1,7 @@
 """How a service holds its part of a person's rights: implement `Holder`, then `attach` it to the service's handlers.
 
 Every verb runs in one transaction with its answer, through the inbox: asked twice, a holder answers twice, the same.
+Every answer is signed with the holder's own key, on the holder's own topic (contract.py).
 """
 
 from abc import ABC, abstractmethod
@@ -54,19 +55,23 @@ async def found_by(
 
 
 def attach(handlers: Handlers, holder: Holder, signer: Signer) -> None:
-    """Answer dsar's commands with `holder`."""
+    """Answer dsar's commands with `holder`. A command that names other holders is theirs."""
 
     @handlers.on(Locate)
     async def locate(w: Work, command: Locate, envelope: Envelope) -> None:
-        w.publish(located(holder.name, command, await holder.locate(w, command.locators)))
+        w.publish(await located(holder.name, command, await holder.locate(w, command.locators), signer))
 
     @handlers.on(Collect)
     async def collect(w: Work, command: Collect, envelope: Envelope) -> None:
-        for answer in collected(holder.name, command, await holder.collect(w, command.subject or "")):
+        if holder.name not in command.holders:
+            return
+        for answer in await collected(holder.name, command, await holder.collect(w, command.subject or ""), signer):
             w.publish(answer)
 
     @handlers.on(Erase)
     async def erase(w: Work, command: Erase, envelope: Envelope) -> None:
+        if holder.name not in command.holders:
+            return
         done = await holder.erase(w, command.subject or "", command.request_id)
         for event in await erased(holder.name, command, done, at=w.now, signer=signer):
             w.publish(event)

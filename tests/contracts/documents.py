@@ -7,10 +7,12 @@ from typing import Any
 
 from shared.access.refused import AccessRefused
 from shared.bus.event import Event
-from shared.holder.contract import ANSWERS, COMMANDS, Collected, Erased, Located, SubjectShredded
+from shared.holder.contract import COMMANDS, Answer, Collected, Erased, ForeignShredded, Located, SubjectShredded, answers_topic
+from shared.holder.past import ANSWERS, AnswerV1, CollectedV1, ErasedV1, LocatedV1
 from tests.contracts.built import SERVICES, Built
 
 HOLDERS = ("identity", "customers", "audit", "dsar")
+KINDS = (Located, Collected, Erased, SubjectShredded, LocatedV1, CollectedV1, ErasedV1)
 ROOT = Path(__file__).parents[2] / "docs" / "contracts"
 Document = dict[str, Any]
 _HEADERS = {
@@ -43,7 +45,7 @@ def documents(built: Sequence[Built]) -> dict[str, Document]:
 def published() -> dict[str, type[Event]]:
     """Every event type of ours, as its publisher declares it."""
     made = [AccessRefused.of(service) for service in SERVICES]  # types that come to be when they are first needed
-    made += [kind.of(holder) for holder in HOLDERS for kind in (Located, Collected, Erased, SubjectShredded)]
+    made += [kind.of(holder) for holder in HOLDERS for kind in KINDS]
     declared = [one for one in _declared() if _is_its_own(one)]
     return {one.type_: one for one in [*(one for one in declared if not _is_made(one)), *made]}
 
@@ -65,7 +67,7 @@ def _declared() -> list[type[Event]]:
 
 def _is_made(event: type[Event]) -> bool:
     """Made by one of the `of` methods, perhaps for a holder that only a test knows."""
-    return issubclass(event, (AccessRefused, Located, Collected, Erased, SubjectShredded))
+    return issubclass(event, (AccessRefused, Answer, AnswerV1, SubjectShredded, ForeignShredded))
 
 
 def _is_its_own(event: type[Event]) -> bool:
@@ -124,7 +126,8 @@ def _sender(event: type[Event]) -> str:
 
 
 def _channel(topic: str, events: Sequence[type[Event]]) -> Document:
-    what = {COMMANDS: "What dsar asks of holders.", ANSWERS: "What holders answer."}
+    what = {COMMANDS: "What dsar asks of holders.", ANSWERS: "What holders answered before version 2; nothing acts on it."}
+    what |= {answers_topic(one): f"What {one} answers, each answer signed. Nobody else writes here." for one in HOLDERS}
     return {
         "address": topic,
         "description": what.get(topic, f"Events of {topic.removeprefix('kept.')}."),

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.platform
 HTTP = "POST /requests/{request_id}/code"
 DSAR, CUSTOMERS = "dsar transaction", "customers transaction"
 ASK, SENT = "kept.dsar.command.locate.v1 handle", "kept.dsar.commands publish"
-TAKE, BACK = "kept.customers.answer.located.v1 handle", "kept.dsar.answers publish"
+TAKE, BACK = "kept.customers.answer.located.v2 handle", "kept.dsar.answers.customers publish"
 
 
 @pytest.fixture(scope="module")

@@ -8,11 +8,11 @@ from typing import Any
 import httpx
 import pytest
 
-from deploy.local.catalog import SERVICES
+from deploy.local.catalog import ANSWERING, SERVICES
 from shared.access.actor import Actor
 from shared.bus.envelope import to_record
 from shared.errors import TamperError
-from shared.holder.contract import ANSWERS, Erase
+from shared.holder.contract import Erase, answers_topic
 from shared.ids import new_event_id, new_id
 from shared.keys.cipher import DataKey, Place, open_
 from tests.support.insider import Insider, wait_until
@@ -103,7 +103,7 @@ def test_a_value_moved_elsewhere_does_not_open(platform: Platform, jane: httpx.C
 async def erase(platform: Platform, subject: str) -> str:
     """The command that dsar sends after two people agreed, sent with dsar's own rights."""
     request = new_id("req")
-    command = Erase(request_id=request, subject=subject, approval_id=new_id("apr"))
+    command = Erase(request_id=request, subject=subject, holders=[*ANSWERING], approval_id=new_id("apr"))
     record = to_record(command, Actor.system("dsar"), datetime.now(UTC), new_event_id())
     producer = Insider(platform.state, "dsar").producer()
     await producer.start()
@@ -147,10 +147,10 @@ async def test_the_shred_reaches_everywhere(platform: Platform, jane: httpx.Clie
     assert [one.data["request_id"] for one in shredded] == [request]
     answer = [
         one.envelope
-        for one in await whole(platform.state, "kept.dsar.answers")
+        for one in await whole(platform.state, "kept.dsar.answers.customers")
         if one.envelope.data.get("request_id") == request
     ]
-    mine = next(one for one in answer if one.type == "kept.customers.answer.erased.v1")
+    mine = next(one for one in answer if one.type == "kept.customers.answer.erased.v2")
     assert mine.data["fields"] == len(SEALED) - 1, "every field that was held (no state)"
     assert f"subject {subject}" in mine.data["note"]
 
@@ -193,8 +193,8 @@ async def test_every_holders_key_goes(platform: Platform, jane: httpx.Client) ->
     wait_until(lambda: keyed() == ["customers", "audit"])
     request = await erase(platform, subject)
     for holder in ("customers", "audit"):
-        kind = f"kept.{holder}.answer.erased.v1"
-        await told(platform.state, kind, ANSWERS, lambda e: e.data["request_id"] == request)
+        kind = f"kept.{holder}.answer.erased.v2"
+        await told(platform.state, kind, answers_topic(holder), lambda e: e.data["request_id"] == request)
     assert keyed() == [], "a holder says that it erased, and keeps its key"
     for holder in ("customers", "audit"):
         assert in_keyring(platform, holder, "shredded", subject), f"{holder} would make a new key"

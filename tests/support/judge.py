@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import httpx
 
+from deploy.local.catalog import ANSWERING
 from services.audit.log.entry import Kind
 from tests.support import logbook
 from tests.support.chaos import SERVICES, Importer
@@ -15,7 +16,11 @@ from tests.support.platform import Platform
 from tests.support.staff import token
 from tests.support.topic import Seen, whole
 
-TOPICS = (*(f"kept.{service}" for service in SERVICES), "kept.dsar.commands", "kept.dsar.answers")
+TOPICS = (
+    *(f"kept.{service}" for service in SERVICES),
+    "kept.dsar.commands",
+    *(f"kept.dsar.answers.{one}" for one in ANSWERING),
+)
 CREATED, UPDATED = "kept.customers.customer.created.v1", "kept.customers.customer.updated.v1"
 OTHERS = ("kept.customers.kernel.",)  # written by tests of the kernel, from outboxes of their own
 SETTLE_SECONDS_MAX = 120.0

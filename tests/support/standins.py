@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import ConfigDict
 
 from shared.bus.event import Event
-from shared.holder.contract import ANSWERS, Attest, Attested, Category, Forgotten, Found, Kept
+from shared.holder.contract import Attest, Attested, Category, Forgotten, Found, Kept
 from shared.holder.foreign import Foreign
 from shared.ids import new_id
 from shared.keys.vault import Vault
@@ -76,7 +76,7 @@ async def attest(run: Path, bus: Foreign) -> None:
     async def watch() -> None:
         consumer = bus._broker.consumer(auto_offset_reset="earliest", group_id=None)
         await consumer.start()
-        consumer.subscribe([ANSWERS])
+        consumer.subscribe(["kept.dsar"])
         async for record in consumer:
             headers = dict(record.headers)
             seen[headers["ce_id"].decode()] = headers["ce_id"] + b"\0" + (record.value or b"")
@@ -90,7 +90,7 @@ async def attest(run: Path, bus: Foreign) -> None:
             while event_id not in seen:
                 await asyncio.sleep(0.1)
             root = base64.b64encode(leaf_hash(seen[event_id])).decode()
-            note = await sign_note(f"{audit.log_name}/{ANSWERS}/0\n1\n{root}\n", signer)
+            note = await sign_note(f"{audit.log_name}/kept.dsar/0\n1\n{root}\n", signer)
             receipts[event_id] = format_receipt(Receipt(0, (), note, seen[event_id]))
         await bus._tell(Attested(request_id=envelope.data["request_id"], receipts=receipts))
     await task

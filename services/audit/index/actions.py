@@ -1,6 +1,6 @@
 """What can be asked of the trail. Reading it is itself an event, and so is being refused."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC
 from typing import Any
 
@@ -81,9 +81,10 @@ def narrowed(query: "Select[Any]", filters: Filters, ends: Ends | None = None) -
     return query.where(Indexed.look) if filters.looks else query
 
 
-async def newest(w: Work, kind: str, limit: int) -> list[Row]:
-    """The newest events of a type, for what the page says by itself."""
-    return [shown(one) for one in await rows_after(w, Filters(type=kind), None, limit)]
+async def newest(w: Work, kinds: Sequence[str], limit: int) -> list[Row]:
+    """The newest events of these types, for what the page says by itself."""
+    found = [shown(one) for kind in kinds for one in await rows_after(w, Filters(type=kind), None, limit)]
+    return sorted(found, key=lambda one: one.time, reverse=True)[:limit]
 
 
 async def looks_at(w: Work, subject: str) -> list[Row]:
@@ -93,11 +94,13 @@ async def looks_at(w: Work, subject: str) -> list[Row]:
     return [shown(one) for one in (await w.session.scalars(query)).all()]
 
 
-async def where(w: Work, ce_id: str) -> tuple[str, int] | None:
-    """(shard, index) of the first entry with this event id."""
+async def where(w: Work, ce_id: str, topics: Collection[str] = ()) -> tuple[str, int] | None:
+    """(shard, index) of the first entry with this event id; of those on `topics`, where they are given."""
     query = (
         select(Indexed.shard, Indexed.index).where(Indexed.ce_id == ce_id).order_by(Indexed.time, Indexed.shard, Indexed.index)
     )
+    if topics:
+        query = query.where(func.split_part(func.split_part(Indexed.shard, "/", 1), "~", 1).in_(topics))
     row = (await w.session.execute(query.limit(1))).first() if ce_id else None
     return None if row is None else (row[0], row[1])
 

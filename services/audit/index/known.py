@@ -1,4 +1,7 @@
-"""By which locators people are found, as their newest events say; never of a person who was erased."""
+"""By which locators people are found, as their newest events say; never of a person who was erased.
+
+Who a person is the service says that made them, on its own topic: from anywhere else, a holder's answer too, nothing is
+learnt."""
 
 from collections.abc import Iterable
 from typing import Any, LiteralString
@@ -9,11 +12,17 @@ from sqlalchemy import delete, text
 
 from services.audit.index.facts import Facts
 from services.audit.index.tables import NEXT, Known
+from services.audit.log.head import topic_of
 from shared.work import Work
 
+OWNERS = frozenset(("kept.identity", "kept.customers"))  # topics of the services that make subjects
 
-def said(facts: Iterable[Facts]) -> str:
-    """What `learn` takes: the newest locators of each subject, `[[locator, subject], …]` in JSON; empty without any."""
+
+def said(shard: str, facts: Iterable[Facts]) -> str:
+    """What `learn` takes: the newest locators of each subject, `[[locator, subject], …]` in JSON; empty without any, and
+    of every shard but the owners'."""
+    if topic_of(shard) not in OWNERS:
+        return ""
     newest = {one.subject: one.locators for one in facts if one.locators}
     pairs = [(locator, subject) for subject in sorted(newest) for locator in newest[subject]]
     return to_json(pairs).decode() if pairs else ""

@@ -68,7 +68,9 @@ def prepared(batch: Batch) -> Prepared:
     """Pure, and what costs most: for a thread, before the transaction begins."""
     months = frozenset({(facts.time.year, facts.time.month) for facts in batch.facts})
     events, about = rows.copied(batch.shard, batch.rows())
-    return Prepared(batch.shard, batch.start, batch.end, months, {"events": events, "about": about}, known.said(batch.facts))
+    return Prepared(
+        batch.shard, batch.start, batch.end, months, {"events": events, "about": about}, known.said(batch.shard, batch.facts)
+    )
 
 
 async def store(w: Work, schema: str, batch: Prepared) -> None:

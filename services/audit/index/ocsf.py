@@ -129,7 +129,8 @@ def _own(rule: Rule, row: Row, service: str) -> dict[str, Any]:
     if rule.class_ == "application_lifecycle":
         return {"app": {"name": rule.on}}
     if rule.class_ == "detection_finding":
-        title = f"{row.detail.get('kind', 'alarm')}: {row.detail.get('shard', '')}"
+        kind = row.detail.get("kind") or row.detail.get("reason", "alarm")
+        title = f"{kind}: {row.detail.get('shard') or row.detail.get('holder', '')}"
         return {"finding_info": {"uid": row.id or f"{row.shard}#{row.index}", "title": title, "types": [row.type]}}
     return {}
 

@@ -95,6 +95,12 @@ ALARMS = {
     "tampered": ("what was written once reads differently: the shard stopped", "已写入的内容发生变化：该分片已停止"),
     "topic-made-anew": ("the broker has another history: the next generation began", "消息系统的历史不同：已开始新的一代"),
 }
+# What dsar says of an answer that it refused; in the words of docs/runbooks/answers.md.
+REFUSED_ANSWERS = {
+    "bad-note": ("an answer was refused: the holder did not sign it", "拒收答复：并非该持有方签名"),
+    "bad-receipt": ("a receipt was refused: the log's key does not prove it", "拒收回执：日志密钥不能证明"),
+    "misplaced": ("an answer was refused: not on its holder's topic", "拒收答复：不在该持有方的主题上"),
+}
 # What people call an event; the rest go by the name of their type.
 NAMES = {
     "audit.alarm.raised": ("alarm of the log", "日志警报"),
@@ -116,9 +122,11 @@ NAMES = {
     "customers.import.completed": ("customers imported", "导入客户"),
     "customers.records.exported": ("customer records exported", "导出客户记录"),
     "customers.records.viewed": ("looked at customer records", "查看客户记录"),
+    "dsar.answer.refused": ("holder's answer refused", "拒收持有方的答复"),
     "dsar.certificate.issued": ("certificate of erasure issued", "签发删除证明"),
     "dsar.claim.decided": ("decided whose record it is", "认定记录归属"),
     "dsar.claim.proposed": ("proposed whose record it is", "提议记录归属"),
+    "dsar.erasure.proven": ("holder proved that it erased", "持有方已证明删除"),
     "dsar.erasure.requested": ("asked to be forgotten", "请求被遗忘"),
     "dsar.package.delivered": ("data handed to the person", "向本人交付数据"),
     "dsar.request.answered": ("request answered", "请求已答复"),
@@ -167,8 +175,13 @@ def shown(row: Row, lang: str) -> Shown:
 
 
 def alarms_in(lang: str) -> dict[str, str]:
-    """What each kind of alarm says."""
+    """What each kind of alarm of the log says."""
     return {kind: said[lang == "zh"] for kind, said in ALARMS.items()}
+
+
+def refused_in(lang: str) -> dict[str, str]:
+    """What each reason says for which dsar refused an answer."""
+    return {reason: said[lang == "zh"] for reason, said in REFUSED_ANSWERS.items()}
 
 
 def scrubbed(status: Mapping[str, Any], lang: str) -> str:

@@ -38,7 +38,7 @@ class HeadState:
     @property
     def topic(self) -> str:
         """The broker's topic; its names have no `~`."""
-        return self.shard.rpartition("/")[0].partition("~")[0]
+        return topic_of(self.shard)
 
     @property
     def partition(self) -> int:
@@ -53,6 +53,11 @@ class Move:
     size: int
     root: bytes
     events: Sequence[Event] = ()
+
+
+def topic_of(shard: str) -> str:
+    """The broker's topic; its names have no `~`."""
+    return shard.rpartition("/")[0].partition("~")[0]
 
 
 def shard_name(topic: str, partition: int, generation: int) -> str:

@@ -9,7 +9,7 @@ from services.backup.restore import actions, erasures
 from shared.blobs.store import BlobStore
 from shared.bus.consumer import Handlers
 from shared.bus.envelope import Envelope
-from shared.holder.contract import SubjectShredded
+from shared.holder.contract import ForeignShredded, SubjectShredded
 from shared.work import Work
 
 
@@ -19,8 +19,16 @@ def register(handlers: Handlers, store: BlobStore, holders: Mapping[str, str]) -
 
 
 def _register(handlers: Handlers, store: BlobStore, holder: str, topic: str) -> None:
-    @handlers.on(SubjectShredded.of(holder, topic))
-    async def shredded(w: Work, event: SubjectShredded, envelope: Envelope) -> None:
-        subject = event.subject or ""
+    async def hear(w: Work, subject: str, envelope: Envelope) -> None:
         await erasures.remember(store, holder, subject)
         await actions.hear(w, holder, subject, envelope.id)
+
+    @handlers.on(SubjectShredded.of(holder, topic))
+    async def shredded(w: Work, event: SubjectShredded, envelope: Envelope) -> None:
+        await hear(w, event.subject or "", envelope)
+
+    if topic != f"kept.{holder}":  # another team's: since version 2 it names the subject in the body
+
+        @handlers.on(ForeignShredded.of(holder, topic))
+        async def shredded_elsewhere(w: Work, event: ForeignShredded, envelope: Envelope) -> None:
+            await hear(w, event.subjects[0], envelope)

@@ -43,7 +43,10 @@ async def compose(w: Work, request: DataRequest) -> Text:
         approval=request.approval_id or "",
         approvers=tuple(request.approvers),
         issued=rfc3339(w.now),
-        covered=tuple(Covered(subject=one, by=_by(claims.get(one))) for one in sorted(request.subjects)),
+        covered=tuple(
+            Covered(subject=one, by=_by(claims.get(one)) if one in request.subjects else "holder")
+            for one in sorted(request.asked_about)
+        ),
         left_out=len(request.others),
         counted=rfc3339(w.now),
         remains=REMAINS,
@@ -57,11 +60,12 @@ def _by(claim: Claim | None) -> Literal["address", "number", "desk"]:
     return "desk" if claim.staff else "number"
 
 
-async def issue(w: Work, request: DataRequest, signer: Signer) -> None:
-    """Sign and store. If the process dies here, nothing happened, and the next advance issues it."""
+async def issue(w: Work, request: DataRequest, text: Text, signer: Signer) -> None:
+    """Sign and store what was composed and verified. If the process dies here, nothing happened, and the next advance
+    issues it."""
     if await w.session.get(Certificate, request.id) is not None:
         return
-    note = await sign_note(render(await compose(w, request)), signer)
+    note = await sign_note(render(text), signer)
     sha256 = hashlib.sha256(note.encode()).hexdigest()
     w.session.add(Certificate(request_id=request.id, note=note, sha256=sha256, issued_at=w.now))
     w.publish(CertificateIssued(request_id=request.id, certificate_sha256=sha256))

@@ -15,7 +15,7 @@
     evidence <base64 of canonical JSON>
 
 The evidence repeats all of it and adds, per holder and subject, the holder's signed note, the id of the event that
-carried the note and the log's receipt for that event. The plain lines are made from the evidence:
+carries the note (dsar's, that it verified it) and the log's receipt for that event. The plain lines are made from the evidence:
 `render(parse(text)) == text`. Version 1, which said nothing of what is covered, is still read.
 """
 
@@ -59,10 +59,11 @@ class Answer(_Value):
 
 class Covered(_Value):
     """A record that was erased, and how it was known to be the person's: the address leads to it alone, the person gave a
-    number that stands on it alone, or two people at the desk decided on evidence."""
+    number that stands on it alone, or two people at the desk decided on evidence. `holder`: no owner of records names it, and
+    it was erased by the holder that alone did."""
 
     subject: str
-    by: Literal["address", "number", "desk"]
+    by: Literal["address", "number", "desk", "holder"]
 
 
 class Certificate(_Value):

@@ -17,8 +17,6 @@ from shared.http.app import CurrentActor
 from shared.http.forms import FormOnce, reached
 from shared.http.pages import language_of
 from shared.http.paging import Cursor, Limit, Page
-from shared.keys.public import PublicKeys
-from shared.notes.note import vkey
 from shared.paging import PAGE_ROWS
 
 PURPOSE = "data subject requests"
@@ -26,7 +24,6 @@ PURPOSE = "data subject requests"
 
 def router(wired: Wired) -> APIRouter:
     routes = APIRouter(tags=["desk"])
-    held = PublicKeys(wired.vault)
 
     @routes.get("/desk", response_class=HTMLResponse)
     async def desk(actor: CurrentActor, http: Request) -> HTMLResponse:
@@ -85,11 +82,7 @@ def router(wired: Wired) -> APIRouter:
     @routes.get("/api/dsar/keys", response_class=PlainTextResponse)
     async def keys() -> str:
         """Public keys of every holder's notes, one vkey per line. Compare them with what you got on another way."""
-        origin = wired.course.signer.name.rpartition("/")[0]
-        found = []
-        for holder in wired.settings.holders:
-            for _, public in sorted((await held.of(f"kept-{holder}-notes")).items()):
-                found.append(vkey(f"{origin}/{holder}", public))
+        found = [line for holder in wired.settings.holders for line in await wired.course.keys.of(holder)]
         return "".join(f"{line}\n" for line in found)
 
     return routes

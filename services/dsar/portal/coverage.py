@@ -36,4 +36,7 @@ async def coverage_of(w: Work, request: DataRequest, language: str) -> Coverage:
         else:
             number = await w.open(type(claim).said, request.id, claim.said)
             lines.append(words(language, "covers.number", subject=subject, number=number))
+    lines += [
+        words(language, "covers.holder", subject=one, holders=", ".join(who)) for one, who in request.alone.items() if who
+    ]
     return Coverage(tuple(lines), max(request.left_out, len(request.others)))

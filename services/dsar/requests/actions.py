@@ -9,7 +9,7 @@ from services.dsar.portal.tables import Code
 from services.dsar.requests.calendars import Jurisdiction
 from services.dsar.requests.model import Right, State, may_move
 from services.dsar.requests.tables import DataRequest
-from services.dsar.saga.tables import Claim, Part
+from services.dsar.saga.tables import Claim, Finding, Part
 from shared.clock import rfc3339
 from shared.errors import ConflictError, InvalidInputError, NotFoundError, TooManyError
 from shared.ids import new_id
@@ -83,6 +83,7 @@ async def receive(
             approvers=[],
             subjects=[],
             candidates={},
+            alone={},
             narrow_tries=0,
             left_out=0,
             address=await w.seal(DataRequest.address, request_id, address),
@@ -149,6 +150,8 @@ async def destroy(w: Work, request: DataRequest) -> None:
     """Destroy the request's own data key: address and private key are unreadable everywhere, backups included."""
     await w.keyring.shred(w.session, request.id, w.now)
     request.address = request.private_key = request.locator = None
+    request.alone = {one: holders for one, holders in request.alone.items() if holders}
+    await w.session.execute(delete(Finding).where(Finding.request_id == request.id))
     request.candidates = {}  # whoever shares the address is none of this request's business any more; how many stays
     await w.session.execute(update(Claim).where(Claim.request_id == request.id).values(said=None))
     await forget(w, request.id)

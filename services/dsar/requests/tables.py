@@ -39,9 +39,11 @@ class DataRequest(Base):
     approval_id: Mapped[str | None] = mapped_column(Text)
     approvers: Mapped[list[str]] = mapped_column(ARRAY(Text), default=list)
     subjects: Mapped[list[str]] = mapped_column(ARRAY(Text), default=list)
-    # Every record that the address leads to, with the locators that lead there; those of `subjects` are covered. From
-    # `settled_at` on nothing is claimed any more; `left_out` others are named with the answer.
+    # Every record that the address leads to, as its owner says (saga/whose.py), with the locators that lead there; those of
+    # `subjects` are covered. From `settled_at` on nothing is claimed any more; `left_out` others are named with the answer.
     candidates: Mapped[dict[str, list[str]]] = mapped_column(JSON, default=dict)
+    # Records that no owner names: the holders that are asked about each, themselves alone; none where it is left out.
+    alone: Mapped[dict[str, list[str]]] = mapped_column(JSON, default=dict)
     settled_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     narrow_tries: Mapped[int] = mapped_column(Integer, default=0)
     left_out: Mapped[int] = mapped_column(Integer, default=0)
@@ -53,7 +55,17 @@ class DataRequest(Base):
     @property
     def others(self) -> list[str]:
         """Records that the address leads to and that this request does not cover, as far as they are known now."""
+        return sorted({*self.claimable, *(one for one, holders in self.alone.items() if not holders)})
+
+    @property
+    def claimable(self) -> list[str]:
+        """Those of `others` that the person can still show to be theirs."""
         return sorted(set(self.candidates) - set(self.subjects))
+
+    @property
+    def asked_about(self) -> list[str]:
+        """Every record that somebody is asked about: those of the person's first."""
+        return [*self.subjects, *(one for one, holders in self.alone.items() if holders)]
 
     @property
     def unclear(self) -> bool:

@@ -21,8 +21,9 @@ NARROW_TRIES_MAX = 5  # wrong numbers that somebody who shares the address may g
 
 
 def learn(request: DataRequest, found: dict[str, list[str]]) -> None:
-    """A holder says which records the address leads to. While it leads to one, that one is covered; a second one makes the
-    person say more. What is found when the claiming is over is never covered by itself: it is left out, and named."""
+    """Their owners say which records the address leads to (findings.py). While it leads to one, that one is covered; a
+    second one makes the person say more. What is found when the claiming is over is never covered by itself: it is left
+    out, and named."""
     before = len(request.candidates)
     merged = {one: sorted({*known, *request.candidates.get(one, [])}) for one, known in found.items()}
     request.candidates = {**request.candidates, **merged}
@@ -38,7 +39,7 @@ def may_claim(request: DataRequest) -> bool:
     """Whether a further record can still be claimed: for an erasure until it goes to the two who approve (they approve what
     was claimed), for an access until the answer is ready."""
     if request.state == State.DISPATCHED:
-        return request.right == "access" and bool(request.others)
+        return request.right == "access" and bool(request.claimable)
     return request.unclear
 
 
@@ -67,7 +68,7 @@ async def cover(w: Work, request: DataRequest, subject: str, *, number: str = ""
         claim.said, claim.staff, claim.evidence = await w.seal(Claim.said, request.id, number), [], None
     claim.claimed_at = w.now
     request.subjects = [*request.subjects, subject]
-    if request.unclear and not request.others:
+    if request.unclear and not request.claimable:
         request.settled_at = w.now
 
 

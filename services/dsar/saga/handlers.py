@@ -1,52 +1,64 @@
-"""Bus in: holders' answers and identity's decisions, through the inbox, to the saga's actions."""
+"""Bus in: holders' answers and identity's decisions, through the inbox, to the saga's actions.
 
-from services.dsar.events import ApprovalGranted, ApprovalRefused
+An answer has an effect only after `proven`: its holder's own signed note says all that it says (shared/holder/word.py).
+One that is not proven is an alarm, and the request goes on waiting for the true one, which is asked for again.
+"""
+
+import re
+from typing import TypeVar
+
+from services.dsar.events import ApprovalGranted, ApprovalRefused, Verb
 from services.dsar.requests.tables import DataRequest
 from services.dsar.saga import actions
 from services.dsar.saga.actions import Course
-from services.dsar.saga.tables import Erasure
 from shared.bus.consumer import Handlers
 from shared.bus.envelope import Envelope
-from shared.holder.contract import Attested, Collected, Erased, Located
+from shared.errors import MalformedError, TamperError
+from shared.holder.contract import Answer, Attested, Collected, Erased, Located
 from shared.work import Work
+
+A = TypeVar("A", bound=Answer)
+_ANSWER = re.compile(r"kept\.([a-z]{2,32})\.answer\.(located|collected|erased|attested)\.v[0-9]+")
 
 
 def register(handlers: Handlers, course: Course) -> None:
-    """Every holder has its own event type; dsar reads those of the configured holders."""
+    """Every holder has its own topic and types; dsar reads those of the configured holders."""
 
     async def on(w: Work, request: DataRequest | None) -> None:
         if request is not None:
             await actions.advance(w, request, course)
 
-    for name in course.holders:
+    async def proven(w: Work, holder: str, verb: Verb, said: Answer, envelope: Envelope) -> bool:
+        """Vault away: UnavailableError, and the record is taken again; nothing counts meanwhile."""
+        try:
+            await course.keys.prove(said, holder)
+        except (TamperError, MalformedError):
+            actions.refuse(w, said.request_id, holder, envelope.id, verb, "bad-note")
+            return False
+        return True
 
+    def answers_of(name: str) -> None:
         @handlers.on(Located.of(name))
-        async def located(w: Work, event: Located, envelope: Envelope) -> None:
-            await on(w, await actions.located(w, event.request_id, event.holder, event))
+        async def located(w: Work, said: Located, envelope: Envelope) -> None:
+            if await proven(w, name, "located", said, envelope):
+                await on(w, await actions.located(w, name, said, course))
 
         @handlers.on(Collected.of(name))
-        async def collected(w: Work, event: Collected, envelope: Envelope) -> None:
-            request = await actions.collected(
-                w, event.request_id, event.holder, event.subject or "", event.part, event.parts, event.sealed
-            )
-            await on(w, request)
+        async def collected(w: Work, said: Collected, envelope: Envelope) -> None:
+            if await proven(w, name, "collected", said, envelope):
+                await on(w, await actions.collected(w, name, said))
 
         @handlers.on(Erased.of(name))
-        async def erased(w: Work, event: Erased, envelope: Envelope) -> None:
-            said = Erasure(
-                request_id=event.request_id,
-                holder=event.holder,
-                subject=event.subject or "",
-                event_id=envelope.id,
-                fields=event.fields,
-                kept=[dict(one) for one in event.kept],
-                note=event.note,
-            )
-            await on(w, await actions.erased(w, event.request_id, event.holder, event.subject or "", said))
+        async def erased(w: Work, said: Erased, envelope: Envelope) -> None:
+            if await proven(w, name, "erased", said, envelope):
+                await on(w, await actions.erased(w, name, said, envelope.id))
+
+    for name in course.holders:
+        answers_of(name)
 
     @handlers.on(Attested)
     async def attested(w: Work, event: Attested, envelope: Envelope) -> None:
-        await on(w, await actions.attested(w, event.request_id, event.receipts))
+        await on(w, await actions.attested(w, event.request_id, event.receipts, envelope.id, course))
 
     @handlers.on(ApprovalGranted)
     async def granted(w: Work, event: ApprovalGranted, envelope: Envelope) -> None:
@@ -57,3 +69,13 @@ def register(handlers: Handlers, course: Course) -> None:
     async def refused(w: Work, event: ApprovalRefused, envelope: Envelope) -> None:
         if event.action == "erase":
             await actions.refused(w, event.resource)
+
+
+def misplaced(w: Work, envelope: Envelope, topic: str) -> None:
+    """A holder's answer on another topic than its own: the record goes to the dead letters, and this is the alarm.
+    `holder` is whose name was used; whose topic it was, the dead letter says."""
+    found = _ANSWER.fullmatch(envelope.type)
+    if found is not None:
+        verb: Verb = found[2]  # type: ignore[assignment]  # one of the four, by the pattern
+        request = envelope.data.get("request_id")
+        actions.refuse(w, request if isinstance(request, str) else "", found[1], envelope.id, verb, "misplaced")

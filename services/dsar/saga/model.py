@@ -69,7 +69,7 @@ def next_step(
             return Step.REQUEST_APPROVAL
         if right == "access" and subjects and (located or not patient):
             return Step.COLLECT
-    elif state is State.APPROVED:
+    elif state is State.APPROVED and answered_all(asks, "locate"):
         return Step.ERASE
     elif state is State.DISPATCHED and right == "access":
         if answered_all(asks, "collect") or not patient:
@@ -79,6 +79,8 @@ def next_step(
             return Step.CERTIFY
         if answered_all(asks, "erase") and not any(ask.command == "recheck" for ask in asks):
             return Step.ATTEST
+        if not any(ask.command == "erase" for ask in asks):
+            return Step.ANSWER_NOTHING  # approved, and no owner confirms any more that there is anybody
     return Step.WAIT
 
 

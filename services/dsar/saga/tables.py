@@ -27,6 +27,26 @@ class Ask(Base):
     answered_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
 
+class Finding(Base):
+    """A holder says, proven by its note, that the address leads to this record there, by these locators; its newest word."""
+
+    __tablename__ = "findings"
+
+    request_id: Mapped[str] = mapped_column(ForeignKey("requests.id", ondelete="CASCADE"), primary_key=True)
+    holder: Mapped[str] = mapped_column(Text, primary_key=True)
+    subject: Mapped[str] = mapped_column(Text, primary_key=True)
+    locators: Mapped[list[str]] = mapped_column(ARRAY(Text), default=list)
+
+
+class Owner(Base):
+    """The service whose own topic made this subject: nobody else decides whose data it is."""
+
+    __tablename__ = "owners"
+
+    subject: Mapped[str] = mapped_column(Text, primary_key=True)
+    owner: Mapped[str] = mapped_column(Text)
+
+
 class Part(Base):
     """One numbered part of a holder's sealed answer to `collect`."""
 
@@ -41,7 +61,8 @@ class Part(Base):
 
 
 class Erasure(Base):
-    """A holder's signed word that it erased a subject, the event that carried it, and its receipt from the log."""
+    """A holder's signed word that it erased a subject, dsar's event that it was verified (before version 2: the event that
+    carried it), and that event's receipt from the log."""
 
     __tablename__ = "erasures"
 

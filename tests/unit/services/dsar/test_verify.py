@@ -11,7 +11,8 @@ import pytest
 from services.dsar.certificates.model import Answer, Certificate, Covered, ordered, render
 from services.dsar.certificates.verify import verify
 from shared.errors import KeptError, MalformedError, TamperError
-from shared.holder.contract import erasure_text
+from shared.holder.contract import Kept
+from shared.holder.word import Erasure, render_erasure
 from shared.notes.note import LocalSigner, sign_note, vkey
 from shared.notes.tlogproof import Receipt, format_receipt, leaf_hash
 
@@ -25,23 +26,32 @@ LOG_KEYS = [vkey(LOG.name, LOG.public)]
 Change = Callable[[Answer], Answer]
 
 
-async def note(holder: str, *, signed_by: str = "", request: str = REQ, subject: str = SUB, fields: int = 3) -> str:
-    text = erasure_text(
+async def note(
+    holder: str,
+    *,
+    signed_by: str = "",
+    request: str = REQ,
+    subject: str = SUB,
+    fields: int = 3,
+    approval: str = APR,
+    kept: str = "",
+) -> str:
+    said = Erasure(
         holder=holder,
         request_id=request,
         subject=subject,
-        approval_id=APR,
+        approval_id=approval,
         fields=fields,
         key_version=1,
-        kept=[],
+        kept=[Kept(what=kept, reason="tax")] if kept else [],
         at="2026-11-24T06:00:00Z",
     )
-    return await sign_note(text, SIGNERS[signed_by or holder])
+    return await sign_note(render_erasure(said), SIGNERS[signed_by or holder])
 
 
-async def receipt(event_id: str, word: str) -> str:
+async def receipt(event_id: str, word: str, shard: str = "kept.dsar/0") -> str:
     entry = b"KEPT" + event_id.encode() + json.dumps({"note": word}, ensure_ascii=False).encode()
-    checkpoint = f"kept.local/log/kept.dsar.answers/0\n1\n{base64.b64encode(leaf_hash(entry)).decode()}\n"
+    checkpoint = f"kept.local/log/{shard}\n1\n{base64.b64encode(leaf_hash(entry)).decode()}\n"
     return format_receipt(Receipt(0, (), await sign_note(checkpoint, LOG), entry))
 
 
@@ -105,6 +115,8 @@ async def test_it_covers_what_was_answered_and_nothing_else() -> None:
         {"request": "req_of_somebody_else"},
         {"subject": "sub_of_somebody_else"},
         {"fields": 30},
+        {"approval": "apr_2"},
+        {"kept": "everything"},
         {"signed_by": "audit"},
         {"signed_by": "dsar"},
     ],
@@ -112,6 +124,12 @@ async def test_it_covers_what_was_answered_and_nothing_else() -> None:
 async def test_a_note_about_something_else_or_by_somebody_else(said: dict[str, str | int]) -> None:
     with pytest.raises(TamperError):
         verify(await certificate([await answer("customers", **said)]), KEYS, LOG_KEYS)
+
+
+async def test_a_certificate_of_before_whose_receipts_are_of_the_answers_themselves() -> None:
+    old = await answer("customers")
+    old = old.model_copy(update={"receipt": await receipt(old.event_id, old.note, "kept.dsar.answers/0")})
+    assert verify(await certificate([old]), KEYS, LOG_KEYS).proofs[0].origin.endswith("kept.dsar.answers/0")
 
 
 async def test_a_receipt_of_another_event() -> None:

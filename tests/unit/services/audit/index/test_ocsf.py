@@ -15,11 +15,12 @@ from services.audit.index.ocsf import book, event_of
 from shared.access.refused import AccessRefused
 from shared.bus.event import REGISTRY
 from shared.holder.contract import Collected, Erased, Located, SubjectShredded
+from shared.holder.past import CollectedV1, ErasedV1, LocatedV1
 
 ONE, TWO = "sub_" + "1" * 32, "sub_" + "2" * 32
 for service in ("identity", "customers", "audit", "backup", "dsar"):
     importlib.import_module(f"services.{service}.events")
-    for answer in (AccessRefused, Located, Collected, Erased, SubjectShredded):
+    for answer in (AccessRefused, Located, Collected, Erased, SubjectShredded, LocatedV1, CollectedV1, ErasedV1):
         answer.of(service)
 OURS = sorted(
     kind for kind, event in REGISTRY.items() if not event.__module__.startswith("tests.")

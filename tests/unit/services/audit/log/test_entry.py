@@ -187,6 +187,11 @@ WHOLE = tuple((n, b"v") for n in ("ce_specversion", "ce_id", "ce_type", "ce_sour
         ("kept.customers", (*WHOLE, WHOLE[0]), False),
         ("kept.customers.dlq", WHOLE, False),
         ("billing.events", WHOLE, False),
+        # Rule 2: a topic of its own for each holder's answers. The one of before keeps its rule for ever.
+        ("kept.dsar.answers", WHOLE, True),
+        ("kept.dsar.answers.audit", WHOLE, True),
+        ("kept.dsar.answers.billing", WHOLE, False),
+        ("kept.dsar.answers.customers.more", WHOLE, False),
     ],
 )
 def test_only_our_topics_whole_envelopes_are_stored_as_they_came(topic: str, headers_: Headers, own: bool) -> None:
