@@ -4,6 +4,7 @@ What it loses at a stop, the outbox tables still have; promise P6 does not hold 
 """
 
 import signal
+from pathlib import Path
 
 from deploy.local import users
 from deploy.local.catalog import HOLDERS
@@ -46,7 +47,8 @@ class Tansu:
         url = f"tcp://127.0.0.1:{self._port}"
         return Launch(
             (
-                *users.prefix(self.name), program, "broker", "--listener-url", url, "--advertised-listener-url", url,
+                *users.prefix(self.name, Path(program)), program, "broker", "--listener-url", url,
+                "--advertised-listener-url", url,
                 "--storage-engine", "memory://tansu/", "--silent",
             )
         )  # fmt: skip

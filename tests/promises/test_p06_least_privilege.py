@@ -215,7 +215,7 @@ WRITES: dict[str, set[str]] = {one: {ANSWERS, f"{ANSWERS}.{one}"} for one in ANS
 
 
 def own(name: str) -> set[str]:
-    return {f"kept.{name}", f"kept.{name}.dlq"}
+    return {f"kept.{name}", f"kept.{name}.dlq", f"kept.dsar.answers.{name}"}
 
 
 @pytest.mark.parametrize("name", EVERYBODY)

@@ -27,7 +27,7 @@ from shared.work import Door
 from tests.support.insider import Insider
 from tests.support.platform import Platform
 
-SHARD = "made.up/0"
+SHARD = "kept.customers/0"  # of an owner's topic: others make nobody findable
 Everything = dict[str, list[tuple[Any, ...]]]
 
 

@@ -187,7 +187,7 @@ class Reconciler:
             begins = await within(ANSWER_SECONDS_MAX, consumer.beginning_offsets(parts))
             ends = await within(ANSWER_SECONDS_MAX, consumer.end_offsets(parts))
         except (KafkaError, OSError) as error:  # a TimeoutError is an OSError
-            log.warning("kafka: %s", type(error).__name__)
+            log.info("kafka: %s", type(error).__name__)
             raise UnavailableError("the broker does not answer") from None
         finally:
             await ended(consumer.stop())

@@ -186,6 +186,7 @@ async def _prove(w: Work, tools: Tools, change: AddressChange, how: How, approve
     await _settle(w, change, State.PROVEN)
     change.how = how
     customer = await w.session.get_one(Customer, change.customer_id)
+    customer.version += 1
     known = sorted((await w.session.scalars(select(CustomerLocator.locator).where(mine))).all())
     w.publish(CustomerUpdated(subject=customer.id, key_version=1, version=customer.version, fields={}, locators=known))
     w.publish(AddressConfirmed(subject=customer.id, change_id=change.id, how=how, approvers=approvers))

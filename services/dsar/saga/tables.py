@@ -78,12 +78,15 @@ class Erasure(Base):
 
 class Claim(Base):
     """A record that shares its address with others, and was shown to be the person's: by the number that they gave (sealed
-    under the request's key), or by the two people at the desk who decided on evidence. One person there only proposes it."""
+    under the request's key), or by the two people at the desk who decided on evidence. One person there only proposes it.
+
+    The column is not called `subject`: whoever looks for a sealed value's key by that name (a drill does) would take the
+    record's person for the one whose key it is."""
 
     __tablename__ = "claims"
 
     request_id: Mapped[str] = mapped_column(ForeignKey("requests.id", ondelete="CASCADE"), primary_key=True)
-    subject: Mapped[str] = mapped_column(Text, primary_key=True)
+    subject: Mapped[str] = mapped_column("record", Text, primary_key=True)
     said: Mapped[Sealed | None] = mapped_column(SealedText)
     staff: Mapped[list[str]] = mapped_column(ARRAY(Text), default=list)
     evidence: Mapped[Evidence | None] = mapped_column(Text)

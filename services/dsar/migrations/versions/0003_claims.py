@@ -20,7 +20,7 @@ def upgrade() -> None:
     op.create_table(
         "claims",
         sa.Column("request_id", sa.Text(), sa.ForeignKey("requests.id", ondelete="CASCADE"), primary_key=True),
-        sa.Column("subject", sa.Text(), primary_key=True),
+        sa.Column("record", sa.Text(), primary_key=True),
         sa.Column("said", sa.LargeBinary()),
         sa.Column("staff", ARRAY(sa.Text()), nullable=False),
         sa.Column("claimed_at", sa.DateTime(timezone=True), nullable=False),
