@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from services.customers.policy.model import FieldPolicy
 from shared.keys.blind import BlindIndex
-from shared.keys.locators import Kind
+from shared.values.identifiers import Identifier
 
-Locate = Callable[[Sequence[tuple[Kind, str]]], Awaitable[list[str]]]
+Locate = Callable[[Sequence[Identifier]], Awaitable[list[str]]]
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,7 @@ from shared.keys.vault import Vault
 from shared.notes.note import VaultSigner
 from shared.settings import ServiceSettings
 from shared.telemetry import setup
+from shared.values.identifiers import Kind, identifier
 
 __all__ = ["Category", "Envelope", "Foreign", "ForeignHolder", "Forgotten", "Found", "Kept", "ServiceSettings", "setup"]
 
@@ -96,9 +97,11 @@ class Foreign:
 
     # -- publishing ---------------------------------------------------------------------------------------------
 
-    async def locators(self, identifiers: Sequence[tuple[hashed.Kind, str]]) -> list[str]:
-        """Keyed hashes of identifiers that you know; the key stays in Vault."""
-        return await hashed.locators(self._vault, identifiers)
+    async def locators(self, identifiers: Sequence[tuple[Kind, str]]) -> list[str]:
+        """Keyed hashes of identifiers that you know, however you write them; the key stays in Vault.
+
+        InvalidInputError for what is no e-mail address, or no phone number with country code."""
+        return await hashed.locators(self._vault, [identifier(kind, written) for kind, written in identifiers])
 
     async def publish(self, type_: str, data: Mapping[str, Any], *, locator: str = "", event_id: str = "") -> str:
         """One CloudEvent of your own on your topic, acknowledged by the broker. Returns its id."""

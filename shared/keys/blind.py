@@ -8,6 +8,8 @@ from cryptography.hazmat.primitives.hmac import HMAC
 
 from shared.errors import InvariantError
 from shared.keys.vault import Vault
+from shared.values.mailbox import Mailbox
+from shared.values.phone import Phone
 
 
 class BlindIndex:
@@ -16,7 +18,7 @@ class BlindIndex:
         self._vault = vault
         self._keys: dict[str, bytes] = {}
 
-    async def of(self, field: str, normalised: str) -> bytes:
+    async def of(self, field: str, normalised: Mailbox | Phone) -> bytes:
         """The 32-byte index of `normalised`. InvariantError if the field has no key; UnavailableError without Vault."""
         await self._vault.require()
         if field not in self._keys:

@@ -15,6 +15,7 @@ from shared.access.actor import Actor
 from shared.errors import ShreddedError
 from shared.keys.locators import locators
 from shared.service import Ground, ground
+from shared.values.identifiers import identifier
 from tests.support.platform import Platform
 
 pytestmark = pytest.mark.platform
@@ -38,7 +39,7 @@ async def test_a_member_of_staff_is_found_told_and_forgotten(base: Ground, tmp_p
     file.write_text(f"{head}\n{number},Zz,{handle},IT Staff,,+1 403 262 3443,{email}\n")
     assert await import_file(file, IdentitySettings()) == (1, 0)
     holder = IdentityHolder()
-    wanted = await locators(base.vault, [("email", email.upper()), ("external", f"employee:{number}")])
+    wanted = await locators(base.vault, [identifier("email", email.upper()), identifier("external", f"employee:{number}")])
     async with base.door.begin(SYSTEM) as w:
         [found] = await holder.locate(w, wanted)
         subject = found.subject

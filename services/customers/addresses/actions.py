@@ -23,8 +23,8 @@ from shared.clock import rfc3339
 from shared.errors import ConflictError, InvalidInputError, NotFoundError
 from shared.holder.contract import Category
 from shared.keys.cipher import key_version
-from shared.keys.normalise import normalise_email
 from shared.mail.queue import forget, queue, queued_lately
+from shared.values.mailbox import mailbox
 from shared.work import Work
 
 HOUR = timedelta(hours=1)
@@ -41,7 +41,7 @@ class Link:
 async def _locator(tools: Tools, address: str | None) -> str | None:
     """None for none, and for what an older version took for an address: nobody can be told there."""
     try:
-        return (await tools.locate([("email", normalise_email(address))]))[0] if address else None
+        return (await tools.locate([("email", mailbox(address))]))[0] if address else None
     except InvalidInputError:
         return None
 
@@ -126,7 +126,7 @@ async def object_(w: Work, tools: Tools, link: Link) -> None:
     customer = await w.session.get_one(Customer, change.customer_id)
     address = await w.open(AddressChange.old_email, customer.id, change.old_email)
     customer.email = await w.seal(Customer.email, customer.id, address)
-    customer.email_index = await tools.blind.of("email", normalise_email(address))
+    customer.email_index = await tools.blind.of("email", mailbox(address))
     customer.version += 1
     customer.updated_at = w.now
     await _settle(w, change, State.OBJECTED)

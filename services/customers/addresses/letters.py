@@ -5,8 +5,8 @@ from services.customers.addresses.model import State
 from services.customers.addresses.tables import AddressChange
 from services.customers.pages.texts import TEXTS
 from services.customers.settings import CustomersSettings
-from shared.keys.normalise import normalise_email
 from shared.mail.model import Letter, Mail, Outcome
+from shared.values.mailbox import mailbox
 from shared.work import Work
 
 _BETWEEN = "\n— — —\n\n"
@@ -39,7 +39,7 @@ class Letters:
         }
         subjects, texts = ([TEXTS[lang][f"mail.{mail.kind}{part}"] for lang in ("en", "zh")] for part in (".subject", ""))
         return Letter(
-            to=normalise_email(await w.open(columns[0], change.customer_id, address)),
+            to=mailbox(await w.open(columns[0], change.customer_id, address)),
             subject=" / ".join(subjects).format(**values),
             text=_BETWEEN.join(texts).format(**values),
         )

@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from services.customers.addresses import actions as addresses
 from services.customers.events import CustomerUpdated, RecordsViewed, UserCreated, ciphertext
 from services.customers.policy.model import SEARCHED, FieldPolicy
-from services.customers.records.model import Shown, changed, identifiers, seen
+from services.customers.records.model import Shown, changed, found_by, seen
 from services.customers.records.tables import Customer, CustomerLocator, StaffLocator, column
 from services.customers.wiring import Tools
 from shared.access.actor import Actor
@@ -21,9 +21,10 @@ from shared.access.decide import Resource
 from shared.errors import InvalidInputError
 from shared.etag import Condition
 from shared.keys.cipher import Sealed, key_version
-from shared.keys.locators import Kind
-from shared.keys.normalise import normalise_email, normalise_phone
 from shared.paging import cut
+from shared.values.identifiers import Identifier
+from shared.values.mailbox import mailbox
+from shared.values.phone import phone
 from shared.work import Work
 
 Row = tuple[Customer, str]  # the customer and the owner's id
@@ -90,7 +91,8 @@ async def update_customer(
         sealed = {name: await w.seal(column(name), customer.id, value) if value else None for name, value in new.items()}
         for name, cipher in sealed.items():
             setattr(customer, name, cipher)
-        moved = await _reindex(w, tools, customer, {**values, **new}) if {*SEARCHED, "country"} & set(new) else None
+        kinds = {name for name in SEARCHED if name in new} | ({"phone"} if "country" in new else set())
+        moved = await _reindex(w, tools, customer, {**values, **new}, kinds) if kinds else None
         customer.version += 1
         customer.updated_at = w.now
         w.publish(
@@ -150,25 +152,39 @@ FIELDS = ("first_name", "last_name", "email", "phone", "address", "city", "state
 
 async def _searched(name: str, value: str, tools: Tools) -> ColumnElement[bool]:
     if name == "email":
-        return Customer.email_index == await tools.blind.of("email", normalise_email(value))
+        return Customer.email_index == await tools.blind.of("email", mailbox(value))
     if name == "phone":
-        return Customer.phone_index == await tools.blind.of("phone", normalise_phone(value))
+        return Customer.phone_index == await tools.blind.of("phone", phone(value))
     raise InvalidInputError("can't be searched", field=name)
 
 
-async def _reindex(w: Work, tools: Tools, customer: Customer, values: Mapping[str, str | None]) -> list[str]:
-    """Blind indexes and locators after an identifier changed; returns all locators that hold now. By a new address the staff
-    finds the record at once, but it proves nothing yet: the locator of the one before stays (addresses/)."""
-    known = identifiers(values)
-    customer.email_index = await tools.blind.of("email", known["email"]) if "email" in known else None
-    customer.phone_index = await tools.blind.of("phone", known["phone"]) if "phone" in known else None
+async def _reindex(w: Work, tools: Tools, customer: Customer, values: Mapping[str, str | None], kinds: set[str]) -> list[str]:
+    """Blind indexes and locators of `kinds` after an identifier changed; returns all locators that hold now. By a new address
+    the staff finds the record at once, but it proves nothing yet: the locator of the one before stays (addresses/)."""
+    known = [one for one in found_by(values) if one[0] in kinds]
+    email, phone_ = await blind_indexes(tools, known)
+    if "email" in kinds:
+        customer.email_index = email
+    if "phone" in kinds:
+        customer.phone_index = phone_
     mine = CustomerLocator.customer_id == customer.id
-    await w.session.execute(delete(CustomerLocator).where(mine, CustomerLocator.kind == "phone"))
-    pairs: list[tuple[Kind, str]] = [("phone", known["phone"])] if "phone" in known else []
-    for (kind, _), locator in zip(pairs, await tools.locate(pairs) if pairs else [], strict=True):
+    await w.session.execute(delete(CustomerLocator).where(mine, CustomerLocator.kind.in_(kinds - {"email"})))
+    proven = [one for one in known if one[0] != "email"]
+    for (kind, _), locator in zip(proven, await tools.locate(proven) if proven else [], strict=True):
         w.session.add(CustomerLocator(locator=locator, customer_id=customer.id, kind=kind))
     await w.session.flush()
     return sorted((await w.session.scalars(select(CustomerLocator.locator).where(mine))).all())
+
+
+async def blind_indexes(tools: Tools, known: Sequence[Identifier]) -> tuple[bytes | None, bytes | None]:
+    """(email_index, phone_index) of a record that is found by `known`."""
+    email = phone = None
+    for one in known:
+        if one[0] == "email":
+            email = await tools.blind.of("email", one[1])
+        elif one[0] == "phone":
+            phone = await tools.blind.of("phone", one[1])
+    return email, phone
 
 
 async def note_user(w: Work, event: UserCreated) -> None:

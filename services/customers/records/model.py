@@ -1,21 +1,16 @@
 """Records: the rules. What a value must be, what changed, and how much of a record a purpose sees."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
 from services.customers.policy.model import FieldPolicy
 from shared.access.masks import Level, shown
 from shared.errors import InvalidInputError
-from shared.keys.normalise import normalise_email, normalise_phone
-
-# Countries of the file as they are written -> region for phone numbers without a country code.
-REGIONS: Mapping[str, str] = {
-    "Argentina": "AR", "Australia": "AU", "Austria": "AT", "Belgium": "BE", "Brazil": "BR", "Canada": "CA", "Chile": "CL",
-    "China": "CN", "Czech Republic": "CZ", "Denmark": "DK", "Finland": "FI", "France": "FR", "Germany": "DE", "Hungary": "HU",
-    "India": "IN", "Ireland": "IE", "Italy": "IT", "Netherlands": "NL", "Norway": "NO", "Poland": "PL", "Portugal": "PT",
-    "Spain": "ES", "Sweden": "SE", "USA": "US", "United Kingdom": "GB",
-}  # fmt: skip
+from shared.values.identifiers import Identifier
+from shared.values.mailbox import as_written, mailbox
+from shared.values.name import free_text
+from shared.values.phone import Phone, phone
 
 
 @dataclass(frozen=True)
@@ -26,35 +21,69 @@ class Shown:
     value: str | None
 
 
+@dataclass(frozen=True)
+class Note:
+    """A value that is kept as it was written, but can't be used: for the people who sent it, without the value."""
+
+    field: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Cleaned:
+    """One row as it will be stored, and what its sender should know of it."""
+
+    values: Mapping[str, str | None]
+    notes: Sequence[Note]
+
+
+def clean_row(written: Mapping[str, str], policy: FieldPolicy) -> Cleaned:
+    """Every field of `written` as `clean` says. A phone that can't be used is no reason to refuse the person: it is noted.
+
+    InvalidInputError: `field` says which one, as the policy names it."""
+    values = {name: clean(name, value, policy) for name, value in written.items()}
+    return Cleaned(values, notes(values))
+
+
+def notes(values: Mapping[str, str | None]) -> list[Note]:
+    """What of `values` is stored and of no use: nobody is found by it, no call goes there."""
+    try:
+        _phone(values)
+    except InvalidInputError as error:
+        return [Note("phone", error.detail)]
+    return []
+
+
 def clean(name: str, value: str, policy: FieldPolicy) -> str | None:
     """The value to store, None for an empty one. InvalidInputError names the field, never the value."""
     rule = policy.fields.get(name)
     if rule is None:
         raise InvalidInputError("no such field, or none with a purpose", field=name)
-    text = value.strip()
-    if not text:
+    text = free_text(value, name, lines=rule.kind == "address")
+    if text is None:
         if rule.required:
             raise InvalidInputError("must not be empty", field=name)
         return None
     if len(text) > rule.characters_max:
         raise InvalidInputError(f"over its limit of {rule.characters_max} characters", field=name)
-    if any(ord(c) < 32 or ord(c) == 127 for c in text):
-        raise InvalidInputError("holds control characters", field=name)
-    if name == "email":
-        normalise_email(text)
-    return text
+    return as_written(text, name) if name == "email" else text
 
 
-def identifiers(values: Mapping[str, str | None]) -> dict[str, str]:
-    """Field -> normalised value, of those by which a record is found. A number nobody can dial is not one."""
-    found: dict[str, str] = {}
-    email, phone = values.get("email"), values.get("phone")
-    if email:
-        found["email"] = normalise_email(email)
-    if phone:
-        with suppress(InvalidInputError):  # it is kept as it was written, and simply can't be searched
-            found["phone"] = normalise_phone(phone, REGIONS.get(values.get("country") or ""))
+def found_by(values: Mapping[str, str | None]) -> list[Identifier]:
+    """By what of `values` a record is found, in normal form; what can't be used is not among it."""
+    found: list[Identifier] = []
+    with suppress(InvalidInputError):  # stored by a version that took it: named among the unusable
+        if email := values.get("email"):
+            found.append(("email", mailbox(email)))
+    with suppress(InvalidInputError):  # noted when it came
+        if number := _phone(values):
+            found.append(("phone", number))
     return found
+
+
+def _phone(values: Mapping[str, str | None]) -> Phone | None:
+    written = values.get("phone")
+    return phone(written, values.get("country")) if written else None
 
 
 def changed(

@@ -8,8 +8,8 @@ from pyrage import encrypt, x25519
 from sqlalchemy import delete, select
 
 from services.customers.events import CustomerCreated, ImportCompleted, RecordsExported, RecordsViewed, ciphertext
-from services.customers.records.actions import FIELDS, opened, readable
-from services.customers.records.model import identifiers
+from services.customers.records.actions import FIELDS, blind_indexes, opened, readable
+from services.customers.records.model import found_by
 from services.customers.records.tables import Customer, CustomerLocator, ForgottenNumber, StaffLocator, column
 from services.customers.transfer.model import ROWS_MAX, File, Line
 from services.customers.wiring import Tools
@@ -17,7 +17,7 @@ from shared.access.decide import Resource
 from shared.access.grants import Grant
 from shared.errors import InvalidInputError, TooLargeError
 from shared.keys.cipher import Sealed
-from shared.keys.locators import Kind
+from shared.values.identifiers import Kind, external
 from shared.work import Work
 
 SUBJECTS_PER_LOOK = 1_000  # one event lists at most so many: 40 kB, far under what the bus takes
@@ -45,7 +45,7 @@ async def import_customers(w: Work, tools: Tools, file: File, *, returning: bool
     owners = await _owners(tools, file)
     known = await w.session.scalars(select(StaffLocator.user_id).where(StaffLocator.locator.in_(owners.values())))
     w.decide("import", Resource("Customers", "all", {"owners": sorted(set(known.all()))}))
-    numbers = await tools.locate([("external", f"customer:{line.number}") for line in file.lines])
+    numbers = await tools.locate([("external", external("customer", line.number)) for line in file.lines])
     there = set((await w.session.scalars(select(CustomerLocator.locator).where(CustomerLocator.locator.in_(numbers)))).all())
     gone = set((await w.session.scalars(select(ForgottenNumber.locator).where(ForgottenNumber.locator.in_(numbers)))).all())
     if returning:
@@ -68,19 +68,16 @@ async def import_customers(w: Work, tools: Tools, file: File, *, returning: bool
 async def _owners(tools: Tools, file: File) -> dict[str, str]:
     """Number of each representative in the file -> the locator by which identity tells of them."""
     staff = sorted({line.owner for line in file.lines})
-    made = await tools.locate([("external", f"employee:{one}") for one in staff]) if staff else []
+    made = await tools.locate([("external", external("employee", one)) for one in staff]) if staff else []
     return dict(zip(staff, made, strict=True))
 
 
 async def _personal(tools: Tools, lines: list[Line]) -> list[list[tuple[Kind, str]]]:
     """(kind, locator) of e-mail and phone of every line, asked for in one go."""
-    wanted: list[tuple[int, Kind, str]] = []
-    for position, line in enumerate(lines):
-        for name, value in identifiers(line.values).items():
-            wanted.append((position, "email" if name == "email" else "phone", value))
-    made = await tools.locate([(kind, value) for _, kind, value in wanted]) if wanted else []
+    wanted = [(position, one) for position, line in enumerate(lines) for one in found_by(line.values)]
+    made = await tools.locate([one for _, one in wanted]) if wanted else []
     found: list[list[tuple[Kind, str]]] = [[] for _ in lines]
-    for (position, kind, _), locator in zip(wanted, made, strict=True):
+    for (position, (kind, _)), locator in zip(wanted, made, strict=True):
         found[position].append((kind, locator))
     return found
 
@@ -90,13 +87,11 @@ async def _create(w: Work, tools: Tools, subject: str, line: Line, owner: str, l
     for name, value in line.values.items():
         if value is not None:
             sealed[name] = await w.seal(column(name), subject, value)
-    known = identifiers(line.values)
+    email, phone = await blind_indexes(tools, found_by(line.values))
     w.session.add(
         Customer(
             id=subject, version=1, owner_locator=owner, created_at=w.now, updated_at=w.now,
-            email_index=await tools.blind.of("email", known["email"]) if "email" in known else None,
-            phone_index=await tools.blind.of("phone", known["phone"]) if "phone" in known else None,
-            **sealed,
+            email_index=email, phone_index=phone, **sealed,
         )
     )  # fmt: skip
     await w.session.flush()

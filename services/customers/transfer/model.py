@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from services.customers.policy.model import FieldPolicy
 from services.customers.records.model import clean
 from shared.errors import InvalidInputError, TooLargeError
+from shared.values.typed import Number, number
 
 FILE_BYTES_MAX = 32 * 1024 * 1024  # of a whole file; far more than rows_max rows need
 ROWS_MAX = 5_000  # one transaction, one batch of keys; a larger list comes in several files
@@ -22,8 +23,8 @@ class Line:
     """One customer of the file. `row` counts from 1 below the header."""
 
     row: int
-    number: str
-    owner: str
+    number: Number
+    owner: Number
     values: Mapping[str, str | None]
 
 
@@ -105,9 +106,9 @@ def _line(row: int, cells: Mapping[str, str], policy: FieldPolicy) -> Line:
     return Line(row, _number(row, NUMBER, cells[NUMBER]), _number(row, OWNER, cells[OWNER]), values)
 
 
-def _number(row: int, column: str, cell: str) -> str:
+def _number(row: int, column: str, cell: str) -> Number:
     """One spelling per number, because locators are made of it: decimal digits without leading zeros."""
-    text = cell.strip()
-    if not (text.isascii() and text.isdigit() and len(text) <= 18 and (text == "0" or text[0] != "0")):
-        raise InvalidInputError(f"row {row}, column {column}: not a whole number", field=column)
-    return text
+    try:
+        return number(cell, column)
+    except InvalidInputError as error:
+        raise InvalidInputError(f"row {row}, column {column}: {error.detail}", field=column) from None

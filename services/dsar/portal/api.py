@@ -11,7 +11,7 @@ from services.dsar.certificates.actions import certificate_of
 from services.dsar.packages.actions import deliver, summary_of
 from services.dsar.portal.actions import try_code
 from services.dsar.portal.coverage import coverage_of
-from services.dsar.portal.model import ADDRESS_CHARS_MAX, CAPABILITY_LIFE, numbers, typed_code
+from services.dsar.portal.model import CAPABILITY_LIFE, numbers, typed_code
 from services.dsar.portal.texts import WORDS
 from services.dsar.portal.view import Shown, home, look, shown
 from services.dsar.requests import actions, capabilities
@@ -27,7 +27,7 @@ from shared.http.forms import once_for, reached
 from shared.http.pages import language_of
 from shared.ids import is_id
 from shared.keys.locators import locators
-from shared.keys.normalise import normalise_email
+from shared.values.mailbox import mailbox
 from shared.work import Work
 
 log = logging.getLogger("kept.dsar.portal")
@@ -88,9 +88,7 @@ def router(wired: Wired) -> APIRouter:
     ) -> Response:
         chosen = lang if lang in WORDS else language_of(http)
         try:
-            if len(email) > ADDRESS_CHARS_MAX:
-                raise InvalidInputError(field="email")
-            address = normalise_email(email)
+            address = mailbox(email)
             (locator,) = await locators(wired.vault, [("email", address)])
             request_id = actions.fresh_id()
             once = await once_for(http, "portal")  # nobody is known yet; the mark is enough to tell a second click

@@ -1,20 +1,19 @@
 """One-time codes: eight digits, fifteen minutes, five tries, once. Pure: numbers and instants come in."""
 
-import unicodedata
 from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import Literal
 
 from shared.errors import InvalidInputError
-from shared.keys.normalise import normalise_phone
+from shared.values.identifiers import Identifier, external
+from shared.values.phone import phone
+from shared.values.typed import Code, code, number
 
 CODE_NUMBERS = 10**8  # eight digits: five tries hit with 1 : 20,000,000
+CODE_DIGITS = 8
 CODE_LIFE = timedelta(minutes=15)  # from its last sending
 CODE_RESENT_MAX = timedelta(minutes=45)  # from its first: later a fresh one is sent, so no code lives longer than an hour
 CODE_TRIES_MAX = 5  # of one code, however often it is sent
 CAPABILITY_LIFE = timedelta(days=90)  # longest law plus extension
-NUMBER_CHARS_MAX = 40
-ADDRESS_CHARS_MAX = 254  # RFC 5321 path limit
 
 
 def code_text(number: int) -> str:
@@ -25,24 +24,19 @@ def code_text(number: int) -> str:
     return f"{digits[:4]} {digits[4:]}"
 
 
-def typed_code(text: str) -> str:
-    """Eight digits from what a person typed: spaces, dashes and full-width digits are fine."""
-    digits = "".join(c for c in unicodedata.normalize("NFKC", text[:64]) if c not in " -\t\n\r\u2013\u2014\xa0")
-    if len(digits) != 8 or not (digits.isascii() and digits.isdigit()):
-        raise InvalidInputError("the code has eight digits", field="code")
-    return digits
+def typed_code(text: str) -> Code:
+    """Eight digits from what a person typed: blanks, dashes and full-width digits are fine."""
+    return code(text, CODE_DIGITS)
 
 
-def numbers(text: str) -> list[tuple[Literal["phone", "external"], str]]:
-    """What a typed number may be, as identifiers: a customer's, an employee's, or a phone number with country code."""
-    typed = unicodedata.normalize("NFKC", text[:NUMBER_CHARS_MAX]).strip()
-    digits = "".join(typed.split())
-    found: list[tuple[Literal["phone", "external"], str]] = []
-    if digits.isascii() and digits.isdigit():
-        plain = digits.lstrip("0") or "0"
-        found += [("external", f"customer:{plain}"), ("external", f"employee:{plain}")]
+def numbers(text: str) -> list[Identifier]:
+    """What a typed number may be: a customer's, an employee's, or a phone number with country code."""
+    found: list[Identifier] = []
     with suppress(InvalidInputError):
-        found.append(("phone", normalise_phone(typed)))
+        plain = number(text, leading_zeros=True)
+        found += [("external", external("customer", plain)), ("external", external("employee", plain))]
+    with suppress(InvalidInputError):
+        found.append(("phone", phone(text)))
     if not found:
         raise InvalidInputError("a customer number, or a phone number with country code", field="number")
     return found

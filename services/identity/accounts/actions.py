@@ -14,11 +14,10 @@ from shared.access.actor import Actor
 from shared.access.decide import Resource
 from shared.errors import NotAllowedError, NotFoundError
 from shared.keys.blind import BlindIndex
-from shared.keys.locators import Kind
-from shared.keys.normalise import normalise_email
+from shared.values.identifiers import Identifier, external
 from shared.work import Work
 
-Locate = Callable[[Sequence[tuple[Kind, str]]], Awaitable[list[str]]]
+Locate = Callable[[Sequence[Identifier]], Awaitable[list[str]]]
 Keep = Callable[[str, Mapping[str, str]], Awaitable[None]]
 
 
@@ -55,9 +54,9 @@ async def import_employees(w: Work, employees: Sequence[Employee], hiring: Hirin
     2. Then accounts and events commit together.
     """
     _only_the_system(w.actor)
-    wanted: list[tuple[Kind, str]] = [
-        pair for one in employees for pair in (("external", f"employee:{one.number}"), ("email", one.email))
-    ]
+    wanted: list[Identifier] = []
+    for one in employees:
+        wanted += [("external", external("employee", one.number)), ("email", one.email)]
     locators = await hiring.locate(wanted)
     by_number: dict[str, str] = {}
     made = 0
@@ -86,7 +85,7 @@ async def _create(w: Work, one: Employee, manager: str | None, locators: Sequenc
             name=await w.seal(User.name, user_id, one.name),
             email=await w.seal(User.email, user_id, one.email),
             phone=await w.seal(User.phone, user_id, one.phone) if one.phone else None,
-            email_index=await hiring.blind.of("email", normalise_email(one.email)),
+            email_index=await hiring.blind.of("email", one.email),
             password=await hiring.passwords.hash(secret.password),
         )
     )

@@ -2,14 +2,20 @@
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from shared.errors import InvalidInputError
+from shared.values.characters import given
+from shared.values.mailbox import Mailbox, mailbox
+from shared.values.name import free_text, name
+from shared.values.typed import Number, number
 
 employees_max = 10_000  # rows of one file: an import is one transaction
 password_characters_max = 256  # argon2 hashes any length; this bounds what a stranger makes us hash
 
+T = TypeVar("T")
 COLUMNS = ("EmployeeId", "LastName", "FirstName", "Title", "ReportsTo", "Phone", "Email")
 
 # What a title lets somebody do. Two people besides the IT manager can decide approvals, so that two always exist.
@@ -26,11 +32,11 @@ ROLES: Mapping[str, frozenset[str]] = {
 class Employee:
     """One row of the employee file, only the columns that identity has a purpose for."""
 
-    number: str
+    number: Number
     name: str
-    email: str
+    email: Mailbox
     phone: str
-    reports_to: str | None
+    reports_to: Number | None
     roles: frozenset[str]
 
     @property
@@ -57,21 +63,27 @@ def parse_employees(text: str) -> list[Employee]:
 
 
 def _employee(row: Mapping[str, str | None], line: int) -> Employee:
-    def cell(column: str, *, needed: bool = True) -> str:
-        value = (row.get(column) or "").strip()
-        if needed and not value:
+    def cell(column: str, rule: Callable[[str, str], T | None]) -> T | None:
+        try:
+            return rule(row.get(column) or "", column)
+        except InvalidInputError as error:
+            raise InvalidInputError(f"line {line}, {column}: {error.detail}", field=column) from None
+
+    def needed(column: str, rule: Callable[[str, str], T | None]) -> T:
+        value = cell(column, rule)
+        if value is None:
             raise InvalidInputError(f"line {line}: {column} is empty", field=column)
         return value
 
-    title = cell("Title")
+    title = needed("Title", name)
     if title not in ROLES:
         raise InvalidInputError(f"line {line}: no role is known for this Title", field="Title")
     return Employee(
-        number=cell("EmployeeId"),
-        name=f"{cell('FirstName')} {cell('LastName')}",
-        email=cell("Email"),
-        phone=cell("Phone", needed=False),
-        reports_to=cell("ReportsTo", needed=False) or None,
+        number=needed("EmployeeId", given(number)),
+        name=f"{needed('FirstName', name)} {needed('LastName', name)}",
+        email=needed("Email", given(mailbox)),
+        phone=cell("Phone", free_text) or "",  # to read it, not to find anybody by it: an extension is fine
+        reports_to=cell("ReportsTo", given(number)),
         roles=ROLES[title],
     )
 

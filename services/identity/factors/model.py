@@ -4,6 +4,9 @@ import hmac
 from collections.abc import Callable
 from datetime import datetime
 
+from shared.errors import InvalidInputError
+from shared.values.typed import code as typed_code
+
 STEP_SECONDS = 30
 DIGITS = 6
 DRIFT_STEPS = 1  # accepted either way: 30 s of clock difference, RFC 6238 §5.2
@@ -16,8 +19,9 @@ def step_of(now: datetime) -> int:
 
 def matching_step(code: str, now: datetime, code_at: Callable[[int], str]) -> int | None:
     """The time step whose code this is, or None. Looks at every step allowed, so that the time tells nothing."""
-    typed = "".join(code.split())
-    if len(typed) != DIGITS or not typed.isascii() or not typed.isdigit():
+    try:
+        typed = typed_code(code, DIGITS)
+    except InvalidInputError:
         return None
     found: int | None = None
     current = step_of(now)

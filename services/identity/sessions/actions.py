@@ -18,8 +18,9 @@ from services.identity.sessions.lanes import lanes_of, new_device
 from services.identity.sessions.model import Tries, failed, forget_after, wait
 from services.identity.sessions.tables import FailedTries, Session
 from services.identity.sessions.turnstile import Turnstile
+from shared.errors import InvalidInputError
 from shared.keys.blind import BlindIndex
-from shared.keys.normalise import normalise_email
+from shared.values.mailbox import mailbox
 from shared.work import Work
 
 AMR = ("pwd", "otp")
@@ -72,7 +73,12 @@ async def sign_in(w: Work, typed: Typed, doorman: Doorman) -> SignedIn | Refused
     2. Password, then code; the code's time step is used up only when the password was right.
     3. The token is signed last, still inside the transaction: without Vault nothing has happened.
     """
-    address = normalise_email(typed.email)
+    try:
+        address = mailbox(typed.email)
+    except InvalidInputError:  # nobody has such an address: told like a wrong password, and as slowly
+        await doorman.passwords.fits(None, typed.password)
+        w.publish(SessionRefused(subject=None, reason="credentials"))
+        return Refused("credentials", 0)
     lanes = await lanes_of(doorman.blind, address, typed.source, typed.device, w.now)
     counters = {lane: await _counter(w, lane.key) for lane in lanes.all}
     tries = {lane: Tries(row.failures, row.blocked_until, row.last_at) for lane, row in counters.items()}

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.customers.policy.load import load
-from services.customers.records.model import changed, clean, identifiers, seen
+from services.customers.records.model import changed, clean, clean_row, found_by, seen
 from shared.errors import InvalidInputError
 
 POLICY = load()
@@ -32,7 +32,9 @@ def test_who_may_not_see_a_value_cannot_learn_it_by_writing_guesses(purpose: str
     ("name", "value", "says"),
     [
         ("fax", "1", "purpose"), ("email", "nobody", "e-mail"), ("email", "", "empty"), ("last_name", "  ", "empty"),
-        ("city", "x" * 201, "limit"), ("city", "a\nb", "control"),
+        ("city", "x" * 201, "limit"), ("city", "a\nb", "U+000A at character 2"),
+        ("first_name", "An\u200bna", "U+200B at character 3"), ("first_name", "\u3164", "empty"),
+        ("email", "kim@t.example;lee@t.example", "list"), ("postal_code", "1\x852", "U+0085"),
     ],
 )  # fmt: skip
 def test_a_bad_value_is_refused_by_field_and_never_repeated(name: str, value: str, says: str) -> None:
@@ -44,9 +46,23 @@ def test_a_bad_value_is_refused_by_field_and_never_repeated(name: str, value: st
 
 
 def test_identifiers_are_normalised_and_a_number_nobody_can_dial_is_none() -> None:
-    assert identifiers(LUIS) == {"email": "luisg@embraer.com.br", "phone": "+551239235555"}
-    assert identifiers({"phone": "0711 2842222", "country": "Germany"}) == {"phone": "+497112842222"}
-    assert identifiers({"phone": "12", "country": "Atlantis"}) == {}
+    assert found_by(LUIS) == [("email", "luisg@embraer.com.br"), ("phone", "+551239235555")]
+    assert found_by({"phone": "0711 2842222", "country": "Germany"}) == [("phone", "+497112842222")]
+    assert found_by({"phone": "12", "country": "Atlantis"}) == []
+    assert found_by({"email": "anna@@t.example"}) == []  # stored by a version that took it
+
+
+def test_a_phone_that_cannot_be_used_is_kept_and_noted() -> None:
+    row = {**LUIS, "last_name": "Gonçalves", "phone": " 1.2E+10 "}
+    cleaned = clean_row(row, POLICY)
+    assert cleaned.values["phone"] == "1.2E+10"
+    assert [(one.field, "spreadsheet" in one.reason) for one in cleaned.notes] == [("phone", True)]
+    assert not clean_row({**row, "phone": LUIS["phone"]}, POLICY).notes
+    assert not clean_row({**row, "phone": "\u200b"}, POLICY).notes
+
+
+def test_an_address_of_mail_is_kept_as_its_owner_writes_it() -> None:
+    assert clean("email", " mailto:Jane@München.de ", POLICY) == "Jane@München.de"
 
 
 def test_a_purpose_sees_what_it_needs() -> None:
