@@ -16,6 +16,8 @@ from services.customers.policy.load import load
 from services.customers.records import api as records_api
 from services.customers.records import handlers as records_handlers
 from services.customers.records import pages as records_pages
+from services.customers.records.renewal import renew
+from services.customers.records.tables import Customer
 from services.customers.settings import CustomersSettings
 from services.customers.transfer import api as transfer_api
 from services.customers.transfer.model import FILE_BYTES_MAX
@@ -29,6 +31,7 @@ from shared.http.app import create_app
 from shared.keys.blind import BlindIndex
 from shared.keys.locators import locators
 from shared.mail.queue import and_mails, mail_gauges
+from shared.renewal import Renewal
 from shared.service import at_work, ground, run
 
 SERVICE = "customers"
@@ -40,6 +43,7 @@ async def build(settings: CustomersSettings) -> FastAPI:
     door, vault, broker = base.door, base.vault, await base.broker()
     tools = Tools(load(), BlindIndex(SERVICE, vault), lambda pairs: locators(vault, pairs))
 
+    renewal = Renewal(door, Customer, lambda w, rows: renew(w, tools, rows))
     relay = Relay(base.engine, broker)
     handlers = Handlers(SERVICE, door, broker, ["kept.identity", COMMANDS])
     records_handlers.register(handlers)
@@ -50,7 +54,8 @@ async def build(settings: CustomersSettings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with at_work(base.engine, base.ended.run(broker), relay.run(), handlers.run(), mail.run(), changes):
+        works = (base.ended.run(broker), relay.run(), handlers.run(), mail.run(), changes, renewal.run())
+        async with at_work(base.engine, *works):
             yield
 
     return create_app(
@@ -66,7 +71,7 @@ async def build(settings: CustomersSettings) -> FastAPI:
         lifespan=lifespan,
         readiness=base.readiness(),
         later=base.later(relay, handlers),
-        gauges=base.gauges(relay, handlers, mail_gauges(SERVICE, base.engine)),
+        gauges=base.gauges(relay, handlers, mail_gauges(SERVICE, base.engine), renewal.left),
         set_aside=and_mails(base.set_aside, base.engine),
         body_limits={transfer_api.IMPORTS: FILE_BYTES_MAX},
     )

@@ -41,6 +41,21 @@ def _taken(done: dict[str, Any]) -> list[str]:
     return lines
 
 
+@app.command("unusable")
+def unusable(origin: Origin = ORIGIN, as_json: Json = False) -> None:
+    """Stored values that can't be used (a phone that nobody can dial, an address of an older version), for you to mend.
+
+    Whose and which field and why, never the value. Signed in by KEPT_TOKEN (kept identity sign-in), or asks."""
+    with told(as_json), signed_in(origin) as http:
+        found: list[dict[str, str]] = []
+        cursor: str | None = ""
+        while cursor is not None:
+            page = ask(http, "GET", "/api/customers/unusable", params={"cursor": cursor}).json()
+            found, cursor = found + page["items"], page["next"]
+        lines = [f"{one['subject']}  {one['field']}: {one['reason']}" for one in found]
+        say(as_json, {"items": found}, "\n".join(lines) or "Every stored value can be used.")
+
+
 @app.command("export")
 def export_file(
     out: Annotated[Path, typer.Argument(help="where the sealed file goes; must not exist")],

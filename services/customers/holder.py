@@ -10,7 +10,7 @@ from services.customers.events import RecordsViewed
 from services.customers.policy.model import FieldPolicy
 from services.customers.recipients.model import of_category
 from services.customers.records.actions import FIELDS, opened
-from services.customers.records.tables import Customer, CustomerLocator, ForgottenNumber
+from services.customers.records.tables import Customer, CustomerLocator, ForgottenNumber, UnusableValue
 from shared.clock import rfc3339
 from shared.holder.contract import Category, Kept
 from shared.holder.sdk import Forgotten, Found, Holder, found_by
@@ -91,6 +91,7 @@ class CustomersHolder(Holder):
         changes = await addresses.erase(w, subject)
         customer.email_index = customer.phone_index = customer.owner_locator = None
         customer.erased_at = customer.erased_at or w.now
+        await w.session.execute(delete(UnusableValue).where(UnusableValue.customer_id == subject))
         went = delete(CustomerLocator).where(CustomerLocator.customer_id == subject).returning(CustomerLocator)
         for one in (await w.session.scalars(went)).all():
             if one.kind == "external":

@@ -1,6 +1,6 @@
 """The composition root of identity: every part and every arrow, read from top to bottom."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
@@ -9,6 +9,8 @@ from services.identity.access import api as access_api
 from services.identity.access.signer import TokenSigner
 from services.identity.accounts import pages as accounts_pages
 from services.identity.accounts.passwords import Passwords
+from services.identity.accounts.renewal import renew
+from services.identity.accounts.tables import User
 from services.identity.approvals import api as approvals_api
 from services.identity.approvals import handlers as approvals_handlers
 from services.identity.approvals import jobs
@@ -26,7 +28,10 @@ from shared.holder import sdk
 from shared.holder.contract import COMMANDS
 from shared.http.app import create_app
 from shared.keys.blind import BlindIndex
+from shared.keys.locators import locators
+from shared.renewal import Renewal
 from shared.service import at_work, ground, run
+from shared.work import Work
 
 SERVICE = "identity"
 
@@ -36,7 +41,13 @@ async def build(settings: IdentitySettings) -> FastAPI:
     base = await ground(settings, TABLES)
     door, vault, broker = base.door, base.vault, await base.broker()
     signer = TokenSigner(vault)
-    doorman = Doorman(Passwords(), BlindIndex(SERVICE, vault), signer, settings.session)
+    blind = BlindIndex(SERVICE, vault)
+    doorman = Doorman(Passwords(), blind, signer, settings.session)
+
+    async def renewed(w: Work, rows: Sequence[User]) -> None:
+        await renew(w, blind, lambda pairs: locators(vault, pairs), rows)
+
+    renewal = Renewal(door, User, renewed)
     relay = Relay(base.engine, broker)
     handlers = Handlers(SERVICE, door, broker, ["kept.dsar", COMMANDS])
     approvals_handlers.register(handlers, settings.approval)
@@ -46,7 +57,7 @@ async def build(settings: IdentitySettings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with at_work(base.engine, base.ended.run(broker), relay.run(), handlers.run(), jobs.run(door)):
+        async with at_work(base.engine, base.ended.run(broker), relay.run(), handlers.run(), jobs.run(door), renewal.run()):
             yield
 
     return create_app(
@@ -64,7 +75,7 @@ async def build(settings: IdentitySettings) -> FastAPI:
         lifespan=lifespan,
         readiness=base.readiness(),
         later=base.later(relay, handlers),
-        gauges=base.gauges(relay, handlers),
+        gauges=base.gauges(relay, handlers, renewal.left),
         set_aside=base.set_aside,
     )
 

@@ -15,6 +15,12 @@ class UserCreated(Event, type="kept.identity.user.created.v1"):
     locators: list[str]
 
 
+class UserLocated(Event, type="kept.identity.user.located.v1"):
+    """`subject` is found by these locators, all that hold from now on."""
+
+    locators: list[str]
+
+
 class AccountViewed(Event, type="kept.identity.account.viewed.v1"):
     """Somebody (`ce_actor`) saw these fields of the account of `subject` (P7)."""
 

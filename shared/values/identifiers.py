@@ -6,6 +6,7 @@ from shared.values.mailbox import Mailbox, mailbox
 from shared.values.phone import Phone, phone
 from shared.values.typed import Number
 
+NORMAL_FORM = 2  # raised with the grammar: what is stored of an older one is made anew (shared/renewal.py); 1 is legacy.py
 Kind = Literal["email", "phone", "external"]
 External = NewType("External", str)  # `<kind of thing>:<its id>`, e.g. `customer:17`
 Identifier = tuple[Literal["email"], Mailbox] | tuple[Literal["phone"], Phone] | tuple[Literal["external"], External]

@@ -59,7 +59,7 @@ async def test_a_member_of_staff_is_found_told_and_forgotten(base: Ground, tmp_p
         left = "SELECT count(*) FROM keyring WHERE subject = :s"
         assert await w.session.scalar(text(left), {"s": subject}) == 0
         row = (await w.session.execute(text("SELECT * FROM users WHERE id = :s"), {"s": subject})).mappings().one()
-        assert {name for name, value in row.items() if value} == {"id", "created_at", "erased_at"}
+        assert {name for name, value in row.items() if value} == {"id", "created_at", "erased_at", "normal_form"}
     with pytest.raises(ShreddedError):
         async with base.door.begin(SYSTEM) as w:
             await w.keyring.create(w.session, [subject])

@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Select, delete, select
+from sqlalchemy import ColumnElement, Select, delete, select, tuple_
 from sqlalchemy.dialects.postgresql import insert
 
 from services.customers.addresses import actions as addresses
 from services.customers.events import CustomerUpdated, RecordsViewed, UserCreated, ciphertext
 from services.customers.policy.model import SEARCHED, FieldPolicy
-from services.customers.records.model import Shown, changed, found_by, seen
-from services.customers.records.tables import Customer, CustomerLocator, StaffLocator, column
+from services.customers.records.model import Shown, changed, found_by, seen, unusable
+from services.customers.records.tables import Customer, CustomerLocator, StaffLocator, UnusableValue, column
 from services.customers.wiring import Tools
 from shared.access.actor import Actor
 from shared.access.decide import Resource
@@ -22,6 +22,7 @@ from shared.errors import InvalidInputError
 from shared.etag import Condition
 from shared.keys.cipher import Sealed, key_version
 from shared.paging import cut
+from shared.values import legacy
 from shared.values.identifiers import Identifier
 from shared.values.mailbox import mailbox
 from shared.values.phone import phone
@@ -93,6 +94,7 @@ async def update_customer(
             setattr(customer, name, cipher)
         kinds = {name for name in SEARCHED if name in new} | ({"phone"} if "country" in new else set())
         moved = await _reindex(w, tools, customer, {**values, **new}, kinds) if kinds else None
+        await note_unusable(w, customer.id, {**values, **new}, tools.policy)
         customer.version += 1
         customer.updated_at = w.now
         w.publish(
@@ -151,10 +153,13 @@ FIELDS = ("first_name", "last_name", "email", "phone", "address", "city", "state
 
 
 async def _searched(name: str, value: str, tools: Tools) -> ColumnElement[bool]:
+    """In every form that it may be stored in, once it is one that may be asked for."""
     if name == "email":
-        return Customer.email_index == await tools.blind.of("email", mailbox(value))
+        mailbox(value)
+        return Customer.email_index.in_([await tools.blind.of("email", one) for one in legacy.mailboxes(value)])
     if name == "phone":
-        return Customer.phone_index == await tools.blind.of("phone", phone(value))
+        phone(value)
+        return Customer.phone_index.in_([await tools.blind.of("phone", one) for one in legacy.phones(value)])
     raise InvalidInputError("can't be searched", field=name)
 
 
@@ -185,6 +190,32 @@ async def blind_indexes(tools: Tools, known: Sequence[Identifier]) -> tuple[byte
         elif one[0] == "phone":
             phone = await tools.blind.of("phone", one[1])
     return email, phone
+
+
+async def note_unusable(
+    w: Work, subject: str, values: Mapping[str, str | None], policy: FieldPolicy, *, fresh: bool = False
+) -> None:
+    """Which of all these values of a record the grammar refuses or nobody can use, in the place of what was known (nothing
+    where the record is `fresh`)."""
+    if not fresh:
+        await w.session.execute(delete(UnusableValue).where(UnusableValue.customer_id == subject))
+    w.session.add_all(
+        UnusableValue(customer_id=subject, field=one.field, reason=one.reason) for one in unusable(values, policy)
+    )
+
+
+async def list_unusable(w: Work, *, after: tuple[str, str] = ("", ""), limit: int) -> tuple[list[UnusableValue], bool]:
+    """One page of the unusable values of the records that the actor may know of; whether there are more. No value is read."""
+    w.decide("look", Resource("Customers", "all"))
+    mine = readable(w.actor).with_only_columns(Customer.id)
+    query = (
+        select(UnusableValue)
+        .where(UnusableValue.customer_id.in_(mine), tuple_(UnusableValue.customer_id, UnusableValue.field) > after)
+        .order_by(UnusableValue.customer_id, UnusableValue.field)
+        .limit(limit + 1)
+    )
+    page, more = cut((await w.session.scalars(query)).all(), limit)
+    return list(page), more
 
 
 async def note_user(w: Work, event: UserCreated) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Self
 
-from fastapi import APIRouter, Header, Response
+from fastapi import APIRouter, Header, Query, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from services.customers.records import actions
@@ -45,6 +45,14 @@ class CustomersOut(Page[CustomerOut]):
     """One page of customers, as you see them for this purpose."""
 
     purpose: str = Field(examples=["support"])
+
+
+class UnusableOut(BaseModel):
+    """A stored value that today's grammar refuses or that nobody can use, and why; never the value. Correct it."""
+
+    subject: str
+    field: str = Field(examples=["phone"])
+    reason: str
 
 
 class Search(BaseModel):
@@ -108,6 +116,17 @@ def router(door: Door, tools: Tools, page_rows: int) -> APIRouter:
             search = {name: value for name, value in asked if value}
             found, _ = await actions.list_customers(w, tools, after="", limit=page_rows, search=search)
         return CustomersOut(items=[shape(one) for one in found], next=None, purpose=why)
+
+    @api.get("/unusable")
+    async def list_unusable(
+        actor: CurrentActor, cursor: Annotated[str, Query(max_length=100)] = "", limit: Limit = page_rows
+    ) -> Page[UnusableOut]:
+        """What is kept as it was written, and can't be used, of your customers: whose, which field, why."""
+        subject, _, field = cursor.partition(".")
+        async with door.begin(actor) as w:
+            found, more = await actions.list_unusable(w, after=(subject, field), limit=limit)
+        items = [UnusableOut(subject=one.customer_id, field=one.field, reason=one.reason) for one in found]
+        return Page(items=items, next=f"{items[-1].subject}.{items[-1].field}" if more else None)
 
     @api.get("/{customer_id}")
     async def view_customer(

@@ -54,6 +54,18 @@ def notes(values: Mapping[str, str | None]) -> list[Note]:
     return []
 
 
+def unusable(values: Mapping[str, str | None], policy: FieldPolicy) -> list[Note]:
+    """What is stored and today's grammar refuses: an older version took it. And what is of no use."""
+    found: dict[str, Note] = {one.field: one for one in notes(values)}
+    for name, value in values.items():
+        if value:
+            try:
+                clean(name, value, policy)
+            except InvalidInputError as error:
+                found[name] = Note(name, error.detail)
+    return list(found.values())
+
+
 def clean(name: str, value: str, policy: FieldPolicy) -> str | None:
     """The value to store, None for an empty one. InvalidInputError names the field, never the value."""
     rule = policy.fields.get(name)

@@ -2,12 +2,13 @@
 
 from datetime import datetime
 
-from sqlalchemy import DateTime, ForeignKey, Integer, LargeBinary, Text
+from sqlalchemy import DateTime, ForeignKey, Integer, LargeBinary, SmallInteger, Text
 from sqlalchemy.orm import InstrumentedAttribute, Mapped, mapped_column
 
 from services.customers.base import Base
 from shared.keys.cipher import Sealed
 from shared.keys.column import SealedText
+from shared.values.identifiers import NORMAL_FORM
 
 
 class Customer(Base):
@@ -22,6 +23,7 @@ class Customer(Base):
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     erased_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    normal_form: Mapped[int] = mapped_column(SmallInteger, default=NORMAL_FORM, index=True)  # of which the hashes are made
     email_index: Mapped[bytes | None] = mapped_column(LargeBinary, index=True)
     phone_index: Mapped[bytes | None] = mapped_column(LargeBinary, index=True)
     first_name: Mapped[Sealed | None] = mapped_column(SealedText)
@@ -45,6 +47,16 @@ class CustomerLocator(Base):
     locator: Mapped[str] = mapped_column(Text, primary_key=True)
     customer_id: Mapped[str] = mapped_column(Text, ForeignKey("customers.id"), primary_key=True, index=True)
     kind: Mapped[str] = mapped_column(Text)
+
+
+class UnusableValue(Base):
+    """A stored value that today's grammar refuses, or that is of no use, and why; for people to mend. Never the value."""
+
+    __tablename__ = "unusable_values"
+
+    customer_id: Mapped[str] = mapped_column(Text, ForeignKey("customers.id"), primary_key=True)
+    field: Mapped[str] = mapped_column(Text, primary_key=True)
+    reason: Mapped[str] = mapped_column(Text)
 
 
 class ForgottenNumber(Base):

@@ -8,7 +8,7 @@ from pyrage import encrypt, x25519
 from sqlalchemy import delete, select
 
 from services.customers.events import CustomerCreated, ImportCompleted, RecordsExported, RecordsViewed, ciphertext
-from services.customers.records.actions import FIELDS, blind_indexes, opened, readable
+from services.customers.records.actions import FIELDS, blind_indexes, note_unusable, opened, readable
 from services.customers.records.model import found_by
 from services.customers.records.tables import Customer, CustomerLocator, ForgottenNumber, StaffLocator, column
 from services.customers.transfer.model import ROWS_MAX, File, Line
@@ -95,6 +95,7 @@ async def _create(w: Work, tools: Tools, subject: str, line: Line, owner: str, l
         )
     )  # fmt: skip
     await w.session.flush()
+    await note_unusable(w, subject, line.values, tools.policy, fresh=True)
     w.session.add_all(CustomerLocator(locator=one, customer_id=subject, kind=kind) for kind, one in locators)
     w.publish(
         CustomerCreated(

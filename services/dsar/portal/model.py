@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 
 from shared.errors import InvalidInputError
 from shared.values.identifiers import Identifier, external
-from shared.values.phone import phone
+from shared.values.legacy import phones
+from shared.values.phone import TYPED_CHARS_MAX as PHONE_CHARS_MAX
 from shared.values.typed import Code, code, number
 
 CODE_NUMBERS = 10**8  # eight digits: five tries hit with 1 : 20,000,000
@@ -35,8 +36,7 @@ def numbers(text: str) -> list[Identifier]:
     with suppress(InvalidInputError):
         plain = number(text, leading_zeros=True)
         found += [("external", external("customer", plain)), ("external", external("employee", plain))]
-    with suppress(InvalidInputError):
-        found.append(("phone", phone(text)))
+    found += [("phone", one) for one in phones(text[:PHONE_CHARS_MAX])]
     if not found:
         raise InvalidInputError("a customer number, or a phone number with country code", field="number")
     return found

@@ -2,13 +2,14 @@
 
 from datetime import datetime
 
-from sqlalchemy import DateTime, ForeignKey, LargeBinary, Text
+from sqlalchemy import DateTime, ForeignKey, LargeBinary, SmallInteger, Text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from services.identity.base import Base
 from shared.keys.cipher import Sealed
 from shared.keys.column import SealedText
+from shared.values.identifiers import NORMAL_FORM
 
 
 class User(Base):
@@ -24,6 +25,7 @@ class User(Base):
     name: Mapped[Sealed | None] = mapped_column(SealedText)
     email: Mapped[Sealed | None] = mapped_column(SealedText)
     phone: Mapped[Sealed | None] = mapped_column(SealedText)
+    normal_form: Mapped[int] = mapped_column(SmallInteger, default=NORMAL_FORM, index=True)  # of which the hashes are made
     email_index: Mapped[bytes | None] = mapped_column(LargeBinary, unique=True)
     password: Mapped[str | None] = mapped_column(Text)  # argon2id, with its parameters
 

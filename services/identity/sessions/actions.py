@@ -1,6 +1,6 @@
 """Signing in and out. A refusal is a result, not an exception: its count and its event must commit."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Literal
@@ -18,9 +18,8 @@ from services.identity.sessions.lanes import lanes_of, new_device
 from services.identity.sessions.model import Tries, failed, forget_after, wait
 from services.identity.sessions.tables import FailedTries, Session
 from services.identity.sessions.turnstile import Turnstile
-from shared.errors import InvalidInputError
 from shared.keys.blind import BlindIndex
-from shared.values.mailbox import mailbox
+from shared.values.legacy import mailboxes
 from shared.work import Work
 
 AMR = ("pwd", "otp")
@@ -73,16 +72,15 @@ async def sign_in(w: Work, typed: Typed, doorman: Doorman) -> SignedIn | Refused
     2. Password, then code; the code's time step is used up only when the password was right.
     3. The token is signed last, still inside the transaction: without Vault nothing has happened.
     """
-    try:
-        address = mailbox(typed.email)
-    except InvalidInputError:  # nobody has such an address: told like a wrong password, and as slowly
+    forms = mailboxes(typed.email)
+    if not forms:  # nobody has such an address: told like a wrong password, and as slowly
         await doorman.passwords.fits(None, typed.password)
         w.publish(SessionRefused(subject=None, reason="credentials"))
         return Refused("credentials", 0)
-    lanes = await lanes_of(doorman.blind, address, typed.source, typed.device, w.now)
+    lanes = await lanes_of(doorman.blind, forms[0], typed.source, typed.device, w.now)
     counters = {lane: await _counter(w, lane.key) for lane in lanes.all}
     tries = {lane: Tries(row.failures, row.blocked_until, row.last_at) for lane, row in counters.items()}
-    user = await w.session.scalar(select(User).where(User.email_index == await doorman.blind.of("email", address)))
+    user = await _owner(w, [await doorman.blind.of("email", one) for one in forms])
     if seconds := max(wait(one, w.now) for one in tries.values()):
         w.publish(SessionRefused(subject=user.id if user else None, reason="too-many"))
         return Refused("too-many", seconds)
@@ -94,7 +92,15 @@ async def sign_in(w: Work, typed: Typed, doorman: Doorman) -> SignedIn | Refused
         w.publish(SessionRefused(subject=user.id if user else None, reason=reason or "credentials"))
         return Refused(reason or "credentials", max(wait(one, w.now) for one in after.values()))
     await w.session.delete(counters[lanes.own])
-    return SignedIn(await _start(w, user, doorman), user.id, await new_device(doorman.blind, address, w.now))
+    return SignedIn(await _start(w, user, doorman), user.id, await new_device(doorman.blind, forms[0], w.now))
+
+
+async def _owner(w: Work, indexes: Sequence[bytes]) -> User | None:
+    """Whose address it is, in the first form that somebody has."""
+    for index in indexes:
+        if user := await w.session.scalar(select(User).where(User.email_index == index)):
+            return user
+    return None
 
 
 async def _counter(w: Work, index: bytes) -> FailedTries:
