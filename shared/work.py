@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any, NoReturn, Protocol
 
 from sqlalchemy import column, table
+from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -35,6 +36,10 @@ log = logging.getLogger("kept.door")
 Sessions = async_sessionmaker[AsyncSession]
 
 _INBOX = table("inbox", column("ce_id"))
+_TURN = sql("SELECT pg_advisory_xact_lock(:space, hashtext(:what))")
+_TURN_SPACE = 4_722  # beside that of shared/once.py
+_TURN_WAIT = sql("SET LOCAL lock_timeout = '60s'")
+_NO_WAIT = sql("SET LOCAL lock_timeout = DEFAULT")
 _SPENT = table("spent_grants", column("jti"), column("spent_at"))
 
 
@@ -124,6 +129,19 @@ class Work:
             policies=list(policies),
         )
         self._refused.append(self._row(event))
+
+    async def in_turn(self, what: str) -> None:
+        """Until this transaction ends no other of the service does `what`: of two at once, the second sees what the first did.
+
+        UnavailableError after a minute of waiting."""
+        await self.session.execute(_TURN_WAIT)
+        try:
+            await self.session.execute(_TURN, {"what": what, "space": _TURN_SPACE})
+        except OperationalError as error:
+            if error.connection_invalidated:
+                raise
+            raise UnavailableError("another of these is under way; come again when it is done", retry_after=30) from None
+        await self.session.execute(_NO_WAIT)
 
     async def spend(self, grant: Spendable) -> None:
         """Use up a single-use grant in this transaction. ConflictError the second time."""

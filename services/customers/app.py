@@ -20,7 +20,6 @@ from services.customers.records.renewal import renew
 from services.customers.records.tables import Customer
 from services.customers.settings import CustomersSettings
 from services.customers.transfer import api as transfer_api
-from services.customers.transfer.model import FILE_BYTES_MAX
 from services.customers.wiring import Tools
 from shared.access.grants import GrantVerifier
 from shared.bus.consumer import Handlers
@@ -33,6 +32,7 @@ from shared.keys.locators import locators
 from shared.mail.queue import and_mails, mail_gauges
 from shared.renewal import Renewal
 from shared.service import at_work, ground, run
+from shared.sheets import FILE_BYTES_MAX
 
 SERVICE = "customers"
 
@@ -73,7 +73,7 @@ async def build(settings: CustomersSettings) -> FastAPI:
         later=base.later(relay, handlers),
         gauges=base.gauges(relay, handlers, mail_gauges(SERVICE, base.engine), renewal.left),
         set_aside=and_mails(base.set_aside, base.engine),
-        body_limits={transfer_api.IMPORTS: FILE_BYTES_MAX},
+        body_limits={transfer_api.IMPORTS: FILE_BYTES_MAX, transfer_api.CHECKS: FILE_BYTES_MAX},
     )
 
 

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from services.customers.transfer.notices import Notice
 from shared.cli import EXITS, ORIGIN, Json, Origin, say, told
 from shared.errors import ConflictError
 from shared.http.client import ask, signed_in
@@ -14,30 +15,61 @@ app = typer.Typer(no_args_is_help=True, help="Customer records: import and expor
 
 @app.command("import")
 def import_file(
-    file: Annotated[Path, typer.Argument(help="CSV, UTF-8", exists=True, dir_okay=False, readable=True)],
+    file: Annotated[Path, typer.Argument(help="CSV, as a spreadsheet writes it", exists=True, dir_okay=False, readable=True)],
     origin: Origin = ORIGIN,
+    check: Annotated[bool, typer.Option("--check", help="say what it would do, and do nothing")] = False,
     returning: Annotated[
         bool, typer.Option("--returning", help="the forgotten in this file are customers again; you answer for it")
     ] = False,
+    unowned: Annotated[
+        bool, typer.Option("--unowned", help="take in also those whom nobody on the staff can see yet (SupportRepId)")
+    ] = False,
+    encoding: Annotated[
+        str, typer.Option("--encoding", help="of a file that is neither marked nor UTF-8, e.g. windows-1252 or gb18030")
+    ] = "",
     as_json: Json = False,
 ) -> None:
     """Take in a customer file, whole or not at all.
 
-    Run twice, it changes nothing. Signed in by KEPT_TOKEN (kept identity sign-in), or asks."""
+    Run twice, it changes nothing. Signed in by KEPT_TOKEN (kept identity sign-in), or asks. What files are taken:
+    docs/import-export.md."""
     with told(as_json), signed_in(origin) as http:
-        params = {"returning": "true"} if returning else {}
+        asked = {
+            "returning": "true" if returning else "",
+            "unowned": "true" if unowned and not check else "",
+            "encoding": encoding,
+        }
+        params = {name: value for name, value in asked.items() if value}
         headers = {"Content-Type": "text/csv"}
-        done = ask(http, "POST", "/api/customers/imports", content=file.read_bytes(), headers=headers, params=params).json()
-        say(as_json, done, "\n".join(_taken(done)))
+        path = "/api/customers/imports" + ("/check" if check else "")
+        done = ask(http, "POST", path, content=file.read_bytes(), headers=headers, params=params).json()
+        say(as_json, done, "\n".join(_taken(done, check=check)))
 
 
-def _taken(done: dict[str, Any]) -> list[str]:
-    lines = [f"{done['rows']} rows: {done['created']} customers created, {done['already_there']} were there already."]
-    if number := done["forgotten"]:
-        of_them = "1 of them was forgotten, and stays so" if number == 1 else f"{number} of them were forgotten, and stay so"
-        lines.append(f"{of_them}. (--returning, if they are customers again)")
+OPTIONS = {"forgotten": "--returning", "unowned": "--unowned"}
+
+
+def _taken(done: dict[str, Any], *, check: bool = False) -> list[str]:
+    """What was done, what was left out, and which rows a person should look at."""
+    made = "would be created" if check else "created"
+    lines = [
+        f"{done['rows']} rows ({done['encoding']}, {done['separator']}): {done['created']} customers {made}, "
+        f"{done['already_there']} were there already."
+    ]
     if done["refused_columns"]:
         lines.append(f"Left out, because no purpose is known for them: {', '.join(done['refused_columns'])}")
+    if done["absent_columns"]:
+        lines.append(f"Not in the file: {', '.join(done['absent_columns'])}")
+    if done["returned"]:
+        lines.append(f"{done['returned']} of them had been forgotten, and {'would be' if check else 'are'} customers again.")
+    for one in done["notices"]:
+        shown = Notice.model_validate(one)
+        option = f" ({OPTIONS[shown.code]})" if shown.code in OPTIONS else ""
+        columns = sorted({column for place in shown.places for column in place.columns})
+        about = f", {', '.join(columns)}" if columns else ""
+        lines.append(f"{shown.rows().capitalize()}{about}: {shown.says}{option}")
+    if done["numbered"] and not check:
+        lines.append(f"{done['numbered']} records hold their number now, so that an export can name it.")
     return lines
 
 

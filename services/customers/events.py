@@ -90,7 +90,9 @@ class RecordsExported(Event, type="kept.customers.records.exported.v1"):
 class ImportCompleted(Event, type="kept.customers.import.completed.v1"):
     """A file was taken in whole. Columns without a purpose were refused: nothing of them was stored.
 
-    `forgotten`: rows of people who were forgotten, and stay so. `returned`: such people whom the actor said to be back."""
+    `forgotten`: rows of people who were forgotten, and stay so. `returned`: such people whom the actor said to be back.
+    `different`: rows of people who are there with other values, which stay. `unowned`: made, though nobody on the staff can see
+    them yet. `numbered`: records that hold their number from now on."""
 
     import_id: str
     rows: int
@@ -98,6 +100,9 @@ class ImportCompleted(Event, type="kept.customers.import.completed.v1"):
     already_there: int
     forgotten: int = 0
     returned: int = 0
+    different: int = 0
+    unowned: int = 0
+    numbered: int = 0
     refused_columns: list[str]
 
     def key(self) -> str:

@@ -10,17 +10,19 @@ from services.customers.events import RecordsViewed
 from services.customers.policy.model import FieldPolicy
 from services.customers.recipients.model import of_category
 from services.customers.records.actions import FIELDS, opened
-from services.customers.records.tables import Customer, CustomerLocator, ForgottenNumber, UnusableValue
+from services.customers.records.tables import Customer, CustomerLocator, ForgottenLocator, UnusableValue
 from shared.clock import rfc3339
 from shared.holder.contract import Category, Kept
 from shared.holder.sdk import Forgotten, Found, Holder, found_by
 from shared.work import Work
 
+# Not the phone's: families and offices share one, and a relative is not the person who was forgotten.
+KEPT_KINDS = ("external", "email")
 KEPT = [
     Kept(what="the pseudonym, and when it was made and erased", reason="GDPR 5(2), 17(3)(e): to show the erasure"),
     Kept(
-        what="a keyed hash of the customer number, until the key rotates",
-        reason="GDPR 5(2), 17(1): so that an old file does not bring the record back",
+        what="keyed hashes of the customer number and of the e-mail address, until the key rotates",
+        reason="GDPR 5(2), 17(1): so that a file, also one with a new number, does not bring the record back",
     ),
 ]
 
@@ -43,6 +45,7 @@ class CustomersHolder(Holder):
         if customer is None or customer.erased_at is not None:
             return []
         values = await opened(w, customer)
+        number = None if customer.number is None else await w.open(Customer.number, subject, customer.number)
         groups: dict[tuple[str, str, str, str], dict[str, str]] = {}
         for name, rule in self._policy.fields.items():
             value = values[name]
@@ -53,7 +56,9 @@ class CustomersHolder(Holder):
             RecordsViewed(
                 subject=subject,
                 subjects=[subject],
-                fields=dict.fromkeys((name for name in FIELDS if values[name] is not None), "clear"),
+                fields=dict.fromkeys(
+                    [name for name in FIELDS if values[name] is not None] + ["number"] * (number is not None), "clear"
+                ),
                 purpose="data-subject request",
                 decision=["the person's own right (GDPR 15)"],
             )
@@ -70,6 +75,8 @@ class CustomersHolder(Holder):
             for (category, purpose, basis, retention), one in groups.items()
         ]
         about = {"id": subject, "created": rfc3339(customer.created_at), "changed": rfc3339(customer.updated_at)}
+        if number is not None:
+            about["customer number"] = number
         account = Category(
             name="Record", purpose="keep the record", basis="GDPR 6(1)(b)", retention="as the fields above", records=[about]
         )
@@ -77,7 +84,7 @@ class CustomersHolder(Holder):
 
     async def erase(self, w: Work, subject: str, request_id: str) -> Forgotten:
         """1. The record, locked: a correction under way finishes first or finds nobody. 2. The key. 3. Fields, indexes and
-        locators; of the number a keyed hash stays. 4. The tombstone.
+        locators; of number and address a keyed hash stays. 4. The tombstone.
 
         One transaction; asked again, it answers again and there is nothing left to do."""
         query = select(Customer).where(Customer.id == subject).with_for_update()
@@ -85,7 +92,7 @@ class CustomersHolder(Holder):
         report = await w.keyring.shred(w.session, subject, w.now)
         if customer is None:
             return Forgotten(fields=0, key_version=report.version)
-        fields = [name for name in FIELDS if getattr(customer, name) is not None]
+        fields = [name for name in (*FIELDS, "number") if getattr(customer, name) is not None]
         for name in fields:
             setattr(customer, name, None)
         changes = await addresses.erase(w, subject)
@@ -94,7 +101,7 @@ class CustomersHolder(Holder):
         await w.session.execute(delete(UnusableValue).where(UnusableValue.customer_id == subject))
         went = delete(CustomerLocator).where(CustomerLocator.customer_id == subject).returning(CustomerLocator)
         for one in (await w.session.scalars(went)).all():
-            if one.kind == "external":
-                number = insert(ForgottenNumber).values(locator=one.locator, forgotten_at=w.now)
-                await w.session.execute(number.on_conflict_do_nothing())
+            if one.kind in KEPT_KINDS:
+                kept = insert(ForgottenLocator).values(locator=one.locator, kind=one.kind, forgotten_at=w.now)
+                await w.session.execute(kept.on_conflict_do_nothing())
         return Forgotten(fields=len(fields) + changes, key_version=report.version, kept=KEPT)

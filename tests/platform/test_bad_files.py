@@ -56,7 +56,7 @@ def test_a_missing_column_is_named(nancy: httpx.Client, column: str) -> None:
     assert column in found["detail"] and found["field"] == column
 
 
-@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "latin-1", "cp1252", "shift_jis"])
+@pytest.mark.parametrize("encoding", ["utf-16-le", "latin-1", "cp1252", "shift_jis"])
 def test_another_encoding_is_told_with_its_place(nancy: httpx.Client, encoding: str) -> None:
     text = one().decode().replace("Made", "ミナ" if encoding == "shift_jis" else "José")
     found = bad(nancy, text.encode(encoding))
@@ -64,7 +64,8 @@ def test_another_encoding_is_told_with_its_place(nancy: httpx.Client, encoding: 
 
 
 def test_a_column_twice_is_named(nancy: httpx.Client) -> None:
-    assert "Fax stands twice" in bad(nancy, one().replace(b"Company", b"Fax"))["detail"]
+    assert "column 4 and column 11 have the same name" in bad(nancy, one().replace(b"Company", b"Fax"))["detail"]
+    assert "same name, Email" in bad(nancy, one().replace(b"Company", b"e-mail"))["detail"]
 
 
 def test_a_cell_of_ten_megabytes_is_named(nancy: httpx.Client) -> None:
@@ -78,11 +79,11 @@ def test_a_cell_of_ten_megabytes_is_named(nancy: httpx.Client) -> None:
         (b"", "column"),
         (b"\n\n\n", "column"),
         (b"\xef\xbb\xbf", "column"),
-        (",".join(HEADER).encode() + b"\n1,2,3\n", "3 cells"),
+        (",".join(HEADER).encode() + b"\n1,2,3\n", "row 1, column Email"),
         (",".join(HEADER).encode() + b'\n1,"never closed', "CSV"),
         (",".join(HEADER).encode() + b'\n1,"a"b,' + b"," * 10, "CSV"),
-        (b"PK\x03\x04" + b"\0" * 100, "NUL"),
-        (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n", "UTF-8"),
+        (b"PK\x03\x04" + b"\0" * 100, "workbook"),
+        (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n", "PDF"),
         (b'{"customers": []}', "column"),
     ],
     ids=["empty", "blank lines", "mark only", "short row", "open quote", "stray quote", "spreadsheet", "pdf", "json"],

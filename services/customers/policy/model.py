@@ -1,6 +1,6 @@
 """The rules of the field policy. A field without a purpose is not held; a purpose sees what it needs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import date
 from types import MappingProxyType
 from typing import Self
@@ -86,8 +86,3 @@ class FieldPolicy(Strict):
     def columns(self) -> Mapping[str, str]:
         """Column of an import -> field."""
         return MappingProxyType({rule.column: name for name, rule in self.fields.items()})
-
-    def refused(self, columns: Sequence[str], known: Sequence[str] = ()) -> list[str]:
-        """Which of `columns` have no purpose here; `known` are those that are no fields but keys."""
-        have = {*self.columns(), *known}
-        return [column for column in columns if column not in have]

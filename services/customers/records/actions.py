@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from services.customers.addresses import actions as addresses
 from services.customers.events import CustomerUpdated, RecordsViewed, UserCreated, ciphertext
 from services.customers.policy.model import SEARCHED, FieldPolicy
-from services.customers.records.model import Shown, changed, found_by, seen, unusable
+from services.customers.records.model import Shown, changed, found_by, require_a_name, seen, unusable
 from services.customers.records.tables import Customer, CustomerLocator, StaffLocator, UnusableValue, column
 from services.customers.wiring import Tools
 from shared.access.actor import Actor
@@ -89,6 +89,7 @@ async def update_customer(
     values = await opened(w, customer)
     new = changed(values, changes, tools.policy.require_purpose(w.purpose), tools.policy)
     if new:
+        require_a_name({**values, **new}, tools.policy)
         sealed = {name: await w.seal(column(name), customer.id, value) if value else None for name, value in new.items()}
         for name, cipher in sealed.items():
             setattr(customer, name, cipher)

@@ -81,6 +81,13 @@ def clean(name: str, value: str, policy: FieldPolicy) -> str | None:
     return as_written(text, name) if name == "email" else text
 
 
+def require_a_name(values: Mapping[str, str | None], policy: FieldPolicy) -> None:
+    """Many people have one name only: one of the two is enough, and one there must be."""
+    if not (values.get("first_name") or values.get("last_name")):
+        first, last = (policy.fields[name].column for name in ("first_name", "last_name"))
+        raise InvalidInputError(f"{first} and {last} are both empty; one name is enough", field=last)
+
+
 def found_by(values: Mapping[str, str | None]) -> list[Identifier]:
     """By what of `values` a record is found, in normal form; what can't be used is not among it."""
     found: list[Identifier] = []

@@ -24,6 +24,9 @@ class Customer(Base):
     updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     erased_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     normal_form: Mapped[int] = mapped_column(SmallInteger, default=NORMAL_FORM, index=True)  # of which the hashes are made
+    # The customer number, sealed: an export can name it, and locators can be made anew from it. None in records that came
+    # before it was kept, until they are imported once more.
+    number: Mapped[Sealed | None] = mapped_column(SealedText)
     email_index: Mapped[bytes | None] = mapped_column(LargeBinary, index=True)
     phone_index: Mapped[bytes | None] = mapped_column(LargeBinary, index=True)
     first_name: Mapped[Sealed | None] = mapped_column(SealedText)
@@ -59,13 +62,15 @@ class UnusableValue(Base):
     reason: Mapped[str] = mapped_column(Text)
 
 
-class ForgottenNumber(Base):
-    """The customer number of somebody who was forgotten, as its locator: a keyed hash, without the pseudonym, without anything
-    else. It keeps an old file from bringing them back, and means nothing any more once the locator key has rotated."""
+class ForgottenLocator(Base):
+    """The customer number and the e-mail address of somebody who was forgotten, each as its locator: a keyed hash, without the
+    pseudonym, without anything else. They keep a file from bringing them back, also under a new number, and mean nothing any
+    more once the locator key has rotated."""
 
-    __tablename__ = "forgotten_numbers"
+    __tablename__ = "forgotten_numbers"  # as it was called when it held numbers alone
 
     locator: Mapped[str] = mapped_column(Text, primary_key=True)
+    kind: Mapped[str] = mapped_column(Text, server_default="external")
     forgotten_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
 
 

@@ -1,37 +1,75 @@
 """HTTP: a file in, a sealed file out."""
 
-from typing import Annotated
+from typing import Annotated, Self
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import BaseModel, Field
 
-from services.customers.transfer import actions
-from services.customers.transfer.model import decode, parse
+from services.customers.transfer import actions, export
+from services.customers.transfer.actions import Imported
+from services.customers.transfer.model import ROWS_MAX, File, columns_of, parse
+from services.customers.transfer.notices import Notice
 from services.customers.wiring import Tools
 from shared.access.grants import GrantVerifier
 from shared.http.app import CurrentActor
 from shared.http.idempotency import OnlyOnce
 from shared.once import Impersonal
+from shared.sheets import ENCODINGS, Text, decode, table
 from shared.work import Door
 
 IMPORTS = "/api/customers/imports"
+CHECKS = "/api/customers/imports/check"
 Returning = Annotated[
     bool,
     Query(description="those in this file who were forgotten are customers again: you answer for a new contract or consent"),
 ]
+Unowned = Annotated[
+    bool,
+    Query(description="take in also those whose SupportRepId nobody on the staff has: nobody sees them until somebody has it"),
+]
+Encoding = Annotated[
+    str,
+    Query(
+        max_length=20,
+        description=f"of a file that is neither marked nor UTF-8: {', '.join(ENCODINGS)}",
+        examples=["windows-1252"],
+    ),
+]
+BODY = {"requestBody": {"content": {"text/csv": {"schema": {"type": "string"}}}, "required": True}}
 
 
-class ImportOut(Impersonal):
-    """What the import did. `refused_columns` have no purpose in the field policy: nothing of them was stored. `forgotten`
-    rows are of people who were forgotten: nothing of them was stored either."""
+class CheckOut(Impersonal):
+    """What an import of this file would do. `refused_columns` have no purpose in the field policy: nothing of them is stored.
+    `absent_columns` are ours that the file has not. `forgotten` rows are of people who were forgotten, and left out.
+    `different` rows are there with other values, which stay. `numbered` records hold their number from then on."""
 
-    import_id: str
     rows: int
     created: int
     already_there: int
     forgotten: int
     returned: int
+    different: int
+    unowned: int
+    numbered: int
+    encoding: str = Field(examples=["UTF-8"])
+    separator: str = Field(examples=["semicolon"])
     refused_columns: list[str] = Field(examples=[["Company", "Fax"]])
+    absent_columns: list[str] = Field(examples=[["State"]])
+    notices: list[Notice]
+
+    @classmethod
+    def of(cls, done: Imported, text: Text, file: File) -> Self:
+        found = {name: value for name, value in vars(done).items() if name in cls.model_fields}
+        return cls(
+            **found, encoding=text.encoding, separator=file.separator, refused_columns=list(file.refused),
+            absent_columns=list(file.absent),
+        )  # fmt: skip
+
+
+class ImportOut(CheckOut):
+    """What the import did."""
+
+    import_id: str
 
 
 class ExportIn(BaseModel):
@@ -43,19 +81,36 @@ class ExportIn(BaseModel):
 def router(door: Door, tools: Tools, grants: GrantVerifier) -> APIRouter:
     api = APIRouter(tags=["transfer"])
 
-    @api.post(
-        IMPORTS,
-        status_code=201,
-        openapi_extra={"requestBody": {"content": {"text/csv": {"schema": {"type": "string"}}}, "required": True}},
-    )
+    async def read(request: Request, encoding: str) -> tuple[Text, File]:
+        text = decode(await request.body(), encoding)
+        return text, parse(table(text.text, columns_of(tools.policy), ROWS_MAX), tools.policy)
+
+    @api.post(IMPORTS, status_code=201, openapi_extra=BODY)
     async def import_customers(
-        request: Request, actor: CurrentActor, once: OnlyOnce, returning: Returning = False
+        request: Request,
+        actor: CurrentActor,
+        once: OnlyOnce,
+        returning: Returning = False,
+        unowned: Unowned = False,
+        encoding: Encoding = "",
     ) -> ImportOut:
-        """The body is the CSV file itself, UTF-8. All of it is taken in, or nothing. Who was forgotten stays so."""
-        file = parse(decode(await request.body()), tools.policy)
+        """The body is the CSV file itself, as a spreadsheet writes it. All of it is taken in, or nothing.
+
+        Who is there stays as they are, who was forgotten stays so; `notices` say which rows a person should look at."""
+        text, file = await read(request, encoding)
         async with door.begin(actor, "import", once=once) as w:
-            done = await actions.import_customers(w, tools, file, returning=returning)
-            return once.answer(ImportOut(**vars(done)))
+            done = await actions.import_customers(w, tools, file, returning=returning, unowned=unowned)
+            return once.answer(ImportOut.of(done, text, file))
+
+    @api.post(CHECKS, openapi_extra=BODY)
+    async def check_customers(
+        request: Request, actor: CurrentActor, returning: Returning = False, encoding: Encoding = ""
+    ) -> CheckOut:
+        """What an import of this file would do; nobody is made. Comparing with what is there is a look, and told."""
+        text, file = await read(request, encoding)
+        async with door.begin(actor, "import") as w:
+            done = await actions.import_customers(w, tools, file, returning=returning, check=True)
+            return CheckOut.of(done, text, file)
 
     @api.post("/api/customers/exports", response_class=Response)
     async def export_customers(
@@ -67,9 +122,9 @@ def router(door: Door, tools: Tools, grants: GrantVerifier) -> APIRouter:
         """Every record you may see, sealed to your key. Takes a grant of identity for `export` of `customers`.
 
         The file itself is kept nowhere: sent again with the same Idempotency-Key, the answer says that it was done."""
-        granted = await grants.verify(grant, "export", actions.EXPORT, actor)
+        granted = await grants.verify(grant, "export", export.EXPORT, actor)
         async with door.begin(actor, "export", once=once) as w:
-            sealed = await actions.export_customers(w, tools, granted, body.recipient)
+            sealed = await export.export_customers(w, tools, granted, body.recipient)
         headers = {"Content-Disposition": 'attachment; filename="customers.csv.age"', "Cache-Control": "no-store"}
         return Response(sealed, media_type="application/octet-stream", headers=headers)
 

@@ -31,9 +31,9 @@ def test_who_may_not_see_a_value_cannot_learn_it_by_writing_guesses(purpose: str
 @pytest.mark.parametrize(
     ("name", "value", "says"),
     [
-        ("fax", "1", "purpose"), ("email", "nobody", "e-mail"), ("email", "", "empty"), ("last_name", "  ", "empty"),
+        ("fax", "1", "purpose"), ("email", "nobody", "e-mail"), ("email", "", "empty"), ("email", " \u3164", "empty"),
         ("city", "x" * 201, "limit"), ("city", "a\nb", "U+000A at character 2"),
-        ("first_name", "An\u200bna", "U+200B at character 3"), ("first_name", "\u3164", "empty"),
+        ("first_name", "An\u200bna", "U+200B at character 3"),
         ("email", "kim@t.example;lee@t.example", "list"), ("postal_code", "1\x852", "U+0085"),
     ],
 )  # fmt: skip

@@ -9,13 +9,32 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.customers.policy.load import load
-from services.customers.transfer.actions import _inert
-from services.customers.transfer.model import CELL_CHARACTERS_MAX, FILE_BYTES_MAX, ROWS_MAX, decode, parse
+from services.customers.policy.model import FieldPolicy
+from services.customers.transfer.model import ROWS_MAX, File, Place, columns_of
+from services.customers.transfer.model import parse as parse_sheet
+from services.customers.transfer.notices import SAYS, notice
+from shared import cells, sheets
 from shared.errors import InvalidInputError, KeptError, TooLargeError
+from shared.sheets import CELL_CHARACTERS_MAX, FILE_BYTES_MAX
 from tests.support.people import CHINOOK
 
 POLICY = load()
 RAW = (CHINOOK / "customer.csv").read_bytes()
+
+
+CASES = CHINOOK.parents[1] / "tests" / "vectors" / "cases"
+
+
+def decode(raw: bytes) -> str:
+    return sheets.decode(raw).text
+
+
+def parse(text: str, policy: FieldPolicy) -> File:
+    return parse_sheet(sheets.table(text, columns_of(policy), ROWS_MAX), policy)
+
+
+def case(name: str) -> File:
+    return parse(decode((CASES / f"{name}.csv").read_bytes()), POLICY)
 
 
 def table(change: dict[str, str] | None = None, *, drop: str = "", rows: int = 2) -> str:
@@ -33,7 +52,7 @@ def table(change: dict[str, str] | None = None, *, drop: str = "", rows: int = 2
 def test_the_real_file() -> None:
     file = parse(decode(RAW), POLICY)
     assert len(file.lines) == 59
-    assert file.refused_columns == ["Company", "Fax"]
+    assert file.refused == ["Company", "Fax"] and file.absent == [] and file.separator == "comma"
     assert file.lines[0].number == "1" and file.lines[0].owner == "3" and file.lines[0].values["first_name"] == "Luís"
     assert not {"fax", "company"} & {name for line in file.lines for name in line.values}
 
@@ -48,7 +67,7 @@ def test_a_missing_column_is_named(column: str) -> None:
 @pytest.mark.parametrize(
     ("column", "cell", "says"),
     [
-        ("Email", "nobody", "not an e-mail"), ("Email", "", "empty"), ("LastName", " ", "empty"),
+        ("Email", "nobody", "not an e-mail"), ("Email", "", "empty"),
         ("CustomerId", "x9", "number"),
         ("CustomerId", "01", "number"), ("SupportRepId", "", "number"), ("CustomerId", "1", "same CustomerId as row 1"),
         pytest.param("City", "M" * 10_000_000, "10000000 characters", id="a cell of ten megabytes"),
@@ -62,12 +81,6 @@ def test_a_bad_cell_is_named_by_row_and_column_and_not_repeated(column: str, cel
     assert refused.value.field == column
     assert "row 2" in refused.value.detail and says in refused.value.detail
     assert len(refused.value.detail) < 200 and "nobody" not in refused.value.detail
-
-
-@pytest.mark.parametrize("encoding", ["latin-1", "utf-16", "gb18030"])
-def test_another_encoding_is_told_with_its_place(encoding: str) -> None:
-    with pytest.raises(InvalidInputError, match="not UTF-8: line"):
-        decode("Luís,Gonçalves\nKöhler".encode(encoding))
 
 
 def test_a_byte_order_mark_is_no_column() -> None:
@@ -96,9 +109,88 @@ def test_any_bytes_get_an_answer_of_ours(raw: bytes, after_a_header: bool) -> No
         parse(decode(head + raw), POLICY)
 
 
-@pytest.mark.parametrize(
-    ("cell", "written"),
-    [("=cmd()", "'=cmd()"), ("@x", "'@x"), ("+55 (12) 3923", "+55 (12) 3923"), ("-2+SUM(A1)", "'-2+SUM(A1)"), ("Luís", "Luís")],
+def test_one_name_is_enough_and_none_is_too_few() -> None:
+    assert case("10-single-name").lines[0].values["first_name"] == "Suharni"
+    with pytest.raises(InvalidInputError, match="row 2: FirstName and LastName are both empty"):
+        parse(table({"LastName": " ", "FirstName": ""}), POLICY)
+    assert len(parse(table(drop="FirstName"), POLICY).lines) == 2
+    with pytest.raises(InvalidInputError, match="FirstName or LastName"):
+        parse("CustomerId,SupportRepId,Email\n1,3,a@t.example\n", POLICY)
+
+
+def test_cases_from_other_spreadsheets() -> None:
+    assert (len(case("07-semicolon").lines), case("07-semicolon").separator) == (1, "semicolon")
+    assert len(case("08-excel-empty-tail-rows").lines) == 1
+    both = case("14-export-values").lines
+    assert [one.values["address"] for one in both] == ["-12b Quay", "1 Road"]
+
+
+def test_a_column_that_may_be_missing_is_told_and_one_that_must_not_be_says_what_was_found() -> None:
+    file = parse(table(drop="State"), POLICY)
+    assert file.absent == ["State"] and "state" not in file.lines[0].values
+    with pytest.raises(InvalidInputError) as refused:
+        parse("1;Luís;Gonçalves;x@t.example\n2;Ana;Testa;y@t.example\n", POLICY)
+    assert "4 columns between semicolons, of them known: none" in refused.value.detail
+    assert "Lu" not in refused.value.detail
+
+
+@pytest.mark.parametrize("cell", ["12", "12.0", "12,00", " 12 ", "１２"])
+def test_a_number_of_any_spelling_is_one_number(cell: str) -> None:
+    assert parse(table({"CustomerId": cell}), POLICY).lines[1].number == "12"
+
+
+@pytest.mark.parametrize(("cell", "says"), [("007", "zero"), ("9.1E+05", "spreadsheet"), ("", "empty"), ("#N/A", "empty")])
+def test_a_number_that_is_none_is_explained(cell: str, says: str) -> None:
+    with pytest.raises(InvalidInputError, match=says):
+        parse(table({"CustomerId": cell}), POLICY)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r", "\v", "\x85", "\u2028", " \r\n\r\n "])
+def test_line_breaks_of_an_address_are_kept_as_one_kind(end: str) -> None:
+    assert parse(table({"Address": f"1 Road{end}Back house{end}"}), POLICY).lines[1].values["address"] == "1 Road\nBack house"
+    with pytest.raises(InvalidInputError, match="row 2, column City"):
+        parse(table({"City": f"Ly{end}on"}), POLICY)
+
+
+def test_what_a_spreadsheet_shows_as_an_error_is_named_and_counts_as_empty() -> None:
+    file = parse(table({"Address": "#REF!", "Phone": "#N/A", "City": "#######"}), POLICY)
+    assert [(one.row, set(one.columns)) for one in file.errors] == [(2, {"Address", "Phone", "City"})]
+    assert file.lines[1].values["address"] is None and file.unusable == []
+
+
+def test_a_phone_that_nobody_can_dial_is_named() -> None:
+    file = parse(table({"Phone": "1.2E+10"}), POLICY)
+    assert [(one.row, one.columns) for one in file.unusable] == [(2, ["Phone"])]
+    assert file.lines[1].values["phone"] == "1.2E+10", "kept as it was written"
+
+
+def test_a_subject_stands_for_a_number_and_a_user_for_a_representative() -> None:
+    one, staff = f"sub_{'0' * 32}", f"sub_{'1' * 32}"
+    head = "Subject,CustomerId,FirstName,Email,SupportRepId\n"
+    line = parse(head + f"{one},,Ana,a@t.example,{staff}\n", POLICY).lines[0]
+    assert (line.subject, line.number, line.owner) == (one, None, staff)
+    with pytest.raises(InvalidInputError, match="row 2: the same Subject as row 1"):
+        parse(head + f"{one},,Ana,a@t.example,3\n{one},2,Ana,b@t.example,3\n", POLICY)
+    with pytest.raises(InvalidInputError, match="row 1, column Subject"):
+        parse(head + "somebody,,Ana,a@t.example,3\n", POLICY)
+
+
+VALUES = st.text(alphabet="aZ0-=+@'＝ ;|,\"\u00e9\u738b.", min_size=1, max_size=12).map(lambda one: f"x{one}x")
+
+
+@given(
+    VALUES, VALUES.map(lambda one: f"{one}\n-{one}"), st.sampled_from(["'s-Hertogenbosch", "01234", "-5", "+44-20-79460000"])
 )
-def test_an_exported_cell_is_never_a_formula(cell: str, written: str) -> None:
-    assert _inert(cell) == written
+def test_what_was_exported_is_imported_as_it_was(name: str, address: str, other: str) -> None:
+    rows = [["CustomerId", "FirstName", "Address", "City", "Email", "SupportRepId"]]
+    rows.append(["7", name, address, other, "a@t.example", "3"])
+    line = parse(decode((cells.MARK + cells.lines(rows)).encode()), POLICY).lines[0]
+    assert (line.values["first_name"], line.values["city"]) == (name, other)
+    assert line.values["address"] == address.replace(" \n", "\n")
+
+
+def test_a_notice_names_rows_and_counts_the_rest() -> None:
+    many = notice("different", [Place(row, ["City"]) for row in range(1, 151)])
+    assert (many.count, len(many.places)) == (150, 100)
+    assert many.rows() == "rows 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 and 140 more"
+    assert notice("unusable", [Place(3, ["Phone"])]).rows() == "row 3" and many.says == SAYS["different"]
