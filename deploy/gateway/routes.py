@@ -13,7 +13,9 @@ ROUTES: Mapping[str, tuple[str, ...]] = {
 FRONT = ("/", "dsar")  # the portal's front page, and nothing under it
 LOCAL: Mapping[str, tuple[str, ...]] = {"mail": ("/mail", "/mail.json", "/mail.css")}  # the mail catcher of one machine
 # Where a body may be larger than BODY_BYTES_MAX: as the service itself says (a test compares them).
-LARGE: Mapping[str, int] = {"/api/customers/imports": 32 * 1024 * 1024}
+LARGE: Mapping[str, int] = {
+    "/api/customers/imports": 32 * 1024 * 1024, "/api/customers/imports/check": 32 * 1024 * 1024,
+}  # fmt: skip
 
 
 def target(path: str, routes: Mapping[str, tuple[str, ...]] | None = None) -> str | None:

@@ -75,9 +75,10 @@ def _taken(done: dict[str, Any], *, check: bool = False) -> list[str]:
 
 @app.command("unusable")
 def unusable(origin: Origin = ORIGIN, as_json: Json = False) -> None:
-    """Stored values that can't be used (a phone that nobody can dial, an address of an older version), for you to mend.
+    """Stored values that can't be used, for you to mend.
 
-    Whose and which field and why, never the value. Signed in by KEPT_TOKEN (kept identity sign-in), or asks."""
+    A phone that nobody can dial, an address that an older version took. Whose, which field and why;
+    never the value. Signed in by KEPT_TOKEN (kept identity sign-in), or asks."""
     with told(as_json), signed_in(origin) as http:
         found: list[dict[str, str]] = []
         cursor: str | None = ""

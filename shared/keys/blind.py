@@ -20,6 +20,13 @@ class BlindIndex:
 
     async def of(self, field: str, normalised: Mailbox | Phone) -> bytes:
         """The 32-byte index of `normalised`. InvariantError if the field has no key; UnavailableError without Vault."""
+        return await self._mac(field, normalised)
+
+    async def tag(self, field: str, first: str, *more: str) -> bytes:
+        """32 bytes that stand for several texts together, none of which has a NUL: never those of a value alone."""
+        return await self._mac(field, "\0".join((first, *more)))
+
+    async def _mac(self, field: str, text: str) -> bytes:
         await self._vault.require()
         if field not in self._keys:
             stored = await self._vault.kv(self._path)
@@ -27,5 +34,5 @@ class BlindIndex:
         if field not in self._keys:
             raise InvariantError(f"no blind-index key for field {field}")
         mac = HMAC(self._keys[field], SHA256())
-        mac.update(field.encode() + b"\0" + normalised.encode())
+        mac.update(field.encode() + b"\0" + text.encode())
         return mac.finalize()

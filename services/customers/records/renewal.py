@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
+from services.customers.addresses.actions import proven_email
 from services.customers.events import CustomerUpdated, RecordsViewed
 from services.customers.records.actions import FIELDS, blind_indexes, note_unusable, opened
 from services.customers.records.model import found_by
@@ -26,7 +27,11 @@ async def renew(w: Work, tools: Tools, rows: Sequence[Customer]) -> None:
     values = {one.id: await opened(w, one) for one in live}  # 1
     _tell_of_the_look(w, [one.id for one in live])
     known = {subject: found_by(one) for subject, one in values.items()}
-    new = await _locators(w, tools, known)
+    # A changed address that nobody proved finds the record for the staff, and leads nobody to the person (addresses/).
+    proven = {
+        one.id: found_by({**values[one.id], "email": await proven_email(w, one, values[one.id]["email"])}) for one in live
+    }
+    new = await _locators(w, tools, proven)
     for customer in live:
         email, phone = await blind_indexes(tools, known[customer.id])  # 2
         customer.email_index = email or customer.email_index

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 from services.identity.sessions.model import ALL_STRANGERS, ONE_SOURCE, ONE_TARGET, Rule
 from shared.keys.blind import BlindIndex
+from shared.values.mailbox import Mailbox
 
 DEVICE_LIFE = timedelta(days=180)
 
@@ -38,22 +39,22 @@ class Lanes:
         return sorted((self.own, *self.others), key=lambda one: one.key)
 
 
-async def lanes_of(blind: BlindIndex, address: str, source: str, device: str, now: datetime) -> Lanes:
-    """The counters of a try at `address`, a normal form, which has no NUL. A source leaves nothing here but a keyed hash."""
+async def lanes_of(blind: BlindIndex, address: Mailbox, source: str, device: str, now: datetime) -> Lanes:
+    """The counters of a try at `address`, a normal form. A source leaves nothing here but a keyed hash."""
     if nonce := await _known(blind, address, device, now):
-        return Lanes(Counted(await blind.of("email", f"{address}\0device\0{nonce}"), ONE_TARGET))
-    at_all = Counted(await blind.of("email", f"\0source\0{source}"), ONE_SOURCE)
-    strangers = Counted(await blind.of("email", f"{address}\0strangers"), ALL_STRANGERS)
-    return Lanes(Counted(await blind.of("email", f"{address}\0source\0{source}"), ONE_TARGET), (at_all, strangers))
+        return Lanes(Counted(await blind.tag("email", address, "device", nonce), ONE_TARGET))
+    at_all = Counted(await blind.tag("email", "", "source", source), ONE_SOURCE)
+    strangers = Counted(await blind.tag("email", address, "strangers"), ALL_STRANGERS)
+    return Lanes(Counted(await blind.tag("email", address, "source", source), ONE_TARGET), (at_all, strangers))
 
 
-async def new_device(blind: BlindIndex, address: str, now: datetime) -> str:
+async def new_device(blind: BlindIndex, address: Mailbox, now: datetime) -> str:
     """The cookie of a browser from which somebody has just signed in at this address."""
     nonce, until = secrets.token_hex(16), int((now + DEVICE_LIFE).timestamp())
     return f"{nonce}.{until}.{await _proof(blind, address, nonce, until)}"
 
 
-async def _known(blind: BlindIndex, address: str, device: str, now: datetime) -> str:
+async def _known(blind: BlindIndex, address: Mailbox, device: str, now: datetime) -> str:
     nonce, _, rest = device.partition(".")
     until, _, proof = rest.partition(".")
     if not (until.isascii() and until.isdigit() and len(until) <= 12) or int(until) <= now.timestamp():
@@ -62,5 +63,5 @@ async def _known(blind: BlindIndex, address: str, device: str, now: datetime) ->
     return nonce if hmac.compare_digest(right.encode(), proof.encode()) else ""
 
 
-async def _proof(blind: BlindIndex, address: str, nonce: str, until: int) -> str:
-    return (await blind.of("email", f"{address}\0known\0{nonce}\0{until}")).hex()
+async def _proof(blind: BlindIndex, address: Mailbox, nonce: str, until: int) -> str:
+    return (await blind.tag("email", address, "known", nonce, str(until))).hex()

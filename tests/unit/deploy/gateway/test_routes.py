@@ -5,8 +5,8 @@ from itertools import combinations
 import pytest
 
 from deploy.gateway.routes import LARGE, LOCAL, ROUTES, target
-from services.customers.transfer.api import IMPORTS
-from services.customers.transfer.model import FILE_BYTES_MAX
+from services.customers.transfer.api import CHECKS, IMPORTS
+from shared.sheets import FILE_BYTES_MAX
 
 
 @pytest.mark.parametrize(
@@ -42,4 +42,4 @@ def test_no_prefix_lies_in_another_parts() -> None:
 
 
 def test_a_large_body_is_as_large_as_its_service_says() -> None:
-    assert {IMPORTS: FILE_BYTES_MAX} == LARGE
+    assert {IMPORTS: FILE_BYTES_MAX, CHECKS: FILE_BYTES_MAX} == LARGE

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from services.identity.sessions.lanes import DEVICE_LIFE, Lanes, lanes_of, new_device
 from services.identity.sessions.model import ALL_STRANGERS, ONE_SOURCE, ONE_TARGET, Tries, failed, wait
 from shared.keys.blind import BlindIndex
+from shared.values.mailbox import Mailbox, mailbox
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-LAURA, NANCY = "laura@chinookcorp.com", "nancy@chinookcorp.com"
+LAURA, NANCY = mailbox("laura@chinookcorp.com"), mailbox("nancy@chinookcorp.com")
 
 
 class Blind:
@@ -21,6 +22,9 @@ class Blind:
 
     async def of(self, name: str, normalised: str) -> bytes:
         return hashlib.blake2b(f"{name}\0{normalised}".encode(), key=b"k").digest()
+
+    async def tag(self, name: str, *texts: str) -> bytes:
+        return await self.of(name, "\0".join(texts))
 
 
 BLIND = cast(BlindIndex, Blind())
@@ -33,13 +37,13 @@ class Desk:
     now: datetime = NOW
     counters: dict[bytes, Tries] = field(default_factory=dict)
 
-    async def lanes(self, address: str, source: str, device: str = "") -> Lanes:
+    async def lanes(self, address: Mailbox, source: str, device: str = "") -> Lanes:
         return await lanes_of(BLIND, address, source, device, self.now)
 
     def waits(self, lanes: Lanes) -> int:
         return max(wait(self.counters.get(one.key, Tries()), self.now) for one in lanes.all)
 
-    async def guess(self, address: str, source: str, device: str = "") -> bool:
+    async def guess(self, address: Mailbox, source: str, device: str = "") -> bool:
         """A wrong password. Whether it was looked at."""
         lanes = await self.lanes(address, source, device)
         if self.waits(lanes):
