@@ -32,6 +32,7 @@ from shared.keys.locators import locators
 from shared.renewal import Renewal
 from shared.values import legacy
 from shared.values.identifiers import NORMAL_FORM, Identifier
+from shared.values.mailbox import mailbox
 from shared.work import Door, Work
 from tests.support.postgres import server
 
@@ -268,3 +269,19 @@ async def test_mending_a_value_takes_it_off_the_list(bench: Bench) -> None:
     async with bench.door.begin(STAFF) as w:
         assert two not in {one.customer_id for one in (await list_unusable(w, limit=50))[0]}
     assert await bench.found("email", "kim@t.example") == [two]
+
+
+async def test_a_changed_address_that_nobody_proved_leads_nobody_to_the_person_afterwards(bench: Bench) -> None:
+    """Who writes another's address over must not have it made a locator by an upgrade."""
+    await until_done(bench.renewal())
+    same = bench.ids[0]
+    async with bench.door.begin(STAFF, "contact") as w:
+        await update_customer(w, bench.tools, same, Condition.on(1), {"email": "agent@t.example"})
+    assert await bench.found("email", "agent@t.example") == [same], "the staff finds the record by it"
+    async with bench.door.begin(SYSTEM) as w:
+        await w.session.execute(update(Customer).where(Customer.id == same).values(normal_form=1))
+    await until_done(bench.renewal())
+    agents, hers = await bench.tools.locate([("email", mailbox("agent@t.example")), ("email", mailbox("jane@münchen.de"))])
+    async with bench.door.begin(SYSTEM) as w:
+        found = (await w.session.scalars(select(CustomerLocator.locator).where(CustomerLocator.customer_id == same))).all()
+    assert hers in found and agents not in found

@@ -89,7 +89,8 @@ async def update_customer(
     values = await opened(w, customer)
     new = changed(values, changes, tools.policy.require_purpose(w.purpose), tools.policy)
     if new:
-        require_a_name({**values, **new}, tools.policy)
+        if {"first_name", "last_name"} & set(new):
+            require_a_name({**values, **new}, tools.policy)
         sealed = {name: await w.seal(column(name), customer.id, value) if value else None for name, value in new.items()}
         for name, cipher in sealed.items():
             setattr(customer, name, cipher)
