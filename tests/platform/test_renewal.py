@@ -29,6 +29,7 @@ from shared.etag import Condition
 from shared.keys.blind import BlindIndex
 from shared.keys.keyring import Keyring
 from shared.keys.locators import locators
+from shared.mail import tables as mails
 from shared.renewal import Renewal
 from shared.values import legacy
 from shared.values.identifiers import NORMAL_FORM, Identifier
@@ -144,6 +145,7 @@ async def bench(customers_server: Any, monkeypatch: pytest.MonkeyPatch) -> Async
     async with engine.begin() as connection:
         await connection.run_sync(Base.metadata.drop_all)
         await connection.run_sync(Base.metadata.create_all)
+        await connection.run_sync(mails.create)
     vault = cast(Any, StandIn())
     door = Door("customers", make_sessions(engine), SystemClock(), Policies.load(), Keyring("customers", vault, TABLES))
     made = Bench(door, Tools(load(), BlindIndex("customers", vault), lambda pairs: locators(vault, pairs)))
