@@ -54,6 +54,7 @@ async def _locators(w: Work, tools: Tools, known: Mapping[str, list[Identifier]]
 
 
 async def _tell(w: Work, customer: Customer) -> None:
+    customer.version += 1
     mine = select(CustomerLocator.locator).where(CustomerLocator.customer_id == customer.id)
     w.publish(
         CustomerUpdated(
