@@ -50,16 +50,16 @@ def told(versions: Sequence[Version]) -> str:
 def overlaid(client: "S3Client", bucket: str, base: str, moves: Callable[[str], bool]) -> Iterator[Overlaid]:
     """Under `base`: every name that a delete marker hides, and every one with more on it than one version unless it `moves`."""
     marker: dict[str, str] = {}
-    held: dict[str, list[Version]] = {}
+    held: dict[str, dict[str, Version]] = {}  # by id: a store may begin a page with the version that the one before ended with
     while True:
         page = _page(client, bucket, base, **marker)
         for version in _versions(page):
-            held.setdefault(version.key, []).append(version)
+            held.setdefault(version.key, {}).setdefault(version.id, version)
         more, last = bool(page.get("IsTruncated")), str(page.get("NextKeyMarker", ""))
         unfinished = more and not moves(last[len(base) :])
         for key in sorted(held):
             if not (unfinished and key == last):  # the rest of its versions is on the next page
-                yield from _judged(key[len(base) :], held.pop(key), moves)
+                yield from _judged(key[len(base) :], list(held.pop(key).values()), moves)
         if not more:
             return
         before = marker

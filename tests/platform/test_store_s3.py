@@ -155,3 +155,15 @@ def test_many_versions_of_names_that_move_do_not_hide_one_that_may_not(
     store.client.delete_object(**at(store, "t/1/checkpoint"))
     assert [one.path for one in found(store)] == [TILE, "t/1/checkpoint", "t/1/tile/0/000", "t/2/checkpoint.tile"]
     assert found(store)[0].first == first
+
+
+@pytest.mark.parametrize("page", [2, 3, 7])
+def test_a_version_that_the_store_names_on_two_pages_lies_over_nothing(
+    s3_server: s3.Server, monkeypatch: pytest.MonkeyPatch, page: int
+) -> None:
+    """This server begins a page with the version that the page before ended with, in folders that lie in folders."""
+    monkeypatch.setattr(s3_versions, "PAGE_MAX", page)
+    store = s3_server.store(prefix="log")
+    for n in range(9):
+        store.put_new(f"t/1/tile/entries/000.p/{n}", b"1")
+    assert found(store) == []
