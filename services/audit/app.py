@@ -9,8 +9,8 @@ from fastapi import FastAPI
 
 from services.audit.base import TABLES
 from services.audit.holder import AuditHolder, attach_receipts
+from services.audit.index import alarms_api, streams
 from services.audit.index import api as index_api
-from services.audit.index import streams
 from services.audit.index.follow import Follower
 from services.audit.index.read import Checkpoints
 from services.audit.index.reconcile import Reconciler
@@ -89,16 +89,26 @@ async def build(settings: AuditSettings) -> FastAPI:
     async def witness_gauges() -> list[Gauge]:
         return witnesses.gauges(ingest.witnesses, ingest.unwitnessed)
 
+    async def alarm_gauges() -> list[Gauge]:
+        return await alarms_api.gauges(wired)
+
     waits = {"witnesses": witnessed} if settings.witness_policy and settings.witness_policy.closed else {}
     return create_app(
         service=SERVICE,
         settings=settings,
         verifier=base.verifier,
-        routers=[index_api.router(wired), index_api.page(wired), streams.router(wired), log_api.router(wired)],
+        routers=[
+            index_api.router(wired),
+            index_api.page(wired),
+            alarms_api.router(wired),
+            alarms_api.page(wired),
+            streams.router(wired),
+            log_api.router(wired),
+        ],
         lifespan=lifespan,
         readiness=base.readiness(),
         later={**base.later(relay, handlers), "log": ingesting, **waits},
-        gauges=base.gauges(relay, handlers, reconciler.gauges, scrubbing.gauges, witness_gauges),
+        gauges=base.gauges(relay, handlers, reconciler.gauges, scrubbing.gauges, witness_gauges, alarm_gauges),
         set_aside=base.set_aside,
     )
 

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from services.audit.index import alarms_cli
 from services.audit.index import cli as index_cli
 from services.audit.log import validity
 from services.audit.log import verify as checks
@@ -31,6 +32,7 @@ from shared.notes.tlogproof import parse_receipt, verify_receipt
 EXITS = "Exit codes: 0 whole, 1 faults, 2 the log, the receipt or a word can't be read or is not true, 3 a part is away."
 app = typer.Typer(help="The log: verify it, prove one event, search it.", no_args_is_help=True, epilog=EXITS)
 app.add_typer(index_cli.app)
+app.add_typer(alarms_cli.app, name="alarms")
 app.command(epilog="Exit codes: 0 none, 1 some, 2 the store is not fit, 3 it is away.")(storage)
 app.command("witness", epilog="Exit codes: 0 stopped, 2 it refused to start, 3 the directory or the port can't be had.")(
     run_witness

@@ -40,6 +40,19 @@ class AlarmRaised(Event, type="kept.audit.alarm.raised.v1"):
         return self.shard
 
 
+class AlarmAcknowledged(Event, type="kept.audit.alarm.acknowledged.v1"):
+    """Somebody (`ce_actor`) has seen to an alarm, and says why it can be put aside. `alarm`: the id of its event."""
+
+    alarm: str
+    kind: str
+    shard: str
+    reason: Literal["planned", "repaired", "harmless", "incident"]
+    reference: str = ""
+
+    def key(self) -> str:
+        return self.shard
+
+
 class LedgerShard(BaseModel):
     """What a shard's published checkpoint says. `root`: standard base64 of 32 bytes."""
 

@@ -44,7 +44,7 @@ async def build(settings: DsarSettings) -> FastAPI:
     book.check(settings.laws, settings.place, get_args(Right), base.clock.now())
     jurisdiction = Jurisdiction(book, settings.laws, settings.sector_laws, settings.place)
     keys = Keys(PublicKeys(base.vault), settings.log_name)
-    course = Course(settings.holders, settings.patience, signer, keys)
+    course = Course(settings.holders, settings.patience, signer, keys, book)
     answers = [answers_topic(holder) for holder in settings.holders]
     handlers = Handlers(SERVICE, door, broker, [COMMANDS, *answers, "kept.identity"], misplaced=saga.misplaced)
     saga.register(handlers, course)

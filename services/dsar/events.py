@@ -5,7 +5,7 @@ The typed address never appears, not even sealed: an event says the request, the
 
 from typing import Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from shared.bus.event import Event
 
@@ -47,6 +47,7 @@ class RequestAnswered(_AboutRequest, type="kept.dsar.request.answered.v1"):
     outcome: Literal["held", "nothing", "erased", "refused"]
     missing: list[str] = Field(default_factory=list)
     left_out: int = 0  # other records that share the address and were not covered
+    ground: str | None = Field(default=None, description="of a refusal: the law's reason, by its code")
 
 
 class PackageDelivered(_AboutRequest, type="kept.dsar.package.delivered.v1"):
@@ -57,10 +58,25 @@ class PackageDelivered(_AboutRequest, type="kept.dsar.package.delivered.v1"):
     subjects: list[str] = Field(default_factory=list)  # every record that is in it
 
 
+class Ground(BaseModel):
+    """A reason for which the law lets one refuse, in the words that the person reads."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    code: str
+    article: str
+    en: str
+    zh: str
+
+
 class ErasureRequested(_AboutRequest, type="kept.dsar.erasure.requested.v1"):
-    """A verified person asks to be forgotten; identity opens an approval for two people."""
+    """A verified person asks to be forgotten; identity opens an approval for two people. Said again while nobody has decided:
+    `subjects` are all whom it concerns, `due` the date that the law sets, `grounds` the reasons that a no may have."""
 
     subjects: list[str] = Field(default_factory=list)  # every record that would be erased
+    law: str | None = None
+    due: str | None = None
+    grounds: list[Ground] = Field(default_factory=list)
 
 
 class ClaimProposed(_AboutRequest, type="kept.dsar.claim.proposed.v1"):
@@ -135,6 +151,8 @@ class _ReadingCopy(Event):
     approval_id: str
     action: str
     resource: str
+    requester: str = ""  # an older identity does not say it
+    subjects: list[str] = Field(default_factory=list)
 
 
 class ApprovalGranted(_ReadingCopy, type="kept.identity.approval.granted.v1"):
@@ -144,4 +162,7 @@ class ApprovalGranted(_ReadingCopy, type="kept.identity.approval.granted.v1"):
 
 
 class ApprovalRefused(_ReadingCopy, type="kept.identity.approval.refused.v1"):
-    """Somebody who may decide said no."""
+    """Somebody who may decide said no, and why. `expired`: nobody decided, which is not a no."""
+
+    reason: str = "refused"
+    ground: str | None = None

@@ -23,6 +23,7 @@ class DsarSettings(ServiceSettings):
         default=LAWS, description="the laws of places that requests are answered by, files of services/dsar/law"
     )
     sector_laws: tuple[str, ...] = Field(default=(), description="laws of the controller's sector, such as us-hipaa")
+    supervisory_authority: str = Field(default="", description="where people complain, if not as the law says")
     holders: tuple[str, ...] = ("identity", "customers", "audit", "dsar", "billing")
     patience_seconds: int = Field(default=60, ge=5, description="access: how long before it goes on without a silent holder")
     unverified_hours: int = Field(default=24, ge=1, description="an address nobody proved is forgotten after this")

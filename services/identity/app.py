@@ -57,7 +57,8 @@ async def build(settings: IdentitySettings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with at_work(base.engine, base.ended.run(broker), relay.run(), handlers.run(), jobs.run(door), renewal.run()):
+        bus = (base.ended.run(broker), relay.run(), handlers.run())
+        async with at_work(base.engine, *bus, jobs.run(door, settings.reminder), jobs.forget(door), renewal.run()):
             yield
 
     return create_app(

@@ -48,20 +48,35 @@ class SessionEnded(Event, type="kept.identity.session.ended.v1"):
 
 
 class _AboutApproval(Event):
-    """Keyed by the approval, so that one approval's events stay in order."""
+    """Keyed by the approval, so that one approval's events stay in order.
+
+    `requester`: the person, or the service, that asked and whose approval it is; `subjects`: everybody whom it concerns."""
 
     approval_id: str
     action: str
     resource: str
+    requester: str = ""
+    subjects: list[str] = Field(default_factory=list)
 
     def key(self) -> str:
         return self.approval_id
 
 
 class ApprovalRequested(_AboutApproval, type="kept.identity.approval.requested.v1"):
-    """Something that one person must not do alone waits for two others until `expires`."""
+    """Something that one person must not do alone waits for two others: until `expires`, or, where it does not lapse, until
+    they decide; then `expires` is the date that the law sets."""
 
     expires: str
+    lapses: bool = True
+
+
+class ApprovalReminded(_AboutApproval, type="kept.identity.approval.reminded.v1"):
+    """Nobody has decided it yet; `due` comes, or is past. `approvers`: who agreed so far."""
+
+    level: Literal["waiting", "due-soon", "overdue"]
+    due: str
+    approvers: list[str]
+    reminders: int
 
 
 class ApprovalGiven(_AboutApproval, type="kept.identity.approval.given.v1"):
@@ -76,7 +91,13 @@ class ApprovalGranted(_AboutApproval, type="kept.identity.approval.granted.v1"):
     approvers: list[str]
 
 
+class ApprovalWithdrawn(_AboutApproval, type="kept.identity.approval.withdrawn.v1"):
+    """Whoever asked needs no answer any more: the request was taken back, or is asked anew for other people."""
+
+
 class ApprovalRefused(_AboutApproval, type="kept.identity.approval.refused.v1"):
-    """Somebody who may decide said no, or nobody decided in time."""
+    """Somebody who may decide said no, and why (`ground`, one of the reasons that there were for it); or (`expired`) nobody
+    decided in time, which is not a no: what a person outside waits for never ends so."""
 
     reason: Literal["refused", "expired"]
+    ground: str | None = None

@@ -11,7 +11,8 @@ class IdentitySettings(ServiceSettings):
     """Environment names carry the prefix KEPT_."""
 
     session_minutes: int = Field(default=60, ge=1, le=720, description="at most what shared/access/ended.py remembers")
-    approval_hours: int = Field(default=72, ge=1, le=720, description="an approval nobody decides ends after this")
+    approval_hours: int = Field(default=72, ge=1, le=720, description="an approval staff asked for ends undecided after this")
+    reminder_hours: int = Field(default=24, ge=1, le=720, description="how often an undecided approval reminds")
     grant_minutes: int = Field(default=15, ge=1, le=60, description="how long a granted approval can be used")
     default_region: str = Field(default="CA", min_length=2, max_length=2, description="of phone numbers without +")
 
@@ -28,6 +29,10 @@ class IdentitySettings(ServiceSettings):
     @property
     def approval(self) -> timedelta:
         return timedelta(hours=self.approval_hours)
+
+    @property
+    def reminder(self) -> timedelta:
+        return timedelta(hours=self.reminder_hours)
 
     @property
     def grant(self) -> timedelta:

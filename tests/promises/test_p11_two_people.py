@@ -12,10 +12,12 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import psycopg
 import pyrage
 import pytest
 import uuid_utils
 
+from services.identity.pages.texts import EN
 from shared.access import grants
 from shared.access.actor import Actor
 from shared.access.tokens import ISSUER, ClaimsVerifier, PublishedKeys, TokenVerifier
@@ -33,6 +35,11 @@ from tests.support.topic import of_type
 pytestmark = pytest.mark.platform
 API = "/api/identity/approvals"
 ERASE = "kept.dsar.command.erase.v1"
+REMINDED = "kept.identity.approval.reminded.v1"
+LONG_AGO = """UPDATE approvals SET requested_at = now() - interval '40 days', expires_at = now() - interval '9 days'
+WHERE id = %s"""
+ROW = """INSERT INTO approvals (id, action, resource, requester, state, requested_at, expires_at)
+VALUES (%(id)s, 'erase', %(resource)s, %(requester)s, 'requested', now(), now() + interval '1 day')"""
 
 
 def ask(platform: Platform, who: str = "michael", action: str = "restore") -> str:
@@ -42,8 +49,8 @@ def ask(platform: Platform, who: str = "michael", action: str = "restore") -> st
     return str(answer.json()["id"])
 
 
-def say(platform: Platform, who: str, approval: str, word: str = "approve") -> int:
-    return signed_in(platform, who).post(f"{API}/{approval}/{word}").status_code
+def say(platform: Platform, who: str, approval: str, word: str = "approve", **body: str) -> int:
+    return signed_in(platform, who).post(f"{API}/{approval}/{word}", json=body or None).status_code
 
 
 def state(platform: Platform, approval: str) -> dict[str, Any]:
@@ -86,9 +93,14 @@ def test_roles_that_may_not_decide(platform: Platform) -> None:
     assert signed_in(platform, "jane").get(f"{API}/{approval}").status_code == 404, "nor may they know of it"
 
 
-def test_one_no_ends_it(platform: Platform) -> None:
+def test_one_no_ends_it_and_takes_a_reason(platform: Platform) -> None:
     approval = ask(platform)
-    assert say(platform, "nancy", approval, "refuse") == 200
+    for body in ({}, {"reason": ""}, {"reason": "because"}, {"reason": "gdpr-17-3-b"}):
+        answer = signed_in(platform, "nancy").post(f"{API}/{approval}/refuse", json=body or None)
+        assert (answer.status_code, answer.json()["field"]) == (422, "reason"), body
+    assert state(platform, approval)["state"] == "requested"
+    assert say(platform, "nancy", approval, "refuse", reason="no-purpose") == 200
+    assert state(platform, approval)["ground"] == "no-purpose"
     assert say(platform, "andrew", approval) == 409
     assert grant(platform, "michael", approval)[0] == 409
 
@@ -152,6 +164,76 @@ async def test_an_erasure_announced_on_the_bus_waits_for_two(platform: Platform)
     assert len(waiting()) == 1
 
 
+async def test_staff_cannot_ask_for_an_erasure_in_dsars_place(platform: Platform) -> None:
+    """Else it stood in the way of the real one, or counted without the person concerned being kept out."""
+    request, subject = f"req_{uuid.uuid4().hex}", f"sub_{uuid.uuid4().hex}"
+    for who in ("michael", "nancy", "andrew", "jane"):
+        answer = signed_in(platform, who).post(API, json={"action": "erase", "resource": request})
+        assert answer.status_code == 403, answer.text
+    assert waiting_for(platform, request) == []
+    with Insider(platform.state, "identity").connect("identity") as database, pytest.raises(psycopg.errors.CheckViolation):
+        database.execute(ROW, {"id": f"apr_{uuid.uuid4().hex}", "resource": request, "requester": me(platform, "nancy")})
+    await announce(platform, request, subject)
+    (approval,) = await asyncio.to_thread(wait_until, lambda: waiting_for(platform, request))
+    assert approval["requester"] == "system:dsar" and approval["subject"] == subject and not approval["lapses"]
+    for who in ("nancy", "andrew"):
+        assert grant(platform, who, approval["id"])[0] == 403, "dsar's approval is nobody else's"
+
+
+async def test_an_undecided_erasure_reminds_and_never_becomes_a_no(platform: Platform) -> None:
+    """Long past the law's date it is still there to be decided, and the person is told nothing that nobody said."""
+    person = await asyncio.to_thread(asked_to_be_forgotten, platform)
+    (approval,) = await asyncio.to_thread(wait_until, lambda: waiting_for(platform, person.request_id))
+    assert approval["grounds"] and approval["reminders"] == 0
+    with Insider(platform.state, "identity").connect("identity") as database:
+        database.execute(LONG_AGO, [approval["id"]])
+    with Insider(platform.state, "dsar").connect("dsar") as database:
+        database.execute("UPDATE requests SET due_at = now() - interval '9 days' WHERE id = %s", [person.request_id])
+
+    def reminded() -> dict[str, Any] | None:
+        return now if (now := state(platform, approval["id"]))["reminders"] else None
+
+    now = await asyncio.to_thread(wait_until, reminded, 120)
+    assert (now["state"], now["reminder"]) == ("requested", "overdue")
+    told = [e.data for e in await of_type(platform.state, REMINDED, "kept.identity")]
+    assert [(one["level"], one["approvers"]) for one in told if one["approval_id"] == approval["id"]] == [("overdue", [])]
+    page = signed_in(platform, "nancy").get("/approvals", headers={"Accept": "text/html"}).text
+    assert EN["level.overdue.law"].replace("'", "&#39;") in page and approval["grounds"][0]["en"] in page
+    mine = person.page()
+    assert "two people are checking it" in mine and "should have been answered by now" in mine and "refused" not in mine
+    assert say(platform, "andrew", approval["id"]) == 200 and say(platform, "nancy", approval["id"]) == 200, "late, and good"
+    assert state(platform, approval["id"])["state"] == "granted"
+    await asyncio.to_thread(person.until, "/certificate")
+
+
+async def test_a_refused_person_is_told_why_and_where_to_complain(platform: Platform) -> None:
+    person = await asyncio.to_thread(asked_to_be_forgotten, platform)
+    (approval,) = await asyncio.to_thread(wait_until, lambda: waiting_for(platform, person.request_id))
+    assert say(platform, "andrew", approval["id"], "refuse") == 422, "a no without a reason"
+    assert say(platform, "andrew", approval["id"], "refuse", reason="no-purpose") == 422, "a reason that the law does not know"
+    ground = approval["grounds"][0]
+    assert say(platform, "andrew", approval["id"], "refuse", reason=ground["code"]) == 200
+    page = await asyncio.to_thread(person.until, ground["en"])
+    assert ground["article"] in page and "You may complain to" in page and "https://" in page and ground["code"] not in page
+    (mail,) = await asyncio.to_thread(wait_until, lambda: [m for m in person.mails() if "was refused" in m["subject"]])
+    assert ground["en"] in mail["text"] and ground["article"] in mail["text"] and "https://" in mail["text"]
+
+
+def waiting_for(platform: Platform, resource: str) -> list[dict[str, Any]]:
+    items = signed_in(platform, "andrew").get(API).json()["items"]
+    return [one for one in items if one["resource"] == resource]
+
+
+def asked_to_be_forgotten(platform: Platform) -> Person:
+    """A customer who has proven their address."""
+    number = numbers(1)[0]
+    signed_in(platform, "nancy").post("/api/customers/imports", content=table([number])).raise_for_status()
+    person = Person(platform.origin, email(number))
+    person.ask("erasure")
+    person.prove()
+    return person
+
+
 async def test_the_person_concerned_does_not_decide(platform: Platform) -> None:
     """A manager asks to be forgotten: the role would allow them to agree to it."""
     request, subject = f"req_{uuid.uuid4().hex}", me(platform, "nancy")
@@ -169,11 +251,7 @@ def me(platform: Platform, who: str) -> str:
 
 async def test_nobody_is_erased_before_two_agreed(platform: Platform) -> None:
     """A real person's request: after the code, and after the first yes, no holder is told to erase anything."""
-    number = numbers(1)[0]
-    signed_in(platform, "nancy").post("/api/customers/imports", content=table([number])).raise_for_status()
-    person = Person(platform.origin, email(number))
-    person.ask("erasure")
-    person.prove()
+    person = await asyncio.to_thread(asked_to_be_forgotten, platform)
 
     def at_the_desk() -> str:
         items = signed_in(platform, "andrew").get("/api/dsar/requests").json()["items"]
@@ -189,7 +267,8 @@ async def test_nobody_is_erased_before_two_agreed(platform: Platform) -> None:
     assert say(platform, "andrew", approval) == 200
     assert at_the_desk() == "assessed"
     assert not await commanded(), "one person's word erased somebody"
-    assert say(platform, "nancy", approval, "refuse") == 200
+    (ground, *_) = state(platform, approval)["grounds"]
+    assert say(platform, "nancy", approval, "refuse", reason=ground["code"]) == 200
     await asyncio.to_thread(wait_until, lambda: at_the_desk() == "refused")
     assert not await commanded(), "erased in spite of a no"
 

@@ -33,6 +33,8 @@ class ApprovalGranted(Event, type="kept.identity.approval.granted.v1"):
     approval_id: str
     action: str
     resource: str
+    requester: str
+    subjects: list[str]
     approvers: list[str]
 
     def key(self) -> str:
@@ -103,6 +105,9 @@ async def approve(bus: Foreign) -> None:
                 approval_id=new_id("apr"),
                 action="erase",
                 resource=envelope.data["request_id"],
+                requester="system:dsar",
+                subject=envelope.subject,
+                subjects=envelope.data["subjects"],
                 approvers=[new_id("sub"), new_id("sub")],
             )
             await bus._tell(granted)

@@ -5,10 +5,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, PlainTextResponse
 
-from services.audit.index import actions, opening
+from services.audit.index import acknowledge, actions, opening
 from services.audit.index.actions import PAGE, PAGE_MAX, PURPOSE, TRAIL
 from services.audit.index.model import Filters, Row, filters_of
-from services.audit.index.pages import alarms_in, link, refused_in, scrubbed, shown, words
+from services.audit.index.pages import link, scrubbed, shown, words
 from services.audit.receipts import receipt_of
 from services.audit.wiring import Wired
 from shared.errors import InvalidInputError, UnavailableError
@@ -16,7 +16,7 @@ from shared.http.app import CurrentActor
 from shared.http.pages import language_of
 from shared.http.paging import Page
 
-ALARMS, LEDGER = ("kept.audit.alarm.raised.v1", "kept.dsar.answer.refused.v1"), "kept.audit.ledger.recorded.v1"
+LEDGER = "kept.audit.ledger.recorded.v1"
 ROWS_SHOWN, ALARMS_SHOWN = 20, 5  # on the page: a phone is small
 FILTERS = ("subject", "actor", "type", "purpose", "trace", "from", "to", "looks")
 Limit = Annotated[int, Query(ge=1, le=PAGE_MAX)]
@@ -114,13 +114,13 @@ def page(wired: Wired) -> APIRouter:
             wrong = error.field
         async with wired.door.begin(actor, PURPOSE) as w:
             w.decide("search", TRAIL)
-            alarms = await actions.newest(w, ALARMS, ALARMS_SHOWN)
-            ledger = await actions.newest(w, (LEDGER,), 1)
+            alarms = (await acknowledge.listed(w, lang, limit=ALARMS_SHOWN)).items
+            ledger = await actions.newest(w, LEDGER, 1)
             found = Page[Row](items=[], next=None) if wrong else await actions.search(w, filters, cursor or None, ROWS_SHOWN)
         text = wired.pages.get_template("trail.html").render(
             w=words(lang), lang=lang, given=given, wrong=wrong, link=link, staff=True, progress=await _progress(wired, lang),
-            scrubbed=scrubbed(await wired.scrubbing.status(), lang), kinds=alarms_in(lang) | refused_in(lang),
-            alarms=[shown(one, lang) for one in alarms], ledger=shown(ledger[0], lang).when if ledger else "",
+            scrubbed=scrubbed(await wired.scrubbing.status(), lang), alarms=alarms,
+            ledger=shown(ledger[0], lang).when if ledger else "",
             rows=[shown(one, lang) for one in found.items],
             more=link("/audit", **given, lang=lang, cursor=found.next) if found.next else "",
         )  # fmt: skip

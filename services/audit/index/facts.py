@@ -27,6 +27,7 @@ SHOWN = frozenset(
         "action", "amr", "approval_id", "approvers", "backup_id", "checks", "created", "decision", "drill_id", "due", "filters",
         "first", "format", "holder", "how", "import_id", "kind", "last", "law", "outcome", "reason", "refused_columns",
         "request_id", "resource", "restore_id", "right", "roles", "rows", "searched", "shard",
+        "alarm", "ground", "level", "reference", "requester",
     )
 )  # fmt: skip
 HEADERS = frozenset(("ce_id", "ce_type", "ce_subject", "ce_actor", "ce_time", "traceparent"))

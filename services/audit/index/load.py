@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 from psycopg import AsyncConnection, sql
 
-from services.audit.index import known, partitions, rows
+from services.audit.index import acknowledge, known, partitions, rows
 from services.audit.index.read import Batch
 from shared.errors import UnavailableError
 from shared.work import Work
@@ -62,15 +62,16 @@ class Prepared:
     months: frozenset[partitions.Month]
     rows: Mapping[str, bytes]  # table -> what COPY takes
     locators: str  # what known.learn takes
+    acknowledged: str  # what acknowledge.learn takes
 
 
 def prepared(batch: Batch) -> Prepared:
     """Pure, and what costs most: for a thread, before the transaction begins."""
     months = frozenset({(facts.time.year, facts.time.month) for facts in batch.facts})
     events, about = rows.copied(batch.shard, batch.rows())
-    return Prepared(
-        batch.shard, batch.start, batch.end, months, {"events": events, "about": about}, known.said(batch.shard, batch.facts)
-    )
+    tables = {"events": events, "about": about}
+    locators, seen_to = known.said(batch.shard, batch.facts), acknowledge.said(batch.shard, batch.facts)
+    return Prepared(batch.shard, batch.start, batch.end, months, tables, locators, seen_to)
 
 
 async def store(w: Work, schema: str, batch: Prepared) -> None:
@@ -81,6 +82,8 @@ async def store(w: Work, schema: str, batch: Prepared) -> None:
             await _copy(connection, sql.Identifier(schema, table), columns, batch.rows[table])
         if batch.locators:
             await known.learn(w, connection, schema, batch.locators)
+        if batch.acknowledged:
+            await acknowledge.learn(connection, schema, batch.acknowledged)
         query = sql.SQL("UPDATE {} SET next = %s WHERE shard = %s").format(sql.Identifier(schema, "positions"))
         await connection.execute(query, [batch.end, batch.shard])
 

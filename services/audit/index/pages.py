@@ -38,6 +38,18 @@ WORDS = {
         "more": "Older entries",
         "none": "Nothing in the log fits.",
         "alarms": "Alarms",
+        "alarms_lead": "What the log wants somebody to look at. An alarm stays here until somebody says that it was seen to.",
+        "alarms_none": "No alarm is open.",
+        "alarms_all": "Acknowledged ones too",
+        "alarms_open": "Only open ones",
+        "alarms_more": "What to do, and acknowledge",
+        "where": "Where",
+        "to_do": "What to do",
+        "seen_to": "Seen to",
+        "why_aside": "Why can it be put aside?",
+        "choose": "Choose a reason",
+        "reference": "Ticket (optional)",
+        "acknowledge": "Acknowledge",
         "in_step": "The log has everything: {n} entries, none behind.",
         "behind": "{n} entries in the log; {behind} more wait to be written, {index} to be searchable.",
         "unwitnessed": "{n} entries are not yet signed by enough witnesses.",
@@ -75,6 +87,18 @@ WORDS = {
         "more": "更早的记录",
         "none": "日志中没有符合的内容。",
         "alarms": "警报",
+        "alarms_lead": "日志提请查看的事项。警报会一直显示，直到有人确认已处理。",
+        "alarms_none": "没有未处理的警报。",
+        "alarms_all": "也显示已确认的警报",
+        "alarms_open": "仅显示未处理的警报",
+        "alarms_more": "处理办法与确认",
+        "where": "位置",
+        "to_do": "处理办法",
+        "seen_to": "已处理",
+        "why_aside": "为什么可以确认？",
+        "choose": "请选择理由",
+        "reference": "工单号（可选）",
+        "acknowledge": "确认",
         "in_step": "日志是完整的：共 {n} 条，没有滞后。",
         "behind": "日志共有 {n} 条；还有 {behind} 条等待写入，{index} 条等待可供查询。",
         "unwitnessed": "有 {n} 条尚未获得足够数量见证方的签名。",
@@ -86,23 +110,9 @@ WORDS = {
         "live": "实时查看",
     },
 }
-# What an alarm says, in the words of docs/runbooks/log.md.
-ALARMS = {
-    "damaged": ("files are not as they were signed", "文件与签名不一致"),
-    "gap-by-retention": ("the broker dropped records before they were logged", "消息在写入日志前已被消息系统删除"),
-    "gone-on": ("a stopped shard goes on as its next generation", "已停止的分片以新的一代继续"),
-    "late-record": ("a record came after its subject was erased", "当事人被删除后仍有关于其的记录到达"),
-    "tampered": ("what was written once reads differently: the shard stopped", "已写入的内容发生变化：该分片已停止"),
-    "topic-made-anew": ("the broker has another history: the next generation began", "消息系统的历史不同：已开始新的一代"),
-}
-# What dsar says of an answer that it refused; in the words of docs/runbooks/answers.md.
-REFUSED_ANSWERS = {
-    "bad-note": ("an answer was refused: the holder did not sign it", "拒收答复：并非该持有方签名"),
-    "bad-receipt": ("a receipt was refused: the log's key does not prove it", "拒收回执：日志密钥不能证明"),
-    "misplaced": ("an answer was refused: not on its holder's topic", "拒收答复：不在该持有方的主题上"),
-}
 # What people call an event; the rest go by the name of their type.
 NAMES = {
+    "audit.alarm.acknowledged": ("alarm acknowledged", "确认警报"),
     "audit.alarm.raised": ("alarm of the log", "日志警报"),
     "audit.entry.viewed": ("read one entry of the log", "查看日志原文"),
     "audit.index.rebuilt": ("search index rebuilt", "重建查询索引"),
@@ -137,6 +147,7 @@ NAMES = {
     "identity.account.viewed": ("looked at an account", "查看账户"),
     "identity.approval.given": ("agreed to an approval", "同意审批"),
     "identity.approval.granted": ("approval granted", "审批通过"),
+    "identity.approval.reminded": ("approval still waits", "审批仍在等待"),
     "identity.approval.refused": ("approval refused", "审批被拒"),
     "identity.approval.requested": ("asked for an approval", "申请审批"),
     "identity.session.ended": ("signed out", "退出"),
@@ -172,16 +183,6 @@ def shown(row: Row, lang: str) -> Shown:
     whose = short(row.subject) if row.subject else f"{people} {words(lang).people}" if people else ""
     details = [(n, _said(v)) for n, v in row.detail.items() if n != "subjects" and v not in ({}, [], "")]
     return Shown(row, row.time[:19].replace("T", " "), what, short(row.actor), whose, details)
-
-
-def alarms_in(lang: str) -> dict[str, str]:
-    """What each kind of alarm of the log says."""
-    return {kind: said[lang == "zh"] for kind, said in ALARMS.items()}
-
-
-def refused_in(lang: str) -> dict[str, str]:
-    """What each reason says for which dsar refused an answer."""
-    return {reason: said[lang == "zh"] for reason, said in REFUSED_ANSWERS.items()}
 
 
 def scrubbed(status: Mapping[str, Any], lang: str) -> str:

@@ -46,6 +46,10 @@ CREATE TABLE {schema}.known_locators (
   PRIMARY KEY (locator, subject)
 );
 CREATE INDEX ON {schema}.known_locators (subject);
+CREATE TABLE {schema}.acknowledged (
+  alarm text COLLATE "C" PRIMARY KEY, at timestamptz NOT NULL, by text COLLATE "C" NOT NULL,
+  reason text COLLATE "C" NOT NULL, reference text COLLATE "C" NOT NULL
+);
 CREATE TABLE {schema}.events_other PARTITION OF {schema}.events DEFAULT;
 CREATE TABLE {schema}.about_other PARTITION OF {schema}.about DEFAULT;
 """

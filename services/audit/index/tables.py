@@ -64,3 +64,15 @@ class Known(Base):
     __table_args__ = ({"schema": LIVE},)
     locator: Mapped[str] = mapped_column(_C, primary_key=True)
     subject: Mapped[str] = mapped_column(_C, primary_key=True, index=True)
+
+
+class Acknowledged(Base):
+    """An alarm that somebody has seen to. `alarm`: the id of the event that raised it."""
+
+    __tablename__ = "acknowledged"
+    __table_args__ = ({"schema": LIVE},)
+    alarm: Mapped[str] = mapped_column(_C, primary_key=True)
+    at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    by: Mapped[str] = mapped_column(_C)
+    reason: Mapped[str] = mapped_column(_C)
+    reference: Mapped[str] = mapped_column(_C)

@@ -4,6 +4,7 @@ A record is never skipped and never stops the log: what is foreign is sealed as 
 nothing becomes a gap.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +15,7 @@ from services.audit.log.entry import Kind, encode_gap, encode_start, head_after
 from services.audit.log.headers import Headers, Outlined, encode_payload, outlined
 from shared.keys.deterministic import PlaceCipher
 
+_NOTICE = re.compile(rb"kept\.[a-z]{2,32}\.subject\.shredded\.v[0-9]{1,3}")
 NO_TIME = -1  # what Kafka calls a record without a timestamp; message format 0 has none
 Ciphers = Mapping[str, PlaceCipher | None]
 Sealing = str | None  # the name of the key that seals a record; None where it is stored as it came
@@ -62,7 +64,7 @@ class Part:
 
 
 def sequenced(part: Part, ciphers: Ciphers) -> tuple[list[bytes], list[int]]:
-    """The canonical entries, gaps filled; and the offsets of late records.
+    """The canonical entries, gaps filled; and the offsets of late records that are to be told of.
 
     `ciphers`: one for each of `part.names`, None for an erased subject, about whom a record comes too late.
     """
@@ -82,7 +84,8 @@ def sequenced(part: Part, ciphers: Ciphers) -> tuple[list[bytes], list[int]]:
             continue
         cipher = ciphers[name]
         if cipher is None:
-            late.append(offset)
+            if not is_notice(record.headers):
+                late.append(offset)
             head = head_after(starts[Kind.FORGOTTEN], offset, _time(record))
             entries.append(seal.encode_in_clear(head, headers, name))
         else:
@@ -90,6 +93,12 @@ def sequenced(part: Part, ciphers: Ciphers) -> tuple[list[bytes], list[int]]:
             entries.append(seal.encode_sealed(head, headers, record.key, record.value, name, cipher))
     entries += gaps(topic, partition, expected, part.end)
     return entries, late
+
+
+def is_notice(headers: Headers) -> bool:
+    """Whether it is a holder's notice that it has erased the subject (`SubjectShredded`): of a holder that is not ours it comes
+    on its own topic, often after we have erased them too, as it should. Of its contents nothing is kept either."""
+    return any(name == "ce_type" and value is not None and _NOTICE.fullmatch(value) for name, value in headers)
 
 
 def gaps(topic: str, partition: int, first: int, end: int) -> Iterator[bytes]:

@@ -62,6 +62,11 @@ async def _rows(w: Work, book: Book, found: Sequence[DataRequest]) -> list[Row]:
     return [_row(one, w.now, owing.get(one.id, set()), book.of(one.law, one.received_at).calendar.zone) for one in found]
 
 
+def _people(one: DataRequest) -> list[str]:
+    """Which people it waits for: not all that is late is a system's doing."""
+    return ["the person"] if one.unclear else ["two approvers"] if one.state == State.ASSESSED else []
+
+
 def _row(one: DataRequest, now: datetime, owing: set[str], zone: str) -> Row:
     still_open = one.state not in DONE
     return Row(
@@ -75,7 +80,7 @@ def _row(one: DataRequest, now: datetime, owing: set[str], zone: str) -> Row:
         due=last_day(one.due_at, zone),
         days_left=(one.due_at - now).days,
         late=still_open and now >= one.due_at,
-        waiting=tuple(sorted({*owing, *(["the person"] if one.unclear else [])})) if still_open else (),
+        waiting=tuple(sorted({*owing, *_people(one)})) if still_open else (),
         may_extend=still_open and one.extended_at is None and one.latest_at is not None and now < one.due_at,
         unclear=one.unclear,
     )

@@ -2,6 +2,7 @@
 
 import tomllib
 from collections.abc import Mapping
+from functools import cache
 from importlib.resources import files
 from itertools import pairwise
 from typing import Any
@@ -36,6 +37,12 @@ def parse(text: str, name: str) -> Versions:
     if any(later.in_force_from <= earlier.in_force_from for earlier, later in pairwise(versions)):
         raise MalformedError(f"law file {name}: in_force_from: a version is not later than the one before it")
     return tuple(versions)
+
+
+@cache
+def book() -> Book:
+    """`load()`, once: the files do not change while we run."""
+    return load()
 
 
 def load() -> Book:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 
 from services.dsar.certificates.actions import content_of
-from services.dsar.portal import codes
+from services.dsar.portal import codes, refusal
 from services.dsar.portal.coverage import coverage_of
 from services.dsar.portal.texts import words
 from services.dsar.requests import capabilities
@@ -27,6 +27,8 @@ async def letter(w: Work, request: DataRequest, kind: str, settings: DsarSetting
         values["link"] = f"{page}/open/{capabilities.grant(w, request.id, 'mail', life)}"
         values["until"] = (w.now + life).date().isoformat()
         values["coverage"] = "\n".join((await coverage_of(w, request, request.language)).lines(request.language))
+    if kind == "refused":
+        values |= refusal.told(request, settings)
     if kind == "erased":
         values |= await _erased(w, request)
     text = words(request.language, f"mail.{kind}", **values)

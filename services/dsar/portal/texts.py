@@ -83,7 +83,10 @@ EN: Mapping[str, str] = {
     "certificate": "Download the certificate",
     "certificate.lead": "Every system that we asked says that it erased the records named here, or holds nothing on them. "
     "The certificate has their signed answers and can be checked offline.",
-    "refused.lead": "The request was not approved. You may complain to a supervisory authority, or go to court.",
+    "refused.lead": "The request was refused. The reason: {reason}. You may complain to {authority}, or go to court.",
+    "refused.unsaid": "none was given; please ask us",
+    "refused.anyone": "your supervisory authority",
+    "late.lead": "This should have been answered by now. We are still at it. You may complain to {authority}, or go to court.",
     "refresh": "Refresh",
     "close": "Close and destroy",
     "close.lead": "Closing destroys the answer and your address. You can ask again at any time.",
@@ -115,8 +118,9 @@ EN: Mapping[str, str] = {
     "mail.claimed.subject": "We found which record is yours",
     "mail.claimed": "Two of us looked at what you showed and decided that one more record is yours. What your request "
     "{request} covers now, and how you go on, stands on its page: {link}\n",
-    "mail.refused.subject": "Your request was not approved",
-    "mail.refused": "Your request was not approved. You may complain to a supervisory authority, or go to court.\n\n"
+    "mail.refused.subject": "Your request was refused",
+    "mail.refused": "Your request was refused. The reason: {reason}.\n\n"
+    "You may complain to {authority}, or go to court.\n\n"
     "{link}\n\n"
     "The link works on any device until {until}.\n",
     "mail.extended.subject": "Your answer takes longer",
@@ -224,7 +228,10 @@ ZH: Mapping[str, str] = {
     "recipient.bad": "这不是有效的 age 公钥（age1…）。",
     "certificate": "下载证书",
     "certificate.lead": "我们询问的每个系统都声明已删除此处列出的记录，或不持有相关数据。证书包含它们签名的答复，可离线验证。",
-    "refused.lead": "请求未获核准。您可以向监管机构投诉，或向法院起诉。",
+    "refused.lead": "请求被拒绝。理由：{reason}。您可以向{authority}投诉，或向法院起诉。",
+    "refused.unsaid": "未说明，请向我们询问",
+    "refused.anyone": "监管机构",
+    "late.lead": "本应已经答复，我们仍在处理。您可以向{authority}投诉，或向法院起诉。",
     "refresh": "刷新",
     "close": "关闭并销毁",
     "close.lead": "关闭会销毁答复和您的邮箱。您可以随时再次提出请求。",
@@ -254,8 +261,9 @@ ZH: Mapping[str, str] = {
     "mail.claimed.subject": "我们确认了属于您的记录",
     "mail.claimed": "我们的两名工作人员查看了您出示的材料，认定又有一条记录属于您。"
     "请求 {request} 现在涵盖的内容以及如何继续，见其页面：{link}\n",
-    "mail.refused.subject": "您的请求未获核准",
-    "mail.refused": "您的请求未获核准。您可以向监管机构投诉，或向法院起诉。\n\n"
+    "mail.refused.subject": "您的请求被拒绝",
+    "mail.refused": "您的请求被拒绝。理由：{reason}。\n\n"
+    "您可以向{authority}投诉，或向法院起诉。\n\n"
     "{link}\n\n"
     "此链接在 {until} 之前可在任何设备上打开。\n",
     "mail.extended.subject": "答复需要更长时间",

@@ -7,9 +7,10 @@ from datetime import date, datetime, timedelta
 from services.dsar.certificates.actions import content_of
 from services.dsar.portal.coverage import coverage_of
 from services.dsar.portal.places import named_places
+from services.dsar.portal.refusal import authority, reason
 from services.dsar.portal.texts import WORDS, words
 from services.dsar.requests import capabilities
-from services.dsar.requests.model import last_day
+from services.dsar.requests.model import State, last_day
 from services.dsar.requests.tables import DataRequest
 from services.dsar.saga.actions import asked, asks_of
 from services.dsar.saga.claims import NARROW_TRIES_MAX, may_claim
@@ -18,6 +19,7 @@ from services.dsar.wiring import Wired
 from shared.mail.queue import fate
 from shared.work import Work
 
+AT_WORK = (State.VERIFIED, State.ASSESSED, State.APPROVED, State.DISPATCHED)  # it waits for us, not for the person
 # The only words that `?say=` may put on a page.
 NOTICES = frozenset(
     {"code.wrong", "code.sent", "recipient.bad", "narrow.added", "narrow.again", "narrow.shared", "narrow.wrong", "link.old"}
@@ -52,6 +54,8 @@ class Shown:
     mail: str
     address_gone: bool
     others_may_open: bool
+    refusal: str | None
+    late: bool
 
 
 async def shown(w: Work, request: DataRequest, wired: Wired, language: str, secret: str | None) -> Shown:
@@ -93,6 +97,8 @@ async def shown(w: Work, request: DataRequest, wired: Wired, language: str, secr
         mail=await _mail_state(w, request.id),
         address_gone=request.address is None,
         others_may_open=bool(await capabilities.others(w, request.id, secret)),
+        refusal=request.refusal,
+        late=request.state in AT_WORK and not request.unclear and w.now >= request.due_at,
     )
 
 
@@ -117,6 +123,8 @@ def look(wired: Wired, request_id: str, found: Shown | None, language: str, say:
         request_id=request_id,
         found=found,
         law=law,
+        reason=reason(law, found.refusal, language) if found and found.state == "refused" else "",
+        authority=authority(law, wired.settings, language),
         say=say if say in NOTICES else "",
         here=f"/requests/{request_id}",
     )

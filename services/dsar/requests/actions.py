@@ -127,6 +127,7 @@ async def extend(w: Work, request_id: str, reason: str) -> None:
     if w.now >= request.due_at or request.state in (State.ANSWERED, State.DELIVERED, State.REFUSED, State.CLOSED):
         raise ConflictError("it is too late to extend")
     request.due_at, request.extended_at = request.latest_at, w.now
+    request.approval_asked_at = None  # whoever decides is told the new date
     queue_mail(w, request_id, "extended")
     w.publish(RequestExtended(request_id=request_id, due=rfc3339(request.due_at), reason=reason))
 

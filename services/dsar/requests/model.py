@@ -118,16 +118,30 @@ class Notice(_Value):
 
 
 class Refusal(_Value):
+    """A reason for which the law lets one refuse, in the words that the person reads."""
+
     code: str
     article: str
     meaning: str
+    meaning_zh: str
+    rights: tuple[Right, ...] = ("access", "erasure")
+
+    def says(self, language: str) -> str:
+        return self.meaning_zh if language == "zh" else self.meaning
 
 
 class Authority(_Value):
-    """Where a person may complain."""
+    """Where a person complains, and the article that gives them the right to."""
 
+    article: str
     name: str
+    name_zh: str
     url: str = Field(pattern=r"^https://")
+    seen: Seen
+
+    def says(self, language: str) -> str:
+        """Its name and address, for a page or a mail."""
+        return f"{self.name_zh if language == 'zh' else self.name} ({self.url})"
 
 
 class Law(_Value):
@@ -163,6 +177,10 @@ class Law(_Value):
 
     def duty_for(self, right: Right) -> Duty | None:
         return next((duty for duty in self.duty if duty.right == right), None)
+
+    def grounds(self, right: Right) -> tuple[Refusal, ...]:
+        """Why this law lets one refuse it."""
+        return tuple(one for one in self.refusal if right in one.rights)
 
 
 @dataclass(frozen=True)

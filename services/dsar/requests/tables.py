@@ -36,7 +36,9 @@ class DataRequest(Base):
     answered_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     closed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     close_reason: Mapped[str | None] = mapped_column(Text)
+    approval_asked_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     approval_id: Mapped[str | None] = mapped_column(Text)
+    refusal: Mapped[str | None] = mapped_column(Text)  # why it was a no: a code of the law's file
     approvers: Mapped[list[str]] = mapped_column(ARRAY(Text), default=list)
     subjects: Mapped[list[str]] = mapped_column(ARRAY(Text), default=list)
     # Every record that the address leads to, as its owner says (saga/whose.py), with the locators that lead there; those of

@@ -10,10 +10,12 @@ from sqlalchemy.dialects.postgresql import insert
 from services.dsar.certificates.actions import compose, issue
 from services.dsar.certificates.model import Certificate
 from services.dsar.certificates.verify import verify_note_of
-from services.dsar.events import AnswerRefused, ErasureProven, ErasureRequested, Reason, RequestAnswered, Verb
+from services.dsar.events import AnswerRefused, ApprovalRefused, ErasureProven, Reason, RequestAnswered, Verb
+from services.dsar.law.book import Book
 from services.dsar.requests.actions import load, move, queue_mail
 from services.dsar.requests.model import State
 from services.dsar.requests.tables import DataRequest
+from services.dsar.saga import approval
 from services.dsar.saga.claims import claim, settle
 from services.dsar.saga.findings import forget, keep_confirmed, remember, settle_owners
 from services.dsar.saga.keys import Keys
@@ -35,6 +37,7 @@ class Course:
     patience: timedelta
     signer: Signer
     keys: Keys
+    book: Book
 
 
 async def asks_of(w: Work, request_id: str) -> Sequence[Ask]:
@@ -117,8 +120,7 @@ async def _take(w: Work, request: DataRequest, step: Step, course: Course, rows:
             await _ask_about(w, request, "collect" if step is Step.COLLECT else "erase", course)
         case Step.REQUEST_APPROVAL:
             move(request, State.ASSESSED)
-            people = request.asked_about
-            w.publish(ErasureRequested(request_id=request.id, subject=people[0], subjects=people))
+            approval.ask(w, request, course.book)
         case Step.ATTEST:
             await _ask(w, request, "attest", ["audit"])
             # A record may have come while two people decided: the certificate counts what there is now. A holder answers in
@@ -181,7 +183,11 @@ def answer(w: Work, request: DataRequest, outcome: str, missing: list[str]) -> N
     move(request, State.REFUSED if outcome == "refused" else State.ANSWERED)
     request.outcome, request.answered_at, request.left_out = outcome, w.now, len(request.others)
     queue_mail(w, request.id, {"erased": "erased", "refused": "refused"}.get(outcome, "ready"))
-    w.publish(RequestAnswered(request_id=request.id, outcome=outcome, missing=missing, left_out=request.left_out))
+    w.publish(
+        RequestAnswered(
+            request_id=request.id, outcome=outcome, missing=missing, left_out=request.left_out, ground=request.refusal
+        )
+    )
 
 
 async def _answered(w: Work, request_id: str, holder: str, command: Command, subject: str) -> DataRequest | None:
@@ -289,26 +295,10 @@ async def attested(w: Work, request_id: str, receipts: dict[str, str], answer_id
     return await _answered(w, request_id, "audit", "attest", "")
 
 
-async def approved(w: Work, request_id: str, approval_id: str, approvers: Sequence[str]) -> DataRequest | None:
-    """Two people agreed. Only a request that waits for this moves; said twice, it is one approval."""
-    try:
-        request = await load(w, request_id)
-    except NotFoundError:
-        return None
-    if request.state != State.ASSESSED or request.right != "erasure" or len(set(approvers)) < 2:
-        return None
-    move(request, State.APPROVED)
-    request.approval_id, request.approvers = approval_id, sorted(set(approvers))
-    return request
-
-
-async def refused(w: Work, request_id: str) -> None:
-    """Somebody who may decide said no: the person is told, with the ways to complain."""
-    try:
-        request = await load(w, request_id)
-    except NotFoundError:
-        return
-    if request.state == State.ASSESSED:
+async def refused(w: Work, event: ApprovalRefused) -> None:
+    """Somebody said no: the person is told why, and where to complain."""
+    request = await approval.refused(w, event)
+    if request is not None:
         answer(w, request, "refused", [])
 
 

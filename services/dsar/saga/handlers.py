@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from services.dsar.events import ApprovalGranted, ApprovalRefused, Verb
 from services.dsar.requests.tables import DataRequest
-from services.dsar.saga import actions
+from services.dsar.saga import actions, approval
 from services.dsar.saga.actions import Course
 from shared.bus.consumer import Handlers
 from shared.bus.envelope import Envelope
@@ -63,12 +63,12 @@ def register(handlers: Handlers, course: Course) -> None:
     @handlers.on(ApprovalGranted)
     async def granted(w: Work, event: ApprovalGranted, envelope: Envelope) -> None:
         if event.action == "erase":
-            await on(w, await actions.approved(w, event.resource, event.approval_id, event.approvers))
+            await on(w, await approval.approved(w, event))
 
     @handlers.on(ApprovalRefused)
     async def refused(w: Work, event: ApprovalRefused, envelope: Envelope) -> None:
         if event.action == "erase":
-            await actions.refused(w, event.resource)
+            await actions.refused(w, event)
 
 
 def misplaced(w: Work, envelope: Envelope, topic: str) -> None:

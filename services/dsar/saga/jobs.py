@@ -11,7 +11,7 @@ from services.dsar.requests import actions as requests
 from services.dsar.requests.capabilities import forget_expired
 from services.dsar.requests.model import State
 from services.dsar.requests.tables import DataRequest
-from services.dsar.saga import actions
+from services.dsar.saga import actions, approval
 from services.dsar.saga.actions import Course
 from services.dsar.settings import DsarSettings
 from shared.access.actor import Actor
@@ -27,6 +27,7 @@ async def tick(door: Door, course: Course, settings: DsarSettings) -> None:
     """One round; each request in its own transaction, so that one that fails holds up no other."""
     async with door.begin(Actor.system("dsar")) as w:
         running = (await w.session.scalars(select(DataRequest.id).where(DataRequest.state.in_(RUNNING)))).all()
+        undecided = (await w.session.scalars(select(DataRequest.id).where(DataRequest.state == State.ASSESSED))).all()
         unproven = select(DataRequest.id).where(
             DataRequest.state == State.RECEIVED,
             DataRequest.received_at < w.now - timedelta(hours=settings.unverified_hours),
@@ -47,6 +48,9 @@ async def tick(door: Door, course: Course, settings: DsarSettings) -> None:
             request = await requests.load(w, request_id)
             await actions.ask_again(w, request)
             await actions.advance(w, request, course)
+    for request_id in undecided:
+        async with door.begin(Actor.system("dsar")) as w:
+            approval.ask_again(w, await requests.load(w, request_id), course.book)
     for request_id, reason, tell in closing:
         async with door.begin(Actor.system("dsar")) as w:
             await requests.close(w, request_id, reason, tell=tell)

@@ -15,6 +15,8 @@ Command = Literal["locate", "collect", "erase", "attest", "recheck"]
 Evidence = Literal["invoice", "letter", "contract", "identity", "other"]
 
 FIRST_WAIT = timedelta(seconds=15)  # a healthy holder answers within a second; then ask again, ever more patiently
+APPROVAL_AGAIN = timedelta(hours=24)  # identity hears once a day what waits: an approval that it lost is opened anew
+ASKER = "system:dsar"  # by whom identity says that an erasure was asked for
 LONGEST_WAIT = timedelta(hours=1)  # also a holder that was away for days is asked again within the hour
 
 
@@ -82,6 +84,25 @@ def next_step(
         if not any(ask.command == "erase" for ask in asks):
             return Step.ANSWER_NOTHING  # approved, and no owner confirms any more that there is anybody
     return Step.WAIT
+
+
+@dataclass(frozen=True)
+class Decided:
+    """What identity says of an approval: who had asked for it, for whom, and who agreed."""
+
+    requester: str
+    subjects: frozenset[str]
+    approvers: frozenset[str]
+
+
+def answers_us(said: Decided, subjects: Collection[str]) -> bool:
+    """Whether it is the answer to what dsar asked for these people: asked by dsar, for exactly them, agreed to by none of them.
+
+    What staff asked for over HTTP, or for somebody else, never counts, whoever agreed. An identity from before names the first
+    person alone, and not who asked; one that names nobody was asked by a member of staff."""
+    if said.requester not in ("", ASKER) or said.approvers & {*subjects, ASKER}:
+        return False
+    return said.subjects == set(subjects) if said.requester else bool(said.subjects) and said.subjects <= set(subjects)
 
 
 class Fit(StrEnum):

@@ -1,10 +1,11 @@
 """Bus in: a verified person asked to be forgotten; that takes two people."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 
 from services.identity.approvals import actions
+from services.identity.approvals.model import ByServices, Ground
 from shared.bus.consumer import Handlers
 from shared.bus.envelope import Envelope
 from shared.bus.event import Event
@@ -12,6 +13,17 @@ from shared.work import Work
 
 
 class ErasureRequested(Event, type="kept.dsar.erasure.requested.v1"):
+    """dsar's event as far as identity reads it. It comes again while nobody has decided, with what is new."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    request_id: str
+    subjects: list[str] = Field(default_factory=list)
+    due: datetime | None = None
+    grounds: list[Ground] = Field(default_factory=list)
+
+
+class RequestClosed(Event, type="kept.dsar.request.closed.v1"):
     """dsar's event as far as identity reads it."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -22,4 +34,9 @@ class ErasureRequested(Event, type="kept.dsar.erasure.requested.v1"):
 def register(handlers: Handlers, lifetime: timedelta) -> None:
     @handlers.on(ErasureRequested)
     async def asked(w: Work, event: ErasureRequested, envelope: Envelope) -> None:
-        await actions.request_erasure(w, event.request_id, event.subject, lifetime)
+        said = actions.Asked(event.request_id, event.subject, event.subjects, event.due, event.grounds)
+        await actions.request_by_service(w, ByServices.ERASE, said, lifetime)
+
+    @handlers.on(RequestClosed)
+    async def closed(w: Work, event: RequestClosed, envelope: Envelope) -> None:
+        await actions.withdraw(w, ByServices.ERASE, event.request_id)

@@ -1,10 +1,11 @@
-"""The approvals page: what waits, and two buttons for those who may decide."""
+"""The approvals page: what waits, the most urgent first, and two buttons for those who may decide; a no takes a reason."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Form, Request, Response
 
-from services.identity.approvals import actions
+from services.identity.approvals import actions, look
+from services.identity.approvals.model import State
 from services.identity.pages.show import Show
 from shared.http.app import CurrentActor
 from shared.http.forms import FormOnce, reached
@@ -18,17 +19,25 @@ def router(door: Door, show: Show) -> APIRouter:
     @pages.get("")
     async def listed(request: Request, actor: CurrentActor) -> Response:
         async with door.begin(actor) as w:
-            seen, _ = await actions.listed(w)
-            allowed = {one.row.id for one in seen if actions.may_decide(w, one)}
-        return show(request, "approvals.html", actor=actor, approvals=seen, allowed=allowed)
+            waiting, (newest, _) = await look.open_ones(w), await look.listed(w)
+            seen = [*waiting, *(one for one in newest if one.row.state != State.REQUESTED)]
+            allowed = {one.row.id for one in waiting if actions.may_decide(w, one)}
+            levels = {one.row.id: one.level(w.now) for one in waiting}
+        return show(request, "approvals.html", actor=actor, approvals=seen, allowed=allowed, levels=levels)
 
     @pages.post("/{approval_id}/{word}")
-    async def decide(approval_id: str, word: Literal["approve", "refuse"], actor: CurrentActor, once: FormOnce) -> Response:
+    async def decide(
+        approval_id: str,
+        word: Literal["approve", "refuse"],
+        actor: CurrentActor,
+        once: FormOnce,
+        reason: Annotated[str, Form(max_length=60)] = "",
+    ) -> Response:
         async with door.begin(actor, once=once) as w:
             if word == "approve":
                 await actions.approve(w, require_id(approval_id, "apr"))
             else:
-                await actions.refuse(w, require_id(approval_id, "apr"))
+                await actions.refuse(w, require_id(approval_id, "apr"), reason)
             return reached(once, "/approvals")
 
     return pages

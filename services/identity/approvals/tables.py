@@ -1,15 +1,21 @@
 """Approvals and who decided."""
 
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import DateTime, ForeignKey, Index, Text, text
+from sqlalchemy import JSON, DateTime, ForeignKey, Index, Text, text
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from services.identity.base import Base
 
 
 class ApprovalRow(Base):
-    """One approval. `grant_id` is the jti of its grant: one approval, one use, however often the grant is fetched."""
+    """One approval. `grant_id` is the jti of its grant: one approval, one use, however often the grant is fetched.
+
+    `lapses`: it ends undecided at `expires_at`; else that is the law's date, and it waits on, overdue. `grounds`: the reasons
+    that a no may have, where they came with the question; `ground`: the one it had. `reminder`: how urgent the last one was.
+    """
 
     __tablename__ = "approvals"
     __table_args__ = (
@@ -33,6 +39,13 @@ class ApprovalRow(Base):
     expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), index=True)
     decided_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     grant_id: Mapped[str | None] = mapped_column(Text, unique=True)
+    subjects: Mapped[list[str]] = mapped_column(ARRAY(Text), default=list)
+    lapses: Mapped[bool] = mapped_column(default=True)
+    grounds: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)
+    ground: Mapped[str | None] = mapped_column(Text)
+    reminded_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    reminder: Mapped[str | None] = mapped_column(Text)
+    reminders: Mapped[int] = mapped_column(default=0)
 
 
 class Voice(Base):

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from services.dsar import law
 from services.dsar.portal.places import named_places
+from services.dsar.portal.refusal import authority, reason
 from services.dsar.requests.calendars import Jurisdiction, holidays_of
 from services.dsar.requests.model import Calendar, Period, Right, add_months, deadline, end_of, strictest
-from services.dsar.settings import LAWS
+from services.dsar.settings import LAWS, DsarSettings
 from shared.errors import InvariantError, MalformedError
 
 BOOK = law.load()
@@ -36,6 +37,26 @@ def test_every_law_of_the_promise_is_there_with_its_review() -> None:
         assert one.source.startswith("http")
         assert one.reviewed_on <= date(2100, 1, 1)
         assert all(duty.article and duty.clock and duty.seen for duty in one.duty)
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_a_refusal_is_told_in_words_with_its_article_and_where_to_complain(language: str) -> None:
+    settings = DsarSettings(service="dsar")
+    for one in BOOK.values():
+        where = authority(one, settings, language)
+        assert one.authority.url in where and one.authority.article and one.authority.says("en") != one.authority.says("zh")
+        for duty in one.duty:
+            assert one.grounds(duty.right), f"{one.id}: no reason for which {duty.right} may be refused"
+        assert len({ground.code for ground in one.refusal}) == len(one.refusal)
+        for ground in one.refusal:
+            said = reason(one, ground.code, language)
+            assert ground.says(language) in said and ground.article in said and one.called(language) in said
+            assert ground.code not in said
+    unknown = reason(EU, "no-such-code", language)
+    assert unknown and "no-such-code" not in unknown and reason(None, None, language) == unknown
+    own = DsarSettings(service="dsar", supervisory_authority="DPC, https://www.dataprotection.ie")
+    assert authority(EU, own, language) == "DPC, https://www.dataprotection.ie"
+    assert "hipaa-164-524-a" not in [one.code for one in BOOK["us-hipaa"].grounds("erasure")]
 
 
 @pytest.mark.parametrize(

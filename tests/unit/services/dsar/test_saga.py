@@ -6,7 +6,19 @@ from itertools import permutations
 import pytest
 
 from services.dsar.requests.model import NEXT, State, may_move
-from services.dsar.saga.model import Asked, Fit, Step, next_step, outstanding, pick, silent_holders, wait_before
+from services.dsar.saga.model import (
+    ASKER,
+    Asked,
+    Decided,
+    Fit,
+    Step,
+    answers_us,
+    next_step,
+    outstanding,
+    pick,
+    silent_holders,
+    wait_before,
+)
 
 HOLDERS = ("audit", "billing", "customers", "dsar", "identity")
 SUB = "sub_0192f0c4b1a27c3e8d5f6a7b8c9d0e1f"
@@ -32,6 +44,29 @@ def test_an_access_goes_on_without_a_silent_holder_and_an_erasure_does_not() -> 
     assert next_step("erasure", State.VERIFIED, some, [SUB], patient=False) is Step.WAIT
     half = asked("erase", {"customers"}, SUB)
     assert next_step("erasure", State.DISPATCHED, half, [SUB], patient=False) is Step.WAIT
+
+
+@pytest.mark.parametrize(
+    ("requester", "people", "approvers", "ours"),
+    [
+        (ASKER, {"a", "b"}, {"x", "y"}, True),
+        (ASKER, {"a", "b"}, set(), True),
+        (ASKER, {"a"}, {"x", "y"}, False),  # agreed to for one of them only
+        (ASKER, {"a", "b", "c"}, {"x", "y"}, False),
+        (ASKER, {"c"}, {"x", "y"}, False),
+        (ASKER, {"a", "b"}, {"x", "b"}, False),  # whom it concerns
+        (ASKER, {"a", "b"}, {"x", ASKER}, False),
+        ("sub_staff", {"a", "b"}, {"x", "y"}, False),  # what staff asked for
+        ("system:identity", {"a", "b"}, {"x", "y"}, False),
+        ("", {"a"}, {"x", "y"}, True),  # of an identity from before, which named the first person only
+        ("", {"c"}, {"x", "y"}, False),
+        ("", set(), {"x", "y"}, False),  # what staff asked for over HTTP named nobody
+        ("", {"a"}, {"x", "b"}, False),
+    ],
+)
+def test_only_the_answer_to_what_we_asked_counts(requester: str, people: set[str], approvers: set[str], ours: bool) -> None:
+    said = Decided(requester, frozenset(people), frozenset(approvers))
+    assert answers_us(said, ["a", "b"]) is ours
 
 
 def test_an_erasure_waits_for_two_people() -> None:

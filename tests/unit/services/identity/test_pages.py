@@ -6,9 +6,9 @@ from types import SimpleNamespace
 import pytest
 from fastapi import Request
 
-from services.identity.approvals.model import ACTIONS, State
+from services.identity.approvals.model import ACTIONS, Ground, Level, State
 from services.identity.pages.show import Show
-from services.identity.pages.texts import EN, ZH
+from services.identity.pages.texts import EN, TEXTS, ZH
 from services.identity.sessions.model import local_path
 from shared.access.actor import Actor
 
@@ -21,25 +21,37 @@ def request(lang: str) -> Request:
 
 def test_both_languages_have_the_same_words_and_every_state_and_action_has_one() -> None:
     assert EN.keys() == ZH.keys()
-    assert {f"state.{state}" for state in State} | {f"action.{action}" for action in ACTIONS} <= EN.keys()
+    levels = {f"level.{level}{end}" for level in Level if level is not Level.WAITING for end in ("", ".law")}
+    assert levels | {f"state.{state}" for state in State} | {f"action.{action}" for action in ACTIONS} <= EN.keys()
 
 
 @pytest.mark.parametrize("lang", ["en", "zh"])
 def test_pages(lang: str) -> None:
     show, at = Show(), datetime(2026, 1, 1, tzinfo=UTC)
     row = SimpleNamespace(
-        id="apr_1", action="erase", resource="req_1", requester="x", state="requested", requested_at=at, expires_at=at
-    )
-    seen = SimpleNamespace(row=row, approvers=["sub_2"])
+        id="apr_1", action="erase", resource="req_1", requester="system:dsar", state="requested", requested_at=at,
+        expires_at=at, lapses=False, reminders=3, ground=None,
+    )  # fmt: skip
+    ground = Ground(code="law-1", article="17(3)", en="the law <b>says</b> so", zh="法律如此")
+    seen = SimpleNamespace(row=row, approvers=["sub_2"], grounds=(ground,))
+    levels = {"apr_1": Level.OVERDUE}
+    no = SimpleNamespace(**vars(row) | {"id": "apr_2", "state": "refused", "ground": "law-1"})
+    refused = SimpleNamespace(row=no, approvers=[], grounds=(ground,))
     said = [
         show(request(lang), "signin.html", next="/account", said="wait", seconds=30),
         show(request(lang), "account.html", actor=ACTOR, own={"name": "<b>A</b>", "email": "a@x.org"}),
-        show(request(lang), "approvals.html", actor=ACTOR, approvals=[seen], allowed={"apr_1"}),
-        show(request(lang), "approvals.html", actor=ACTOR, approvals=[seen], allowed=set()),
+        show(request(lang), "approvals.html", actor=ACTOR, approvals=[seen], allowed={"apr_1"}, levels=levels),
+        show(request(lang), "approvals.html", actor=ACTOR, approvals=[seen, refused], allowed=set(), levels={}),
     ]
     texts = [bytes(page.body).decode() for page in said]
     assert "30" in texts[0] and "&lt;b&gt;A" in texts[1] and "<b>A" not in texts[1]
     assert "/approvals/apr_1/approve" in texts[2] and "/approvals/apr_1/approve" not in texts[3]
+    asked, told = (
+        ("the law &lt;b&gt;says&lt;/b&gt; so (17(3))", TEXTS[lang]) if lang == "en" else ("法律如此 (17(3))", TEXTS[lang])
+    )
+    assert "/approvals/apr_1/refuse" in texts[2] and f'<option value="law-1">{asked}</option>' in texts[2]
+    assert told["level.overdue.law"].replace("'", "&#39;") in texts[2] and told["requester.person"] in texts[2]
+    assert asked in texts[3], "why it was a no"
     assert all(page.headers["cache-control"] == "no-store" for page in said)
 
 

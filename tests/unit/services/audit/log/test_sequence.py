@@ -88,3 +88,23 @@ def test_a_record_is_recognised_without_its_key() -> None:
     (raw,), _ = sequenced(own, {})
     assert is_of(raw, "kept.audit", 0, record(3, headers=OWN))
     assert not is_of(raw, "kept.audit", 0, record(3, b"other", headers=OWN))
+
+
+def test_what_comes_after_an_erasure_is_late_and_the_erasures_own_notice_is_not() -> None:
+    """Another team's holder tells that it has erased somebody on its own topic, after we have done so too."""
+    subject = new_id("sub")
+
+    def about(offset: int, type_: bytes) -> Record:
+        return record(offset, headers=(("ce_id", b"e"), ("ce_type", type_), ("ce_subject", subject.encode())))
+
+    types = (
+        b"kept.billing.subject.shredded.v1",
+        b"billing.note.made.v1",
+        b"kept.billing.subject.shredded.v1x",
+        b"com.kept.billing.subject.shredded.v1",
+        b"kept.billing.subject.shredded.v12",
+    )
+    (part,) = stream().parts([about(at, type_) for at, type_ in enumerate(types)], len(types), 100)
+    entries, late = sequenced(part, {subject: None})
+    assert late == [1, 2, 3]
+    assert {parse(raw).kind for raw in entries} == {Kind.FORGOTTEN}, "of none is anything kept"
