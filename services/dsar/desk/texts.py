@@ -84,7 +84,7 @@ ZH: Mapping[str, str] = {
     "outcome.held": "持有数据",
     "outcome.nothing": "未持有数据",
     "outcome.erased": "已删除",
-    "outcome.refused": "未获核准",
+    "outcome.refused": "被拒绝",
     "received": "收到时间",
     "due": "最后期限",
     "late": "已逾期",
