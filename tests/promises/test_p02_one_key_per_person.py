@@ -21,7 +21,7 @@ from tests.support.platform import Platform
 from tests.support.staff import signed_in
 from tests.support.topic import told, whole
 
-SEALED = ("first_name", "last_name", "email", "phone", "address", "city", "state", "country", "postal_code")
+SEALED = ("first_name", "last_name", "email", "phone", "address", "city", "state", "country", "postal_code", "number")
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,8 @@
 """P7: every reading of personal data is an event: who, whose, which fields, for what purpose, under which decision."""
 
 import asyncio
+import csv
+import io
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from uuid import uuid4
@@ -133,8 +135,8 @@ async def test_an_export_tells_of_everybody_in_it(platform: Platform, jane: http
     own = pyrage.x25519.Identity.generate()
     asked = {"json": {"recipient": str(own.to_public())}, "headers": {"X-Kept-Grant": grant}}
     sealed = jane.post("/api/customers/exports", **asked).raise_for_status().content
-    lines = pyrage.decrypt(sealed, [own]).decode().splitlines()
-    left = {line.split(",")[0] for line in lines[1:]}
+    table = csv.reader(io.StringIO(pyrage.decrypt(sealed, [own]).decode("utf-8-sig"), newline=""))
+    left = {row[0] for row in list(table)[1:]}
     assert mine.id in left
     looks = await told(
         platform.state, VIEWED, "kept.customers", lambda e: e.data["purpose"] == "export" and mine.id in e.data["subjects"]
