@@ -50,8 +50,13 @@ class AuditHolder(Holder):
         report = await w.keyring.shred(w.session, subject, w.now)
         await until_unpinned(w, subject)
         gone = await known.forget(w, subject)
-        kept = Kept(what="that events happened, under a pseudonym that leads to nobody any more", reason="GDPR 5(2), 17(3)(e)")
-        return Forgotten(fields=gone, key_version=report.version, kept=[kept])
+        kept = [
+            Kept(what="that events happened, under a pseudonym that leads to nobody any more", reason="GDPR 5(2), 17(3)(e)"),
+            Kept(
+                what="keyed hashes of address and number in those events, until the key rotates", reason="GDPR 5(2), 17(3)(e)"
+            ),
+        ]
+        return Forgotten(fields=gone, key_version=report.version, kept=kept)
 
 
 def attach_receipts(handlers: Handlers, blobs: BlobStore) -> None:

@@ -53,6 +53,7 @@ class DsarHolder(Holder):
                 fields += await withdraw(w, request)
         kept = [
             Kept(what="that you asked, when, and the outcome, without your address", reason="GDPR 5(2), 17(3)(e)"),
+            Kept(what="keyed hashes of the address in those events, until the key rotates", reason="GDPR 5(2), 17(3)(e)"),
             Kept(what="the address of this request, until its certificate is sent", reason="GDPR 12(3)"),
         ]
         return Forgotten(fields=fields, key_version=0, kept=kept)

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, exists, select
 
 from services.identity.accounts.tables import User, UserLocator
+from services.identity.approvals.tables import ApprovalRow
 from services.identity.events import AccountViewed
 from services.identity.factors.tables import Factor
 from services.identity.sessions.actions import end_all
@@ -66,8 +67,9 @@ class IdentityHolder(Holder):
         """Shred the key; drop sealed fields, index rows, password and sessions. Nobody can sign in with it again."""
         user = await w.session.get(User, subject, with_for_update=True)
         report = await w.keyring.shred(w.session, subject, w.now)
+        decided = await _decided(w, subject)
         if user is None:
-            return Forgotten(fields=0, key_version=report.version)
+            return Forgotten(fields=0, key_version=report.version, kept=decided)
         fields = sum(value is not None for value in (user.name, user.email, user.phone, user.password))
         user.name = user.email = user.phone = user.email_index = user.password = None
         user.roles, user.erased_at = [], user.erased_at or w.now
@@ -79,4 +81,11 @@ class IdentityHolder(Holder):
         await w.session.execute(delete(UserLocator).where(UserLocator.user_id == subject))
         await w.session.execute(delete(Session).where(Session.user_id == subject))
         kept = Kept(what="pseudonym, reporting line, decisions on approvals", reason="GDPR Art. 17(3)(e), accountability")
-        return Forgotten(fields=fields, key_version=report.version, kept=[kept])
+        return Forgotten(fields=fields, key_version=report.version, kept=[kept, *decided])
+
+
+async def _decided(w: Work, subject: str) -> list[Kept]:
+    """What stays of a person about whom approvals were asked for: anybody may be, staff or not."""
+    if not await w.session.scalar(select(exists().where(ApprovalRow.subject == subject))):
+        return []
+    return [Kept(what="who decided on your erasure and when, under your pseudonym", reason="GDPR 5(2), 17(3)(e)")]
