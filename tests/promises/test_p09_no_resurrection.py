@@ -40,9 +40,22 @@ def erase(platform: Platform, email: str) -> None:
         items = signed_in(platform, "andrew").get("/api/identity/approvals").raise_for_status().json()["items"]
         return next((one["id"] for one in items if one["resource"] == person.request_id), None)
 
-    approval = wait_for(asked, "identity to open the approval")
+    try:
+        approval = wait_for(asked, "identity to open the approval", 120)  # dsar has asked a third time who answered late
+    except AssertionError as late:
+        late.add_note(f"where it stands: {standing(platform, person.request_id)}")
+        raise
     for name in ("andrew", "nancy"):
         signed_in(platform, name).post(f"/api/identity/approvals/{approval}/approve").raise_for_status()
+
+
+def standing(platform: Platform, request_id: str) -> list[tuple[Any, ...]]:
+    """How far the request is, how many records share its address, and which holders owe an answer since when."""
+    with Insider(platform.state, "dsar").connect("dsar") as connection:
+        query = """SELECT r.state, array_length(ARRAY(SELECT json_object_keys(r.candidates::json)), 1), r.approval_asked_at,
+            a.command, a.holder, a.tries, a.asked_at FROM requests r
+            LEFT JOIN asks a ON a.request_id = r.id AND a.answered_at IS NULL WHERE r.id = %s"""
+        return connection.execute(query, (request_id,)).fetchall()
 
 
 async def known_to_audit(platform: Platform, subject: str) -> None:
