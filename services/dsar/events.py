@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from shared.bus.event import Event
 
 Verb = Literal["located", "collected", "erased", "attested"]
-Reason = Literal["bad-note", "bad-receipt", "misplaced"]
+Reason = Literal["bad-note", "bad-receipt", "misplaced", "unreadable"]
 
 
 class _AboutRequest(Event):
@@ -106,7 +106,8 @@ class AnswerRefused(_AboutRequest, type="kept.dsar.answer.refused.v1"):
     nothing, and the request goes on waiting. `request_id` is empty where the answer names none.
 
     `bad-note`: no note, or not signed by that holder, or about something else. `bad-receipt`: the log's own key does not
-    prove what audit says. `misplaced`: on another topic than the holder's own."""
+    prove what audit says. `misplaced`: on another topic than the holder's own. `unreadable`: a part of a person's data that is
+    not sealed to the request, or not what the contract says."""
 
     holder: str
     answer_id: str

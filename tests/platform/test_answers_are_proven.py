@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
+from pyrage import encrypt, x25519
 
 from services.audit.log.entry import Kind
 from shared.access.actor import Actor
@@ -20,7 +21,7 @@ from shared.bus.envelope import to_record
 from shared.bus.event import Event
 from shared.clock import SystemClock
 from shared.holder.answers import signed
-from shared.holder.contract import Erased, Kept, Located
+from shared.holder.contract import Collected, Erased, Kept, Located
 from shared.ids import new_event_id, new_id
 from shared.notes.note import verify_note, vkey
 from shared.notes.tlogproof import parse_receipt
@@ -138,6 +139,38 @@ async def test_who_names_somebody_elses_pseudonym_is_asked_alone(platform: Platf
         )[0]
     )
     assert row(platform, "audit", "SELECT count(*) FROM trail.known_locators WHERE locator = %s", evil) == (0,)
+    person.http.post(f"/requests/{request}/close")
+
+
+async def test_a_part_that_cannot_be_read_is_asked_for_again_and_spoils_no_package(
+    platform: Platform, jane: httpx.Client
+) -> None:
+    """billing itself, with its own note: not sealed to the request, and a part behind the last one."""
+    ((number, me),) = bring(platform, jane, 1)
+    person = Person(platform.origin, email(number))
+    with platform.paused("billing"):
+        person.ask("access")
+        person.prove()
+        request = person.request_id
+        none = Located.of("billing")(request_id=request, holder="billing", subjects=[], found={}, note="")
+        await send(platform, [*await signed([none], Stolen(platform, "billing"))])
+        ask = "SELECT count(*) FROM asks WHERE request_id = %s AND command = 'collect'"
+        wait_until(lambda: row(platform, "dsar", ask, request)[0] == len(HOLDERS))
+        (to,) = row(platform, "dsar", "SELECT recipient FROM requests WHERE id = %s", request)
+        empty = encrypt(b'{"holder": "billing"}', [x25519.Recipient.from_str(to)])
+        ids: list[str] = []
+        for part, sealed in ((1, b"not age"), (2, empty), (1, encrypt(b"{}", [x25519.Recipient.from_str(to)]))):
+            said = Collected.of("billing")(
+                request_id=request, holder="billing", subjects=[me], part=part, parts=1, note="",
+                sealed=base64.b64encode(sealed).decode(),
+            )  # fmt: skip
+            ids += await send(platform, await signed([said], Stolen(platform, "billing")))
+        await until(platform, request, ids)
+        assert {one[1:] for one in await refused(platform, request)} == {("collected", "unreadable")}
+        assert "Download my data" not in person.page()
+    person.until("Download my data")
+    package = opened(person.package())
+    assert f"Zyxwv{number}" in json.dumps(package) and "data/billing.json" in package
     person.http.post(f"/requests/{request}/close")
 
 

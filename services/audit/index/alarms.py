@@ -101,6 +101,16 @@ ALARMS: Mapping[str, tuple[Said, Said]] = {
         ),
         Said("消息系统的历史不同：已开始新的一代", "请查明是谁删除了主题，或消息系统丢失了什么。日志本身会继续。"),
     ),
+    "unreadable": (
+        Said(
+            "what a holder has on a person cannot be read, and was not kept",
+            "Tell the holder's team: until they mend it the person's package waits for them. See docs/runbooks/answers.md.",
+        ),
+        Said(
+            "持有方提供的个人数据无法读取，未予保存",
+            "请通知该持有方的团队：在其修复之前，当事人的数据包会等待。见 docs/runbooks/answers.md。",
+        ),
+    ),
 }
 _UNKNOWN = (
     Said("something that this version has no words for", "See docs/runbooks/log.md of the version that raised it."),

@@ -2,7 +2,7 @@
 
 import asyncio
 import base64
-import binascii
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,29 +17,46 @@ from services.dsar.requests.model import State
 from services.dsar.requests.tables import DataRequest
 from services.dsar.saga.tables import Part
 from shared.clock import rfc3339
-from shared.errors import ConflictError, InvariantError, MalformedError
+from shared.errors import ConflictError, InvariantError, MalformedError, TamperError
 from shared.work import Work
 
 PHRASE_CHARS_MAX = 256
+log = logging.getLogger("kept.dsar.packages")
 
 
-async def answers_of(w: Work, request: DataRequest) -> list[HolderAnswer]:
-    """Every whole answer, opened and joined. A part that does not open is a TamperError, not a gap."""
+async def private_key_of(w: Work, request: DataRequest) -> str:
+    """What opens the answers to this request, while it is open."""
+    if request.private_key is None:
+        raise InvariantError("an open request has its private key")
+    return await w.open(DataRequest.private_key, request.id, request.private_key)
+
+
+def opened(sealed: str, holder: str, private_key: str) -> HolderAnswer:
+    """One part, as it came. TamperError: it is not sealed to this request; MalformedError: it is not what the contract says."""
+    try:
+        raw = base64.b64decode(sealed, validate=True)
+    except ValueError as error:
+        raise MalformedError("a holder's answer is not base64") from error
+    return read_part(seal.open_answer(raw, private_key), holder)
+
+
+async def answers_of(w: Work, request: DataRequest) -> tuple[list[HolderAnswer], set[str]]:
+    """Every whole answer, opened and joined; and the holders of whose answer a part cannot be read (the saga takes none such:
+    older software did, or somebody changed our table). The others' data is the person's all the same."""
     query = select(Part).where(Part.request_id == request.id).order_by(Part.holder, Part.subject, Part.part)
     rows = (await w.session.scalars(query)).all()
     if not rows:
-        return []
-    if request.private_key is None:
-        raise InvariantError("an open request has its private key")
-    private_key = await w.open(DataRequest.private_key, request.id, request.private_key)
-    opened: dict[str, list[HolderAnswer]] = {}
+        return [], set()
+    private_key = await private_key_of(w, request)
+    found: dict[str, list[HolderAnswer]] = {}
+    unreadable: set[str] = set()
     for row in rows:
         try:
-            sealed = base64.b64decode(row.sealed, validate=True)
-        except binascii.Error as error:
-            raise MalformedError("a holder's answer is not base64") from error
-        opened.setdefault(row.holder, []).append(read_part(seal.open_answer(sealed, private_key), row.holder))
-    return [join(parts) for parts in opened.values()]
+            found.setdefault(row.holder, []).append(opened(row.sealed, row.holder, private_key))
+        except (TamperError, MalformedError):
+            log.error("what %s answered to %s cannot be read: the package names it as missing", row.holder, request.id)
+            unreadable.add(row.holder)
+    return [join(parts) for holder, parts in found.items() if holder not in unreadable], unreadable
 
 
 def summary_of(
@@ -75,9 +92,10 @@ async def deliver(
     """(bytes, file name) of the package. Its download is an event: a reading of personal data by the person."""
     if request.right != "access" or request.state not in (State.ANSWERED, State.DELIVERED):
         raise ConflictError("there is no package for this request now")
-    answers = await answers_of(w, request)
+    answers, unreadable = await answers_of(w, request)
+    summary = {**summary, "missing": sorted({*summary["missing"], *unreadable})}
     said = {answer.holder for answer in answers}
-    answers += [HolderAnswer(holder=holder) for holder in silent if holder not in said]
+    answers += [HolderAnswer(holder=holder) for holder in sorted({*silent, *unreadable}) if holder not in said]
     answers.sort(key=lambda one: one.holder)
     package = zipped(files_of(summary, answers, page(request.language, summary, answers)))
     locked = await asyncio.to_thread(seal.lock, package, phrase=phrase[:PHRASE_CHARS_MAX], recipient=recipient.strip())

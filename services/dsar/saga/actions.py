@@ -15,12 +15,12 @@ from services.dsar.law.book import Book
 from services.dsar.requests.actions import load, move, queue_mail
 from services.dsar.requests.model import State
 from services.dsar.requests.tables import DataRequest
-from services.dsar.saga import approval
+from services.dsar.saga import approval, parts
 from services.dsar.saga.claims import claim, settle
 from services.dsar.saga.findings import forget, keep_confirmed, remember, settle_owners
 from services.dsar.saga.keys import Keys
 from services.dsar.saga.model import Asked, Command, Fit, Step, next_step, outstanding, wait_before
-from services.dsar.saga.tables import Ask, Erasure, Part
+from services.dsar.saga.tables import Ask, Erasure
 from shared.clock import rfc3339
 from shared.errors import InvariantError, MalformedError, NotFoundError, TamperError
 from shared.holder.contract import Attest, Collect, Collected, Erase, Erased, Locate, Located
@@ -236,28 +236,25 @@ async def go_on(w: Work, request: DataRequest, course: Course) -> bool:
     return True
 
 
-async def collected(w: Work, holder: str, said: Collected) -> DataRequest | None:
-    """One sealed part. The ask counts as answered with the last missing part."""
+async def collected(w: Work, holder: str, said: Collected, answer_id: str) -> DataRequest | None:
+    """One sealed part. The ask counts as answered with the last missing part; one that cannot be read is an alarm, and the
+    holder is asked again."""
     request_id, (subject,) = said.request_id, said.subjects
     try:
         request = await load(w, request_id)
     except NotFoundError:
         return None
-    if request.state == State.CLOSED or await w.session.get(Ask, (request_id, holder, "collect", subject)) is None:
+    asked_for = await w.session.get(Ask, (request_id, holder, "collect", subject))
+    if request.state == State.CLOSED or asked_for is None:
         return None
-    row = {
-        "request_id": request_id,
-        "holder": holder,
-        "subject": subject,
-        "part": said.part,
-        "parts": said.parts,
-        "sealed": said.sealed,
-    }
-    await w.session.execute(insert(Part).values(**row).on_conflict_do_nothing())
-    query = select(Part.part).where(Part.request_id == request_id, Part.holder == holder, Part.subject == subject)
-    if len((await w.session.scalars(query)).all()) >= said.parts:
-        return await _answered(w, request_id, holder, "collect", subject)
-    return request
+    if asked_for.answered_at is not None:
+        return request
+    try:
+        whole = await parts.take(w, request, holder, said)
+    except (TamperError, MalformedError):
+        refuse(w, request_id, holder, answer_id, "collected", "unreadable")
+        return request
+    return await _answered(w, request_id, holder, "collect", subject) if whole else request
 
 
 async def erased(w: Work, holder: str, said: Erased, answer_id: str) -> DataRequest | None:

@@ -46,7 +46,7 @@ def register(handlers: Handlers, course: Course) -> None:
         @handlers.on(Collected.of(name))
         async def collected(w: Work, said: Collected, envelope: Envelope) -> None:
             if await proven(w, name, "collected", said, envelope):
-                await on(w, await actions.collected(w, name, said))
+                await on(w, await actions.collected(w, name, said, envelope.id))
 
         @handlers.on(Erased.of(name))
         async def erased(w: Work, said: Erased, envelope: Envelope) -> None:

@@ -9,7 +9,8 @@ makes nothing unclear for the person.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-OWNERS = ("identity", "customers")  # services whose own topic makes subjects
+STAFF = "identity"  # makes the pseudonyms of the staff
+OWNERS = (STAFF, "customers")  # services whose own topic makes subjects
 GIVEN = ("audit", "dsar", "backup")  # hold about a subject what the owner gave them: by themselves they know nobody
 
 
@@ -43,10 +44,12 @@ def confirmed(said: Sequence[Said], made: Mapping[str, str]) -> dict[str, list[s
 
 def alone(said: Sequence[Said], made: Mapping[str, str]) -> dict[str, list[str]]:
     """Records that no owner named: each with the holders that are asked about it, themselves alone. Nobody is where a holder
-    names several, since nothing tells them apart: such a record is left out, and counted."""
+    names several, since nothing tells them apart: such a record is left out, and counted. So is a member of staff whom
+    identity, asked itself, does not name: they would be kept from deciding on the erasure as if it were their own."""
     known, found = confirmed(said, made), dict[str, list[str]]()
     for holder in sorted({one.holder for one in said} - set(GIVEN)):
         theirs = sorted({one.subject for one in said if one.holder == holder} - known.keys())
         for subject in theirs:
-            found.setdefault(subject, []).extend([holder] if len(theirs) == 1 else [])
+            theirs_alone = len(theirs) == 1 and made.get(subject) != STAFF
+            found.setdefault(subject, []).extend([holder] if theirs_alone else [])
     return dict(sorted(found.items()))
