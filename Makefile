@@ -2,7 +2,7 @@
 UV_VERSION := 0.13.9
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help up down demo test check contracts bench
+.PHONY: help up down demo test check fuzz contracts bench
 
 help:  ## list every target
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,11 @@ check: .venv/.ready  ## lint, types, import contracts, tests without servers
 
 test: check  ## everything that proves it, against the real servers
 	@$(BIN)/pytest -q -n 2 --dist loadfile tests --ignore=tests/unit --ignore=tests/bench  # two platforms: most of it is waiting
+
+FUZZ_SECONDS ?= 300
+fuzz: .venv/.ready  ## the fuzzers of tests/fuzz at random, FUZZ_SECONDS (300) each; SEED=<as printed> repeats
+	@seed=$(or $(SEED),$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')); echo "SEED=$$seed"; \
+	KEPT_FUZZ_SECONDS=$(FUZZ_SECONDS) $(BIN)/pytest -q -s tests/fuzz --hypothesis-seed=$$seed
 
 contracts: .venv/.ready  ## write docs/contracts from the code; refuses what breaks others
 	@$(BIN)/python -m tests.contracts.write

@@ -1,6 +1,7 @@
 """Files that are no customer list: each answer says what is wrong and where, none repeats a value, and nobody is made."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -11,6 +12,7 @@ from tests.support.platform import Platform
 from tests.support.staff import signed_in
 
 MEGABYTE = 1024 * 1024
+CASES = Path(__file__).parents[1] / "vectors" / "cases"
 SECRET = "Zyxwvunrepeated"
 
 
@@ -106,6 +108,11 @@ def test_nul_bytes_are_no_text(nancy: httpx.Client) -> None:
 def test_a_bad_cell_is_named_by_row_and_column(nancy: httpx.Client, old: bytes, new: bytes, field: str) -> None:
     found = bad(nancy, one().replace(old, new))
     assert found["field"] == field and "row 1" in found["detail"]
+
+
+def test_a_representative_whom_nobody_knows_is_named_by_row_and_column(nancy: httpx.Client) -> None:
+    found = bad(nancy, (CASES / "11-unknown-representative.csv").read_bytes())
+    assert found["field"] == "SupportRepId" and "row 1, column SupportRepId" in found["detail"] and "unowned" in found["detail"]
 
 
 def test_the_same_number_twice_is_named_by_both_rows(nancy: httpx.Client) -> None:

@@ -125,6 +125,20 @@ def test_cases_from_other_spreadsheets() -> None:
     assert [one.values["address"] for one in both] == ["-12b Quay", "1 Road"]
 
 
+@pytest.mark.parametrize("name", ["02-two-emails-semicolon", "03-zero-width"])
+def test_a_row_of_a_case_is_refused_by_row_and_column(name: str) -> None:
+    with pytest.raises(InvalidInputError) as refused:
+        case(name)
+    assert refused.value.field == "Email" and "row 1" in refused.value.detail
+
+
+def test_the_phones_of_the_case_are_named_by_row() -> None:
+    file = case("12-phones")
+    assert len(file.lines) == 8, "kept as they are written"
+    assert file.unusable == [Place(6, ["Phone"]), Place(8, ["Phone"])]
+    assert file.errors == [Place(7, ["City", "Phone"])]
+
+
 def test_a_column_that_may_be_missing_is_told_and_one_that_must_not_be_says_what_was_found() -> None:
     file = parse(table(drop="State"), POLICY)
     assert file.absent == ["State"] and "state" not in file.lines[0].values

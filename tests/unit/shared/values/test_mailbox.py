@@ -131,6 +131,14 @@ def test_addresses_of_the_cases_are_refused(name: str) -> None:
                 mailbox(row["Email"])
 
 
+def test_every_address_of_the_portals_case_is_refused() -> None:
+    written = (CASES / "01-portal-kills-mail.txt").read_text(encoding="utf-8").splitlines()
+    assert len(written) == 6
+    for typed in written:
+        with pytest.raises(InvalidInputError):
+            mailbox(typed)
+
+
 @given(mailbox_like)
 def test_a_normal_form_is_its_own_and_shows_all_of_itself(typed: str) -> None:
     try:
