@@ -67,6 +67,7 @@ def become(name: str) -> None:
 
 
 def main(words: Sequence[str]) -> None:
+    """The command line above. Comes back only by SystemExit, with EXIT_CANNOT where the program cannot be run."""
     where = words.index("--")
     name, paths, program = words[0], [Path(one) for one in words[1:where]], words[where + 1 :]
     here = Path.cwd()

@@ -49,6 +49,7 @@ class Erasure:
 
 
 def render_erasure(said: Erasure) -> str:
+    """The one text of an erasure, as the example above shows it; every line ends in a newline."""
     lines = [
         "kept erasure v1",
         f"holder {said.holder}",
@@ -99,6 +100,7 @@ def _kept(line: str) -> Kept:
 
 
 def erasure_of(answer: Erased) -> Erasure:
+    """What the note of `answer`, which is about exactly one subject, must say."""
     (subject,) = answer.subjects
     return Erasure(
         holder=answer.holder,

@@ -6,6 +6,7 @@ one, is never handed to it.
 
 import email
 import email.policy
+import string
 import unicodedata
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,11 +16,12 @@ from email.utils import format_datetime
 
 from shared.errors import MalformedError
 from shared.mail.model import Letter
+from shared.values.mailbox import OCTETS_MAX
 
-MAILBOX_CHARS_MAX = 254  # RFC 5321 section 4.5.3.1.3
-_ATOM = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!#$%&'*+-/=?^_`{|}~.")
+_ALPHANUMERIC = frozenset(string.ascii_letters + string.digits)
+_ATOM = _ALPHANUMERIC | frozenset("!#$%&'*+-/=?^_`{|}~.")
 _BREAKS = frozenset({"Cc", "Cs", "Zl", "Zp"})  # the library takes a lone line feed for a header's text, and ends the headers
-_HOST = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.")
+_HOST = _ALPHANUMERIC | frozenset("-.")
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,8 @@ class Outgoing:
 
 
 def mailbox_parts(mailbox: str) -> tuple[str, str]:
-    """Local part and domain of exactly one mailbox: atoms with dots between (RFC 5322 3.4.1, RFC 6532), an ASCII host."""
+    """Local part and domain of exactly one mailbox: atoms with dots between (RFC 5322 3.4.1, RFC 6532), an ASCII host.
+    MalformedError for anything else."""
     local, at, domain = mailbox.rpartition("@")
     sound = (
         bool(at)
@@ -41,7 +44,7 @@ def mailbox_parts(mailbox: str) -> tuple[str, str]:
         and _dotted(domain)
         and all(c in _ATOM if c.isascii() else unicodedata.category(c)[0] in "LMNPS" for c in local)
         and set(domain) <= _HOST
-        and len(mailbox.encode()) <= MAILBOX_CHARS_MAX
+        and len(mailbox.encode()) <= OCTETS_MAX
         and "=?" not in local  # a mail library decodes it (RFC 2047): another mailbox than the one typed
     )
     if not sound:

@@ -39,6 +39,7 @@ class Notice(BaseModel):
 
 
 def notice(code: Code, places: Sequence[Place]) -> Notice:
+    """Of all `places`, of which it names the first PLACES_MAX; its `count` may be 0."""
     return Notice(code=code, count=len(places), says=SAYS[code], places=list(places[:PLACES_MAX]))
 
 

@@ -35,6 +35,7 @@ async def keep_confirmed(w: Work, request: DataRequest) -> None:
 
 
 async def forget(w: Work, request_id: str) -> None:
+    """What holders said for this request goes: pseudonyms and locators have no purpose here after it."""
     await w.session.execute(delete(Finding).where(Finding.request_id == request_id))
 
 
