@@ -15,4 +15,5 @@ class CustomersSettings(ServiceSettings):
 
     @property
     def address_wait(self) -> timedelta:
+        """From when the mailbox before was told."""
         return timedelta(days=self.address_days)

@@ -47,7 +47,7 @@ EN: Mapping[str, str] = {
     "changed.yes.said.new": "Thank you. It counts as yours when the former address agrees, or does not object in {days} days.",
     "changed.yes.said.old": "Thank you. The new address counts as yours as soon as it has been confirmed from there too.",
     "changed.proven": "Thank you. The new address counts as yours from now on.",
-    "changed.objected": "The change is undone: this address counts as before. Those who answer for your data have been told.",
+    "changed.objected": "The change is undone: this address counts as before. That you said no is recorded, with who made the change.",
     "changed.over": "This link is not good any more: the change was settled, or another one came.",
     "changed.contact": "Questions",
     "waits": "The e-mail address was changed and proves nothing yet. It counts when the former mailbox agrees or does not "
@@ -106,7 +106,7 @@ ZH: Mapping[str, str] = {
     "changed.yes.said.new": "谢谢。原邮箱也同意之后，或在 {days} 天内未提出异议，此邮箱才算是您的。",
     "changed.yes.said.old": "谢谢。新邮箱也确认之后，即算是您的。",
     "changed.proven": "谢谢。新邮箱从现在起算是您的。",
-    "changed.objected": "更改已撤销：此邮箱照旧有效。负责您数据的人员已收到通知。",
+    "changed.objected": "更改已撤销：此邮箱照旧有效。您的否认以及更改者已记录在案。",
     "changed.over": "此链接已失效：更改已有结果，或又有新的更改。",
     "changed.contact": "联系",
     "waits": "电子邮箱已更改，尚不能证明身份。原邮箱同意，或未按时提出异议，或由两个人凭证据决定"
