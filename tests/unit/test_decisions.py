@@ -1,4 +1,4 @@
-"""Decision records are cited by their number (`docs/decisions/0029`): so each has one of its own, and its title says the same."""
+"""Decision records are cited by number (`docs/decisions/0029`): each has one of its own, and its title says the same."""
 
 import re
 from collections import Counter

@@ -47,7 +47,7 @@ EN: Mapping[str, str] = {
     "changed.yes.said.new": "Thank you. It counts as yours when the former address agrees, or does not object in {days} days.",
     "changed.yes.said.old": "Thank you. The new address counts as yours as soon as it has been confirmed from there too.",
     "changed.proven": "Thank you. The new address counts as yours from now on.",
-    "changed.objected": "The change is undone: this address counts as before. That you said no is recorded, with who made the change.",
+    "changed.objected": "The change is undone: this address counts as before. Your no is recorded, and who made the change.",
     "changed.over": "This link is not good any more: the change was settled, or another one came.",
     "changed.contact": "Questions",
     "waits": "The e-mail address was changed and proves nothing yet. It counts when the former mailbox agrees or does not "
