@@ -26,14 +26,14 @@ def test_an_import_sent_again_is_answered_as_the_first_time(platform: Platform) 
 
 
 def test_an_approval_is_asked_for_once(platform: Platform) -> None:
-    with signed_in(platform, "jane") as jane:
-        asked = {"action": "export", "resource": f"bak_{uuid4().hex}"}
+    with signed_in(platform, "michael") as michael:
+        asked = {"action": "restore", "resource": f"bak_{uuid4().hex}"}
         key = {"Idempotency-Key": str(uuid4())}
-        first, again = (jane.post("/api/identity/approvals", json=asked, headers=key) for _ in range(2))
+        first, again = (michael.post("/api/identity/approvals", json=asked, headers=key) for _ in range(2))
         assert first.status_code == again.status_code == 201 and first.json() == again.json()
         assert first.headers["Location"] == again.headers["Location"]
-        assert jane.get(first.headers["Location"]).json() == first.json()
-        assert jane.post("/api/identity/approvals", json=asked).status_code == 409, "without the key it is another request"
+        assert michael.get(first.headers["Location"]).json() == first.json()
+        assert michael.post("/api/identity/approvals", json=asked).status_code == 409, "without the key it is another request"
 
 
 def test_lists_are_paged_alike(platform: Platform) -> None:

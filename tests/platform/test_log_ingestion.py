@@ -21,6 +21,7 @@ from deploy.local.vault import Secrets
 from services.audit.log.entry import Entry, Kind, parse
 from services.audit.log.ingest import Ingest
 from services.audit.log.opening import Opener
+from services.audit.log.partitions import Partitions
 from services.audit.log.seal import opened
 from services.audit.log.sealer import Sealer
 from services.audit.log.store import ShardStore
@@ -271,3 +272,23 @@ async def test_an_owner_that_comes_back_knows_its_topic(log: AuditLog, broker: B
             await until(lambda n=n: size(log, f"{broker.topic}/0") == 2 * n + 2)  # type: ignore[misc]
     assert len(await entries(log, f"{broker.topic}/0")) == 6
     assert await alarms(log) == []
+
+
+async def test_shards_that_are_opened_slowly_are_all_opened(
+    log: AuditLog, broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that starts under load opens shards for longer than one answer may take: it does not begin anew for ever."""
+    await broker.create(partitions=4)
+    fast = Partitions._open
+
+    async def slow(self: Any, *args: Any) -> Any:
+        await asyncio.sleep(1.5)
+        return await fast(self, *args)
+
+    monkeypatch.setattr(Partitions, "_open", slow)
+    for module in ("ingest", "partitions"):
+        monkeypatch.setattr(f"services.audit.log.{module}.ANSWER_SECONDS_MAX", 4.0, raising=False)
+    for partition in range(4):
+        await broker.send(b"a", partition=partition)
+    async with ingesting(log, broker):
+        await until(lambda: [size(log, f"{broker.topic}/{n}") for n in range(4)] == [1] * 4)

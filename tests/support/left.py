@@ -104,8 +104,8 @@ def keys_in(insider: Insider, database: "psycopg.Connection[tuple[Any, ...]]") -
     """Every key of this keyring, which may be that of a backup, unwrapped with the rights that its service has now."""
     wrapped = database.execute("SELECT subject, version, wrapped FROM keyring ORDER BY subject").fetchall()
     found = {}
-    for start in range(0, len(wrapped), 500):
-        part = wrapped[start : start + 500]
+    for start in range(0, len(wrapped), 200):
+        part = wrapped[start : start + 200]
         asked = {"batch_input": [{"ciphertext": one[2]} for one in part]}
         answer = insider.vault.write_data(f"transit/decrypt/kept-{insider.service}", data=asked)["data"]["batch_results"]
         for (subject, version, _), secret in zip(part, answer, strict=True):

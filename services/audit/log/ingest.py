@@ -15,7 +15,7 @@ from aiokafka.errors import KafkaError
 
 from services.audit.events import AlarmRaised
 from services.audit.log.opening import Opener
-from services.audit.log.partitions import LEAVES_MAX, Partitions
+from services.audit.log.partitions import ANSWER_SECONDS_MAX, LEAVES_MAX, Partitions
 from services.audit.log.publishing import Publisher
 from services.audit.log.sealer import Sealer
 from services.audit.log.sequence import Ciphers, Part, Received, sequenced
@@ -38,7 +38,6 @@ POLL_SECONDS = 0.25
 DISCOVER_SECONDS = 1.0
 PAUSE_SECONDS = 1.0
 STALL_SECONDS_MAX = 20.0  # signing by a slow Vault takes five
-ANSWER_SECONDS_MAX = 15.0  # a broker that answers no question for so long is asked anew
 Batches = dict[TopicPartition, list[Received]]
 
 
@@ -116,7 +115,7 @@ class Ingest:
                 self._watch.beat()
                 dropped = len(self._partitions.streams) < len(consumer.assignment())
                 if dropped or time.monotonic() - looked > DISCOVER_SECONDS:
-                    await within(ANSWER_SECONDS_MAX, self._partitions.discover(consumer, admin))
+                    await self._partitions.discover(consumer, admin)
                     looked = time.monotonic()
                 if not self._partitions.known:
                     raise UnavailableError("the broker names no topic yet")  # asked again through a fresh client

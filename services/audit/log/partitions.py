@@ -19,6 +19,7 @@ from services.audit.log.slots import Slot
 from services.audit.log.stream import Stream
 from shared.bus.broker import BrokerSettings
 from shared.bus.fetch_by_id import Reads
+from shared.bus.patience import within
 from shared.bus.topic_ids import topics
 from shared.errors import KeptError, TamperError
 
@@ -27,6 +28,7 @@ LEAVES_MAX = 50_000  # at once: a hole of millions is filled in steps
 # So long must a broker go on saying that it has less than the log, or another topic: one that starts may be behind. What was
 # received of the topic that is gone is in the log long before.
 DOUBT_SECONDS = 10.0
+ANSWER_SECONDS_MAX = 15.0  # a broker that answers no question for so long is asked anew
 
 
 class Partitions:
@@ -61,7 +63,10 @@ class Partitions:
         return [*(stream.shard for stream in self.streams.values()), *(one for ended in self._ended.values() for one in ended)]
 
     async def discover(self, consumer: AIOKafkaConsumer, admin: AIOKafkaAdminClient) -> None:
-        """Find new topics and partitions, open their shards, and read on where each shard ends."""
+        """Find new topics and partitions, open their shards, and read on where each shard ends.
+
+        Each question to the broker has its limit, and so has a step that does not beat; all of it together has none: of many
+        shards that are opened slowly, each brings the end nearer, and begun anew none ever would."""
         there = await self._there(admin)
         self.known = len(there)
         await self._release()
@@ -70,8 +75,9 @@ class Partitions:
         opened = False
         if new:
             # First of all: what another owner adds meanwhile, the broker has as well when it is asked for its ends.
-            heads = {partition: await self._opener.head(partition) for partition in new}
-            starts, ends = await consumer.beginning_offsets(new), await consumer.end_offsets(new)
+            heads = {partition: await self._head(partition) for partition in new}
+            starts = await within(ANSWER_SECONDS_MAX, consumer.beginning_offsets(new))
+            ends = await within(ANSWER_SECONDS_MAX, consumer.end_offsets(new))
             still = await self._there(admin)  # offsets are asked for by name
             for partition in [one for one in new if one in still and still[one] == there[one]]:
                 self._beat()
@@ -88,9 +94,14 @@ class Partitions:
             for partition, stream in self.streams.items():
                 consumer.seek(partition, stream.position)
 
+    async def _head(self, partition: TopicPartition) -> HeadState | None:
+        self._beat()
+        return await self._opener.head(partition)
+
     async def _there(self, admin: AIOKafkaAdminClient) -> Reads:
         """What the broker has, as it says now."""
-        found = {name: topic for name, topic in (await topics(admin)).items() if self._pattern.fullmatch(name)}
+        told = await within(ANSWER_SECONDS_MAX, topics(admin))
+        found = {name: topic for name, topic in told.items() if self._pattern.fullmatch(name)}
         return {TopicPartition(name, number): topic.id for name, topic in found.items() for number in topic.partitions}
 
     def _leave(self, there: Reads) -> None:
