@@ -90,7 +90,7 @@ def sealed(state: State) -> Iterator[None]:
         root.auth.token.revoke_self()
 
 
-def wait_until(true: Callable[[], object], seconds: float = 60.0, step: float = 0.3) -> Any:
+def wait_until(true: Callable[[], object], seconds: float = 120.0, step: float = 0.3) -> Any:
     """The first true answer; AssertionError after `seconds`."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:

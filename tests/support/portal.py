@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-WAIT_SECONDS = 60.0
+WAIT_SECONDS = 120.0  # a consumer that its library left standing is started anew after 60 (shared/bus/consumer.py)
 
 
 @dataclass
