@@ -56,7 +56,10 @@ def _e164(digits: str, region: str | None, field: str) -> Phone:
         raise InvalidInputError(_TOO_LONG, field=field)
     if possible != phonenumbers.ValidationResult.IS_POSSIBLE:
         raise InvalidInputError("too few digits for a phone number of its country, area code included", field=field)
-    return Phone(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
+    normal = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    if phonenumbers.parse(normal) != number:  # of two trunk prefixes the parser takes one away, and the other the next time
+        raise InvalidInputError("not a phone number: its trunk prefix (the 0 of 030) is written twice", field=field)
+    return Phone(normal)
 
 
 def _plain(text: str) -> str:

@@ -128,6 +128,12 @@ def test_a_normal_form_is_its_own(written: str, country: str | None) -> None:
     assert normal[0] == "+" and normal[1:].isascii() and normal[1:].isdigit() and 5 <= len(normal) <= 18
 
 
+@pytest.mark.parametrize("written", ["+490-0-0-0-0-0-", "+49 0 030 1234567", "+49 (0) (0) 30 1234567"])
+def test_a_trunk_prefix_that_is_written_twice_is_no_phone(written: str) -> None:
+    with pytest.raises(InvalidInputError, match="written twice"):
+        phone(written)
+
+
 CODES = [
     "12345678", "1234 5678", " 1234-5678 ", "１２３４\u3000５６７８", "1234\u20135678", "1234ー5678", "１２３４－５６７８",
     "١٢٣٤٥٦٧٨",
