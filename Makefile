@@ -32,9 +32,10 @@ test: check  ## everything that proves it, against the real servers
 	@$(BIN)/pytest -q -n 2 --dist loadfile tests --ignore=tests/unit --ignore=tests/bench  # two platforms: most of it is waiting
 
 FUZZ_SECONDS ?= 300
-fuzz: .venv/.ready  ## the fuzzers of tests/fuzz at random, FUZZ_SECONDS (300) each; SEED=<as printed> repeats
+fuzz: .venv/.ready  ## properties, then the fuzzers FUZZ_SECONDS (300) each, at random; SEED=<as printed> repeats
 	@seed=$(or $(SEED),$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')); echo "SEED=$$seed"; \
-	KEPT_FUZZ_SECONDS=$(FUZZ_SECONDS) $(BIN)/pytest -q -s tests/fuzz --hypothesis-seed=$$seed
+	export KEPT_FUZZ_SECONDS=$(FUZZ_SECONDS); $(BIN)/pytest -q -n 2 -m hypothesis tests/unit --hypothesis-seed=$$seed && \
+	$(BIN)/pytest -q -s tests/fuzz --hypothesis-seed=$$seed
 
 contracts: .venv/.ready  ## write docs/contracts from the code; refuses what breaks others
 	@$(BIN)/python -m tests.contracts.write

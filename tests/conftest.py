@@ -14,9 +14,11 @@ _MEMORY = tempfile.TemporaryDirectory(prefix="kept-test-memory-")
 os.environ["XDG_STATE_HOME"] = _MEMORY.name
 
 
-# How long an example may take says something of the machine, and nothing of the code.
-settings.register_profile("kept", deadline=None)
-settings.load_profile("kept")
+# How long an example may take says something of the machine, and nothing of the code. The same commit draws the same
+# examples: what fails is of the change. `make fuzz` looks for what nobody has found yet.
+settings.register_profile("kept", deadline=None, derandomize=True)
+settings.register_profile("random", deadline=None, max_examples=1000)
+settings.load_profile("random" if "KEPT_FUZZ_SECONDS" in os.environ else "kept")
 
 # Files that take long come first: with two processes (pytest-xdist, `--dist loadfile`) none then ends long after the other.
 _LONG = ("tests/platform/test_local_start", "tests/chaos/", "tests/crash/")
