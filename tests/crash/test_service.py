@@ -14,7 +14,7 @@ import psutil
 import pytest
 from aiokafka import TopicPartition
 
-from deploy.local import environment
+from deploy.local import environment, users
 from deploy.local.state import REPOSITORY
 from services.audit.cli import local_log
 from services.audit.log.entry import parse
@@ -107,9 +107,10 @@ async def test_killed_while_events_arrive(platform: Platform) -> None:
 
 @contextmanager
 def second_owner(platform: Platform) -> Iterator[psutil.Process]:
-    """Another process that ingests, with the same rights, into the same log."""
+    """Another process that ingests, with the same user and rights, into the same log."""
     env = {**os.environ, **environment.read(platform.state, "audit"), "KEPT_TOPICS": TOPIC.replace(".", r"\.")}
-    command = [sys.executable, "-m", "tests.support.ingesting"]
+    # As the service's own user: what root writes into the log, the service can't go on with.
+    command = [*users.prefix("audit", platform.state.root), sys.executable, "-m", "tests.support.ingesting"]
     process = psutil.Popen(command, env=env, cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         yield process
