@@ -47,19 +47,23 @@ def phone(text: str, country: str | None = None, field: str = "phone") -> Phone:
 
 
 def _e164(digits: str, region: str | None, field: str) -> Phone:
-    try:
-        number = phonenumbers.parse(digits, region)
-    except phonenumbers.NumberParseException as error:
-        raise InvalidInputError(_WRONG.get(error.error_type, "not a phone number"), field=field) from None
+    number = _parsed(digits, region, field)
     possible = phonenumbers.is_possible_number_with_reason(number)
     if possible == phonenumbers.ValidationResult.TOO_LONG:
         raise InvalidInputError(_TOO_LONG, field=field)
     if possible != phonenumbers.ValidationResult.IS_POSSIBLE:
         raise InvalidInputError("too few digits for a phone number of its country, area code included", field=field)
     normal = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
-    if phonenumbers.parse(normal) != number:  # of two trunk prefixes the parser takes one away, and the other the next time
+    if _parsed(normal, None, field) != number:  # of two trunk prefixes the parser takes one away, and the other the next time
         raise InvalidInputError("not a phone number: its trunk prefix (the 0 of 030) is written twice", field=field)
     return Phone(normal)
+
+
+def _parsed(digits: str, region: str | None, field: str) -> phonenumbers.PhoneNumber:
+    try:
+        return phonenumbers.parse(digits, region)
+    except phonenumbers.NumberParseException as error:
+        raise InvalidInputError(_WRONG.get(error.error_type, "not a phone number"), field=field) from None
 
 
 def _plain(text: str) -> str:
