@@ -2,14 +2,14 @@
 UV_VERSION := 0.13.9
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help up down demo test check fuzz contracts bench
+.PHONY: help up down demo test check fuzz contracts arrows bench
 
 help:  ## list every target
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .venv/.ready: pyproject.toml uv.lock
 	@test -x $(BIN)/uv || (python3 -m venv .venv && $(BIN)/pip install --quiet uv==$(UV_VERSION))
-	@VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/uv sync --quiet --frozen --active --all-extras --inexact
+	@VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/uv sync --quiet --frozen --active --all-extras --inexact --compile-bytecode
 	@touch $@
 
 up: .venv/.ready  ## start the whole platform on this machine
@@ -29,7 +29,7 @@ check: .venv/.ready  ## lint, types, import contracts, tests without servers
 	@$(BIN)/pytest -q -n 2 tests/unit
 
 test: check  ## everything that proves it, against the real servers
-	@$(BIN)/pytest -q -n 2 --dist loadfile tests --ignore=tests/unit --ignore=tests/bench  # two platforms: most of it is waiting
+	@$(BIN)/pytest -q -n 2 --dist loadfile --no-loadscope-reorder tests --ignore=tests/unit --ignore=tests/bench  # two platforms: most of it is waiting
 
 FUZZ_SECONDS ?= 300
 fuzz: .venv/.ready  ## properties, then the fuzzers FUZZ_SECONDS (300) each, at random; SEED=<as printed> repeats
@@ -40,5 +40,8 @@ fuzz: .venv/.ready  ## properties, then the fuzzers FUZZ_SECONDS (300) each, at 
 contracts: .venv/.ready  ## write docs/contracts from the code; refuses what breaks others
 	@$(BIN)/python -m tests.contracts.write
 
-bench: .venv/.ready  ## measure (about 20 minutes), and write docs/benchmarks.md
+arrows: .venv/.ready  ## write Vault's policies, pg_hba.conf and docs/arrows.md from deploy/arrows/arrows.toml
+	@$(BIN)/python -m deploy.arrows.write
+
+bench: .venv/.ready  ## measure (about half an hour), and write docs/benchmarks.md
 	@$(BIN)/python -m tests.bench

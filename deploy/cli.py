@@ -21,7 +21,7 @@ from deploy.local.catalog import SERVICES
 from deploy.local.errors import Exit, PlatformError
 from deploy.local.state import State
 from deploy.local.status import Look, Row, look
-from shared.cli import Json, columns, lay_out, say, say_error
+from shared.cli import Json, columns, console, lay_out, say, say_error
 
 EXITS = (
     "Exit codes: 0 done, 1 failed, 2 wrong usage, 3 not running, 4 not ready, 5 port taken, 6 program missing, 7 state broken, "
@@ -38,9 +38,7 @@ MARKS = {"ready": "[green]●[/]", "starting": "[yellow]●[/]", "waiting": "[ye
 
 def said(text: str) -> None:
     """A line in rich's markup, of whatever width."""
-    from rich.console import Console  # a tenth of a second, which errors and --json do not pay
-
-    Console(highlight=False, soft_wrap=True).print(text)
+    console(soft_wrap=True).print(text)
 
 
 def say_ready(state: State, as_json: bool) -> None:
@@ -72,10 +70,13 @@ def _plain(text: str) -> str:
 
 
 @app.command()
-def up(as_json: Json = False) -> None:
+def up(
+    twice: Annotated[bool, typer.Option("--twice", help="two processes of each service, side by side")] = False,
+    as_json: Json = False,
+) -> None:
     """Start the whole platform here, and wait until it is ready."""
     state = State.find()
-    control.start(state, only_servers=False, progress=Progress(as_json))
+    control.start(state, only_servers=False, twice=twice, progress=Progress(as_json))
     say_ready(state, as_json)
 
 

@@ -32,10 +32,10 @@ GROUPS = {
     "audit": Place("services.audit.cli", "app", "The log: verify it, prove one event, search it."),
     "backup": Place("services.backup.cli", "app", "Backups: take, list, drill, restore."),
     "dsar": Place("services.dsar.cli", "app", "Rights of people: certificates and the law's clocks."),
-    "keys": Place("shared.keys.cli", "app", "Keys of people, and the keys that wrap them."),
-    "mail": Place("shared.mail.cli", "app", "Mails to people: what could not be sent, and why."),
-    "dlq": Place("shared.bus.cli", "app", "Dead letters: what a service could not handle."),
-    "set-aside": Place("shared.loops.cli", "app", "Items that a service's loops could not do."),
+    "keys": Place("services.backup.rotation.cli", "app", "Keys of people, and the keys that wrap them."),
+    "mail": Place("shared.commands.mail", "app", "Mails to people: what could not be sent, and why."),
+    "dlq": Place("shared.commands.dlq", "app", "Dead letters: what a service could not handle."),
+    "set-aside": Place("shared.commands.set_aside", "app", "Items that a service's loops could not do."),
 }
 
 

@@ -1,5 +1,6 @@
 """The settings of services, for the commands of who operates them: this process's environment, or this machine's platform."""
 
+import json
 import os
 from pathlib import Path
 
@@ -7,6 +8,7 @@ from sqlalchemy.exc import OperationalError
 
 from shared.db import KernelTables
 from shared.errors import NotFoundError, UnavailableError
+from shared.keys.login import AppRole
 from shared.keys.vault import Vault
 from shared.service import Ground, ground
 from shared.settings import ServiceSettings
@@ -42,6 +44,20 @@ async def ground_now(settings: ServiceSettings, tables: KernelTables) -> Ground:
         raise UnavailableError("the key service is sealed or away; is the platform running? (kept status)") from None
     except OperationalError:
         raise UnavailableError("the database is away; `kept status` shows every part") from None
+
+
+def operator(role: str) -> Vault:
+    """The key service as an operator's role: by this process's environment (KEPT_VAULT_ADDR, KEPT_<ROLE>_ROLE_ID,
+    KEPT_<ROLE>_SECRET_ID_FILE), else as the local platform has it. NotFoundError."""
+    name = f"KEPT_{role.upper()}_ROLE_ID"
+    if name in os.environ:
+        secret_id = Path(os.environ[f"KEPT_{role.upper()}_SECRET_ID_FILE"])
+        return Vault(os.environ["KEPT_VAULT_ADDR"], AppRole(os.environ[name], secret_id))
+    try:
+        about = json.loads((_run() / f"{role}.role.json").read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        raise NotFoundError(f"no role {role!r} here: set {name} and its secret id's file") from None
+    return Vault(settings_of(services("")[0]).vault_addr, AppRole(str(about["role_id"]), _run() / f"{role}.secret_id"))
 
 
 def _run() -> Path:

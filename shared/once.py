@@ -12,28 +12,35 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from pydantic import BaseModel
-from sqlalchemy import Integer, LargeBinary, String, column, delete, select, table
-from sqlalchemy import text as sql
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
-from sqlalchemy.types import DateTime
 
+from shared import trips
 from shared.errors import ConflictError, InvalidInputError
+from shared.locks import Lock
+from shared.trips import Statement
 
 KEPT_FOR = timedelta(hours=24)  # a client that tries again later than this asks anew
 EXPIRED_MAX = 100  # swept by one request
 
-_T = table(
-    "idempotency",
-    column("key", String),
-    column("request_hash", LargeBinary),
-    column("status", Integer),
-    column("body", LargeBinary),
-    column("created_at", DateTime(timezone=True)),
-)
-_TRY_LOCK = sql("SELECT pg_try_advisory_xact_lock(:space, :key)")
-_LOCK = sql("SELECT pg_advisory_xact_lock(:space, :key)")
-_LOCK_SPACE = 4_721  # first number of ours among the advisory locks
+_LOCK = "pg_advisory_xact_lock(%(space)s, %(lock)s) IS NOT NULL"
+_TRY_LOCK = "pg_try_advisory_xact_lock(%(space)s, %(lock)s)"
+# The lock is taken before a row is put together; whether there is an entry is then asked of the index, not of the statement's
+# snapshot, which may be older than the commit of whoever had the lock. The entry of one that has expired is written over.
+_CLAIM = """
+WITH turn AS MATERIALIZED (SELECT {lock} AS mine),
+swept AS (
+  DELETE FROM idempotency WHERE key IN (
+    SELECT key FROM idempotency WHERE created_at < %(expired)s AND key <> %(key)s LIMIT %(most)s FOR UPDATE SKIP LOCKED)),
+entered AS (
+  INSERT INTO idempotency AS entry (key, request_hash, status, created_at)
+  SELECT %(key)s, %(request)s, %(status)s, %(now)s FROM turn WHERE mine
+  ON CONFLICT (key) DO UPDATE
+  SET request_hash = excluded.request_hash, status = excluded.status, body = NULL, created_at = excluded.created_at
+  WHERE entry.created_at < %(expired)s
+  RETURNING 1)
+SELECT mine, EXISTS (SELECT FROM entered) FROM turn"""
+_ENTRY = "SELECT request_hash, status, body FROM idempotency WHERE key = %(key)s"
+_KEEP = "UPDATE idempotency SET body = %(body)s WHERE key = %(key)s"
 
 
 class Impersonal(BaseModel):
@@ -75,10 +82,12 @@ class Once:
         self._waits = waits
         self._body: bytes | None = None
 
-    def answer(self, body: A) -> A:
-        """Keep `body` for the next time, if it is one that may be kept. Call it before the transaction ends."""
-        if isinstance(body, Impersonal):
-            self._body = body.model_dump_json().encode()
+    def answer(self, body: A, kept: Impersonal | None = None) -> A:
+        """Keep `body` for the next time, if it is one that may be kept, else what it says without anybody in it (`kept`).
+        Call it before the transaction ends."""
+        keep = body if isinstance(body, Impersonal) else kept
+        if keep is not None:
+            self._body = keep.model_dump_json().encode()
         self._told(body)
         return body
 
@@ -86,32 +95,29 @@ class Once:
         """First thing in the transaction. AnsweredBefore; ConflictError while the first one runs, or where its answer
         was not kept; InvalidInputError for the same key with another request.
 
-        1. The key's lock: whoever has it runs this moment. 2. What expired goes. 3. The entry, if any."""
+        1. The key's lock: whoever has it runs this moment. What expired goes. The entry. 2. Where there is one already, what it
+        says."""
         if not self._used:
             return
-        lock = int.from_bytes(self._key[:4], "big", signed=True)
-        place = {"space": _LOCK_SPACE, "key": lock}
-        if self._waits:  # 1
-            await session.execute(_LOCK, place)
-        elif not await session.scalar(_TRY_LOCK, place):
+        values = {
+            "space": int(Lock.ONCE), "lock": int.from_bytes(self._key[:4], "big", signed=True), "key": self._key.hex(),
+            "request": self._request, "status": self._status, "now": now, "expired": now - KEPT_FOR, "most": EXPIRED_MAX,
+        }  # fmt: skip
+        claim = Statement(_CLAIM.format(lock=_LOCK if self._waits else _TRY_LOCK), values)
+        ((mine, first),) = (await trips.together(session, [claim]))[0]  # 1
+        if not mine:
             raise ConflictError("the first request with this Idempotency-Key is still running")
-        await self._sweep(session, now)  # 2
-        row = (await session.execute(select(_T).where(_T.c.key == self._key.hex()))).one_or_none()  # 3
-        if row is None:
-            entry = {"key": self._key.hex(), "request_hash": self._request, "status": self._status, "created_at": now}
-            await session.execute(insert(_T).values(entry))
+        if first:
             return
-        if not hmac.compare_digest(row.request_hash, self._request):
+        ((request, status, body),) = (await trips.together(session, [Statement(_ENTRY, {"key": self._key.hex()})]))[0]  # 2
+        if not hmac.compare_digest(request, self._request):
             raise InvalidInputError("this Idempotency-Key belongs to another request", field="Idempotency-Key")
-        if row.body is None:
+        if body is None:
             raise ConflictError("this was done already; its answer was not kept, because it holds personal data")
-        raise AnsweredBefore(row.status, row.body)
+        raise AnsweredBefore(status, body)
 
-    async def keep(self, session: AsyncSession) -> None:
+    def kept(self) -> list[Statement]:
         """Last thing in the transaction: the answer beside the change."""
-        if self._used and self._body is not None:
-            await session.execute(_T.update().where(_T.c.key == self._key.hex()).values(body=self._body))
-
-    async def _sweep(self, session: AsyncSession, now: datetime) -> None:
-        old = select(_T.c.key).where(_T.c.created_at < now - KEPT_FOR).limit(EXPIRED_MAX).with_for_update(skip_locked=True)
-        await session.execute(delete(_T).where(_T.c.key.in_(old)))
+        if not self._used or self._body is None:
+            return []
+        return [Statement(_KEEP, {"body": self._body, "key": self._key.hex()})]

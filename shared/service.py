@@ -18,16 +18,17 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared import telemetry
 from shared.access.decide import Policies
-from shared.access.ended import EndedSessions
 from shared.access.tokens import ISSUER, TokenVerifier
 from shared.bus.broker import BrokerSettings
 from shared.bus.gauges import gauges as measured_bus
 from shared.clock import Clock, SystemClock
 from shared.db import KernelTables, database_url, make_engine, make_sessions
+from shared.ended_sessions import EndedSessions
 from shared.errors import UnavailableError
-from shared.http.gauges import Gauge, Gauges
+from shared.gauges import Gauge, Gauges
 from shared.keys.keyring import Keyring
 from shared.keys.vault import Vault
+from shared.leader import gauges as duties
 from shared.loops.aside import counted, gauges_of
 from shared.loops.forever import HEALTH, failing
 from shared.loops.forever import gauges as loop_gauges
@@ -39,8 +40,8 @@ from shared.work import Door
 if TYPE_CHECKING:  # a worker serves nothing: it needs the ground alone, and not the memory of these
     from fastapi import FastAPI
 
-    from shared.bus.consumer import Handlers
     from shared.bus.relay import Relay
+    from shared.handlers import Handlers
     from shared.http.readiness import Ready
     from shared.mail.room import Letters, MailRoom
 
@@ -61,7 +62,7 @@ class Ground:
     engine: AsyncEngine
     door: Door
     verifier: TokenVerifier
-    ended: EndedSessions
+    ended_sessions: EndedSessions
     database_password: str = field(repr=False)
 
     async def broker(self) -> BrokerSettings:
@@ -91,15 +92,15 @@ class Ground:
                 await connection.execute(text("SELECT 1"))
             return True
 
-        return {"vault": self.vault.healthy, "database": database, "sessions": self.ended.ready}
+        return {"vault": self.vault.healthy, "database": database, "sessions": self.ended_sessions.ready}
 
     def later(self, relay: "Relay", handlers: "Handlers") -> "dict[str, Ready]":
         """What every service goes on without, and catches up: the bus, and its loops, where one's last round failed. A bus that
         hangs is noticed by the handlers, which ask it every LOOK_SECONDS and give it ANSWER_SECONDS_MAX
-        (shared/bus/consumer.py)."""
+        (shared/handlers.py)."""
 
         async def bus() -> bool:
-            return relay.active and handlers.ready
+            return (relay.active or relay.stands_by) and handlers.ready
 
         async def loops() -> bool:
             return not failing()
@@ -108,13 +109,13 @@ class Ground:
 
     def gauges(self, relay: "Relay", handlers: "Handlers", *more: Gauges) -> Gauges:
         """What /metrics shows of every service: its bus, its loops; and `more`, what is its own."""
-        bus = measured_bus(self.settings.service, self.engine, relay, handlers)
+        bus = measured_bus(self.settings.service, self.engine, relay, lambda: handlers.behind)
 
         async def set_aside() -> list[Gauge]:
             return gauges_of(await self.set_aside(), [*HEALTH])
 
         async def together() -> list[Gauge]:
-            return [one for gauges in (bus, loop_gauges, set_aside, *more) for one in await gauges()]
+            return [one for gauges in (bus, loop_gauges, duties, set_aside, *more) for one in await gauges()]
 
         return together
 
@@ -133,10 +134,13 @@ async def ground(settings: ServiceSettings, tables: KernelTables, *, migrated: b
     if not migrated:
         await asyncio.to_thread(migrate, service, url)
     engine = make_engine(url)
-    door = Door(service, make_sessions(engine), clock, Policies.load(), Keyring(service, vault, tables))
-    ended = EndedSessions()
-    verifier = TokenVerifier(settings.jwks_url, ISSUER, clock, ended, timedelta(minutes=settings.token_minutes_max))
-    return Ground(settings, clock, vault, engine, door, verifier, ended, password)
+    keyring = Keyring(service, vault, tables, cached_max=settings.data_keys_cached)
+    door = Door(service, make_sessions(engine), clock, Policies.load(), keyring)
+    ended_sessions = EndedSessions()
+    verifier = TokenVerifier(
+        settings.jwks_url, ISSUER, clock, ended_sessions.require_open, timedelta(minutes=settings.token_minutes_max)
+    )
+    return Ground(settings, clock, vault, engine, door, verifier, ended_sessions, password)
 
 
 async def secret(vault: Vault, path: str) -> str:
@@ -154,7 +158,7 @@ async def secret(vault: Vault, path: str) -> str:
 
 
 @asynccontextmanager
-async def at_work(engine: AsyncEngine, *works: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+async def at_work(door: Door, *works: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
     """Runs what a service does besides answering, as long as it lives.
 
     None of it ever ends by itself. If one does, it is a defect, and the process stops in order, to be started anew:
@@ -170,7 +174,7 @@ async def at_work(engine: AsyncEngine, *works: Coroutine[Any, Any, None]) -> Asy
             task.remove_done_callback(_ended)
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await engine.dispose()
+        await door.close()
         await asyncio.to_thread(telemetry.flush)
 
 
@@ -191,6 +195,7 @@ async def _serve(settings: S, build: "Callable[[S], Awaitable[FastAPI]]") -> Non
 
     from shared.http.connection import Connection
     from shared.http.limits import HEADER_BYTES_MAX, IDLE_SECONDS_MAX
+    from shared.http.stopping import StoppingServer
 
     telemetry.setup(settings.service)
     config = uvicorn.Config(
@@ -202,8 +207,8 @@ async def _serve(settings: S, build: "Callable[[S], Awaitable[FastAPI]]") -> Non
         server_header=False,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
         http=Connection,
-        proxy_headers=False,  # whom we believe is said in shared/http/hop.py
+        proxy_headers=False,  # whom we believe is said in shared/http/source.py
         timeout_keep_alive=IDLE_SECONDS_MAX,
         h11_max_incomplete_event_size=2 * HEADER_BYTES_MAX,  # what is a little too long is refused in words
     )
-    await uvicorn.Server(config).serve()
+    await StoppingServer(config, settings.drain_seconds).serve()

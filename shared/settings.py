@@ -1,6 +1,6 @@
 """What every service is told at start: places and names, from the environment (prefix KEPT_), frozen and validated.
 
-Secrets never stand here. The AppRole's secret id is read from a file; everything else secret is asked of Vault
+Secrets never stand here. The AppRole's secret id, or a token, is read from a file; everything else secret is asked of Vault
 (`kept/<service>/database`, `kept/<service>/kafka`).
 """
 
@@ -12,6 +12,7 @@ from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 KafkaSecurity = Literal["PLAINTEXT", "SASL_PLAINTEXT", "SASL_SSL"]
+VaultAuth = Literal["approle", "jwt", "kubernetes"]
 SmtpTls = Literal["auto", "starttls", "tls", "none"]
 
 
@@ -23,6 +24,12 @@ class ServiceSettings(BaseSettings):
     service: str = Field(pattern=r"^[a-z]+$")
     http_host: str = "127.0.0.1"
     http_port: int = Field(default=0, ge=0, le=65535)
+    drain_seconds: float = Field(
+        default=0.0,
+        ge=0,
+        le=60,
+        description="asked to stop, it says so in /readyz and answers on for so long",
+    )
     public_origin: str = "http://localhost:8080"
     origins: tuple[str, ...] = Field(default=(), description="other origins under which people reach the same pages")
     hosts: tuple[str, ...] = Field(
@@ -38,11 +45,17 @@ class ServiceSettings(BaseSettings):
 
     kafka_bootstrap: str = "127.0.0.1:9092"
     kafka_security: KafkaSecurity = "SASL_PLAINTEXT"
+    kafka_ca_file: Path | None = Field(default=None, description="who vouches for the broker, if not the system's roots")
     kafka_idempotence: bool = Field(default=True, description="off only for a broker without idempotent producers")
 
     vault_addr: str = "http://127.0.0.1:8200"
+    vault_auth: VaultAuth = Field(default="approle", description="how this service shows Vault who it is")
+    vault_auth_mount: str = Field(default="", description="where jwt or kubernetes is mounted, if not under its own name")
+    vault_role: str = Field(default="", description="its role there, if not the service's name")
+    vault_token_file: Path = Path("/var/run/secrets/kept/vault-token")
     vault_role_id: str = ""
     vault_secret_id_file: Path = Path("/run/secrets/vault-secret-id")
+    data_keys_cached: int = Field(default=100_000, ge=100, description="people's keys in memory, at most; each takes 310 bytes")
 
     state_dir: Path = Path(".kept")
     jwks_url: str = "http://localhost:8080/.well-known/jwks.json"

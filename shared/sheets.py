@@ -1,16 +1,19 @@
 """A table that somebody sends: CSV as spreadsheets of all countries write it, read into one shape (docs/import-export.md).
 
-1. `decode`: bytes to text. A mark says the encoding, else it is UTF-8, else whoever sends it says which it is: nothing guesses,
-because a guessed letter in a name is a wrong name. 2. `table`: the separator is the one under which the header is known best;
-wholly empty rows and columns are nothing; what an export of ours has guarded is bare again (shared/cells.py).
+1. `decode`: which text these bytes are. A mark says the encoding, else it is UTF-8, else whoever sends it says which it is:
+nothing guesses, because a guessed letter in a name is a wrong name. 2. `Sheet`: the separator is the one under which the header
+is known best; wholly empty rows and columns are nothing; what an export of ours has guarded is bare again (shared/cells.py). It
+is read row by row: neither the text nor the table is ever there as a whole.
 
 A message names rows, columns and what was found; a cell's content never (P1).
 """
 
+import codecs
 import csv
 import io
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from types import MappingProxyType
@@ -21,6 +24,8 @@ from shared.values.characters import shows_nothing
 
 FILE_BYTES_MAX = 32 * 1024 * 1024  # of a whole file; far more than a table of people needs
 COLUMNS_MAX = 500
+LINES_MAX = 200_000  # empty ones too: a spreadsheet may write them to the end of what was once used
+CELLS_MAX = 2_500_000  # empty ones too, and counted before anything is made of them
 CELL_CHARACTERS_MAX = 2_000  # no field of ours is longer; a cell of megabytes is a broken quote or an attack
 NAME_CHARACTERS_MAX = 60  # of a column's name, where an answer repeats it
 
@@ -34,24 +39,23 @@ ENCODINGS: Mapping[str, str] = MappingProxyType(
         "euc-kr": "cp949", "utf-16le": "utf-16-le", "utf-16be": "utf-16-be",
     }
 )  # fmt: skip
+PIECE_BYTES = 1024 * 1024  # decoded at a time, where it is only looked at
 _NO_TABLES = ((b"PK\x03\x04", "a workbook"), (b"\xd0\xcf\x11\xe0", "a workbook"), (b"%PDF", "a PDF"))
 
 
 @dataclass(frozen=True)
 class Text:
-    """A file's text, and the encoding that it was in."""
+    """The text of a file, and what its encoding is called."""
 
-    text: str
+    raw: bytes
     encoding: str
+    codec: str
 
-
-@dataclass(frozen=True)
-class Sheet:
-    """A table. `rows`: (number below the header, as a spreadsheet counts, and a cell for each column)."""
-
-    header: Sequence[str]
-    rows: Sequence[tuple[int, Sequence[str]]]
-    separator: str
+    def lines(self) -> Iterator[str]:
+        """With their ends, as files of any system end them; without a mark at the beginning."""
+        lines: Iterator[str] = io.TextIOWrapper(io.BytesIO(self.raw), encoding=self.codec, newline="")
+        yield from (line.removeprefix("\ufeff") for line in islice(lines, 1))
+        yield from lines
 
 
 def decode(raw: bytes, encoding: str = "") -> Text:
@@ -75,20 +79,31 @@ def decode(raw: bytes, encoding: str = "") -> Text:
 
 
 def _checked(raw: bytes, name: str, codec: str) -> Text:
+    decoder, nothing = codecs.getincrementaldecoder(codec)(), False
     try:
-        text = raw.decode(codec).removeprefix("\ufeff")
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        raise InvalidInputError(
-            f"the file is not {name}: line {line}, byte {error.start + 1} of the file; save it as CSV UTF-8, or say with "
-            "`encoding` what it is (many Western spreadsheets write windows-1252, Chinese ones gb18030)",
-            field="file",
-        ) from None
-    if "\0" in text:
+        for start in range(0, len(raw), PIECE_BYTES):
+            nothing |= "\0" in decoder.decode(raw[start : start + PIECE_BYTES])
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        raise InvalidInputError(_misread(raw, name, codec), field="file") from None
+    if nothing:
         raise InvalidInputError(
             "the file holds NUL bytes: no text, or UTF-16 without a mark; save it as CSV UTF-8", field="file"
         )
-    return Text(text, name)
+    return Text(raw, name, codec)
+
+
+def _misread(raw: bytes, name: str, codec: str) -> str:
+    try:
+        raw.decode(codec)
+        start = len(raw)
+    except UnicodeDecodeError as error:
+        start = error.start
+    line = raw.count(b"\n", 0, start) + 1
+    return (
+        f"the file is not {name}: line {line}, byte {start + 1} of the file; save it as CSV UTF-8, or say with "
+        "`encoding` what it is (many Western spreadsheets write windows-1252, Chinese ones gb18030)"
+    )
 
 
 def folded(name: str) -> str:
@@ -96,29 +111,56 @@ def folded(name: str) -> str:
     return "".join(c for c in unicodedata.normalize("NFKC", name).casefold() if c.isalnum())
 
 
-def table(text: str, known: Sequence[str], rows_max: int) -> Sheet:
-    """The table of `text`, whose columns are expected to be `known`, more or less. InvalidInputError, TooLargeError."""
-    csv.field_size_limit(FILE_BYTES_MAX)  # the module's own limit can't say which column; ours can
-    separator, text = _separator(text, {folded(one) for one in known})
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-    try:
-        header = next((cells for cells in reader if _shows(cells)), [])
+class Sheet:
+    """The table of `text`, whose columns are expected to be `known`, more or less. InvalidInputError, TooLargeError.
+
+    `header`: the columns' names as they stand in the file, some of them empty."""
+
+    def __init__(self, text: Text, known: Sequence[str], rows_max: int) -> None:
+        csv.field_size_limit(FILE_BYTES_MAX)  # the module's own limit can't say which column; ours can
+        separator, skipped = _separator(text, {folded(one) for one in known})
+        lines = _lines(islice(text.lines(), skipped, None), separator)
+        self.separator = SEPARATORS[separator]
+        self._reader = csv.reader(lines, delimiter=separator, strict=True)
+        self._rows_max = rows_max
+        with self._as_csv():
+            header = next((cells for cells in self._reader if _shows(cells)), [])
         if len(header) > COLUMNS_MAX:
             raise TooLargeError(f"over its limit of {COLUMNS_MAX} columns")
-        header = [_bare(name) for name in header]
-        rows = list(_rows(reader, header, rows_max))
-    except csv.Error:
-        raise InvalidInputError(
-            f"line {reader.line_num} is not CSV (RFC 4180): a quotation mark stands where none may, or is never closed",
-            field="file",
-        ) from None
-    # A column without a name is nothing where it is empty; else it has its place for a name.
-    used = [at for at, name in enumerate(header) if name or any(cells[at] for _, cells in rows)]
-    return Sheet(
-        [header[at] or f"column {at + 1}" for at in used],
-        [(row, [cells[at] for at in used]) for row, cells in rows],
-        SEPARATORS[separator],
-    )
+        self.header = [_bare(name) for name in header]
+        self._nameless = [at for at, name in enumerate(self.header) if not name]
+        self._used: set[int] = set()
+
+    def require_few(self) -> None:
+        """TooLargeError, InvalidInputError where there are too many rows or no CSV, at a glance; nothing is left to read."""
+        with self._as_csv():
+            if sum(any(cells) for cells in self._reader) > self._rows_max:
+                raise TooLargeError(f"over its limit of {self._rows_max} rows; split the file")
+
+    def rows(self) -> Iterator[tuple[int, Sequence[str]]]:
+        """Once: its number below the header, as a spreadsheet counts, and a cell for each column."""
+        with self._as_csv():
+            for row, cells in _rows(self._reader, self.header, self._rows_max):
+                self._used.update(at for at in self._nameless if cells[at])
+                yield row, cells
+
+    @property
+    def columns(self) -> list[tuple[int, str]]:
+        """Where each column stands, and its name. One without a name is nothing as long as it is empty; else it has its place
+        for a name. Whole when all rows are read."""
+        named = ((at, name or f"column {at + 1}") for at, name in enumerate(self.header))
+        return [(at, name) for at, name in named if self.header[at] or at in self._used]
+
+    @contextmanager
+    def _as_csv(self) -> Iterator[None]:
+        try:
+            yield
+        except csv.Error:
+            line = self._reader.line_num
+            raise InvalidInputError(
+                f"line {line} is not CSV (RFC 4180): a quotation mark stands where none may, or is never closed",
+                field="file",
+            ) from None
 
 
 def places(header: Sequence[str], known: Sequence[str]) -> dict[str, int]:
@@ -141,25 +183,39 @@ def places(header: Sequence[str], known: Sequence[str]) -> dict[str, int]:
     return found
 
 
-def _separator(text: str, known: set[str]) -> tuple[str, str]:
-    """The separator and the text after the line in which Excel says it (`sep=;`)."""
-    line, _, rest = text.partition("\n")
+def _separator(text: Text, known: set[str]) -> tuple[str, int]:
+    """The separator, and how many lines come before the table: one, where Excel says it there (`sep=;`)."""
+    line = next(text.lines(), "")
     said = line.strip().strip('"').lower()
     if said.startswith("sep=") and len(said) <= 5:
         one = line.strip().strip('"')[4:] or "\t"
         if one in SEPARATORS:
-            return one, rest
+            return one, 1
         raise InvalidInputError("the first line says a separator that is none of , ; tab |", field="file")
 
     def score(separator: str) -> tuple[int, int]:
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+        reader = csv.reader(_lines(text.lines(), separator), delimiter=separator, strict=True)
         try:
             cells = next((one for one in islice(reader, 100) if _shows(one)), [])
         except csv.Error:
             return -1, 0
         return sum(folded(one) in known for one in cells), len(cells)
 
-    return max(SEPARATORS, key=score), text
+    return max(SEPARATORS, key=score), 0
+
+
+def _lines(lines: Iterable[str], separator: str) -> Iterator[str]:
+    """These lines. TooLargeError over LINES_MAX or CELLS_MAX, before anything is made of the line that is too much: the
+    reader takes a line at a time, and while it does nothing else of the process moves."""
+    cells = 0
+    for row, line in enumerate(lines, 1):
+        cells += line.count(separator) + 1
+        if row > LINES_MAX or cells > CELLS_MAX:
+            raise TooLargeError(
+                f"over its limit of {LINES_MAX} lines or {CELLS_MAX} cells, empty ones too; leave away what is empty, or "
+                "split the file"
+            )
+        yield line
 
 
 def _rows(reader: Iterator[list[str]], header: Sequence[str], rows_max: int) -> Iterator[tuple[int, Sequence[str]]]:
@@ -187,7 +243,7 @@ def _rows(reader: Iterator[list[str]], header: Sequence[str], rows_max: int) -> 
 
 
 def _shows(cells: Sequence[str]) -> bool:
-    return not all(map(shows_nothing, cells))
+    return not shows_nothing("".join(cells))
 
 
 def _bare(cell: str) -> str:

@@ -18,7 +18,8 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
-from opentelemetry.trace import Span, SpanKind, Status, StatusCode
+from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
+from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
 from shared.clock import SystemClock, rfc3339
 from shared.errors import KeptError
@@ -27,6 +28,8 @@ TEMPLATE_CHARS_MAX = 200
 FLUSH_MILLISECONDS_MAX = 2000  # a collector that is away must not hold up a stop
 
 _tracer = trace.get_tracer("kept")
+_ids = RandomIdGenerator()
+_told = True  # whether anybody hears of spans: where nobody does, they are names of moments and nothing else
 
 
 OURS = ("kept", "services", "shared", "deploy", "examples", "__main__")
@@ -81,8 +84,10 @@ def setup(service: str) -> TracerProvider:
     sys.excepthook = _last_words  # Python's own would print the text
     # Python's warnings quote source lines, never values; they are noise on every start of a service.
     warnings.simplefilter("ignore")
+    global _told
     provider = TracerProvider(resource=Resource.create({"service.name": service, "service.namespace": "kept"}))
-    if os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"):
+    _told = bool(os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"))
+    if _told:
         provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     trace.set_tracer_provider(provider)
     return provider
@@ -110,6 +115,14 @@ def span(
 ) -> Iterator[Span]:
     """A span around a block. `parent`: a traceparent that came from elsewhere. Errors are recorded by code, never by text."""
     within = extract(parent) if parent else None
+    if not _told:
+        made = _named(within)
+        token = context.attach(trace.set_span_in_context(made, within))
+        try:
+            yield made
+        finally:
+            context.detach(token)
+        return
     with _tracer.start_as_current_span(
         name,
         context=within,
@@ -124,6 +137,19 @@ def span(
             code = error.code if isinstance(error, KeptError) else type(error).__name__
             made.set_status(Status(StatusCode.ERROR, code))
             raise
+
+
+def _named(within: context.Context | None) -> Span:
+    """A span that nobody hears of: log lines, events and calls still carry its trace, and go on with one from outside."""
+    parent = trace.get_current_span(within).get_span_context()
+    trace_id = parent.trace_id if parent.is_valid else _ids.generate_trace_id()
+    flags = parent.trace_flags if parent.is_valid else TraceFlags(TraceFlags.SAMPLED)
+    return NonRecordingSpan(SpanContext(trace_id, _ids.generate_span_id(), False, flags, parent.trace_state))
+
+
+def heard() -> bool:
+    """Whether spans go anywhere."""
+    return _told
 
 
 def inject() -> str | None:

@@ -4,42 +4,47 @@ Nobody else commits, reads the wall clock, or writes to the outbox. One `begin` 
 and its events commit together or not at all (P4).
 """
 
-import logging
-from collections.abc import AsyncIterator, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime
 from typing import Any, NoReturn, Protocol
 
-from sqlalchemy import column, table
+import psycopg
+from sqlalchemy import Table, column, table
 from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from sqlalchemy.orm import InstrumentedAttribute
 
-from shared import telemetry
+from shared import storing, telemetry, trips
 from shared.access.actor import Actor
-from shared.access.decide import Decision, Policies, Resource
-from shared.access.refused import AccessRefused, named
+from shared.access.decide import Policies, Resource
+from shared.asking import Asked, Asking
 from shared.bus import outbox
-from shared.bus.envelope import to_record
 from shared.bus.event import Event
 from shared.clock import Clock
+from shared.db import translated
+from shared.direct import Direct
 from shared.errors import ConflictError, NotAllowedError, NotFoundError, UnavailableError
-from shared.ids import is_id, new_event_id, new_id
+from shared.ids import new_id
 from shared.keys.cipher import Sealed
-from shared.keys.keyring import Keyring
+from shared.keys.keyring import Keyring, ShredReport, WrappedKey
+from shared.keys.unlocked import Unlocked
+from shared.locks import Lock
+from shared.look import Look
 from shared.once import Once
+from shared.trips import Statement
 
-log = logging.getLogger("kept.door")
 Sessions = async_sessionmaker[AsyncSession]
 
 _INBOX = table("inbox", column("ce_id"))
 _TURN = sql("SELECT pg_advisory_xact_lock(:space, hashtext(:what))")
-_TURN_SPACE = 4_722  # beside that of shared/once.py
 _TURN_WAIT = sql("SET LOCAL lock_timeout = '60s'")
 _NO_WAIT = sql("SET LOCAL lock_timeout = DEFAULT")
+_POSTGRESQL = {"db.system.name": "postgresql"}
+ROWS_AT_LAST_MAX = 20  # more of a table than these go by COPY
 _SPENT = table("spent_grants", column("jti"), column("spent_at"))
 
 
@@ -50,31 +55,16 @@ class Spendable(Protocol):
     def jti(self) -> str: ...
 
 
-class Work:
+class Work(Asking):
     """What an action gets: who, why, when, the session, and the verbs that belong to one transaction."""
 
-    def __init__(
-        self,
-        *,
-        service: str,
-        actor: Actor,
-        purpose: str | None,
-        session: AsyncSession,
-        clock: Clock,
-        policies: Policies,
-        keyring: Keyring,
-    ) -> None:
-        self.service = service
-        self.actor = actor
-        self.purpose = purpose
+    def __init__(self, asked: Asked, session: AsyncSession, keyring: Keyring) -> None:
+        super().__init__(asked)
         self.session = session
-        self.clock = clock
-        self.now: datetime = clock.now()
         self.keyring = keyring
-        self.policy_ids: list[str] = []
-        self._policies = policies
+        self._unlocked = Unlocked(keyring)
         self._outbox: list[outbox.Row] = []
-        self._refused: list[outbox.Row] = []
+        self._last: list[Statement] = []
 
     def new_id(self, prefix: str) -> str:
         """A fresh id."""
@@ -86,49 +76,28 @@ class Work:
         self._outbox.append(row)
         return row.ce_id
 
-    def _row(self, event: Event) -> outbox.Row:
-        ce_id = new_event_id()
-        return outbox.row(ce_id, to_record(event, self.actor, self.now, ce_id, telemetry.inject()))
+    async def ask(self, *statements: Statement) -> list[list[trips.Row]]:
+        """What these give, in one round trip."""
+        return await trips.together(self.session, statements)
 
-    def decide(self, action: str, resource: Resource, *, subject: str | None = None, **context: object) -> Decision:
-        """NotAllowedError unless a policy permits; `policy_ids` remembers which one, for the event that tells of it.
+    async def store(self, *tables: tuple[Table, Sequence[Mapping[str, Any]]]) -> None:
+        """New rows, of each table all with the same columns: a few are sent with the commit and its events, many now. In this
+        order, in either way: later ones may refer to earlier ones."""
+        if max(len(rows) for _, rows in tables) > ROWS_AT_LAST_MAX:
+            for table, rows in tables:
+                await storing.copied(self.session, table, rows)
+        else:
+            for table, rows in tables:
+                self._last += storing.insertion(table, rows)
 
-        `subject`: whom it is about, where `resource` is not that person; a refusal names them."""
-        decision = self._decision(action, resource, context)
-        if not decision.allowed:
-            self._refuse(action, resource, subject, decision.policy_ids)
-            raise NotAllowedError
-        self.policy_ids += [one for one in decision.policy_ids if one not in self.policy_ids]
-        return decision
+    def finally_(self, *statements: Statement) -> None:
+        """These are sent with the commit, in this order, and nobody reads what they give."""
+        self._last += statements
 
-    def may(self, action: str, resource: Resource, **context: object) -> bool:
-        """Whether a policy permits: to show or leave out a button, or a part of a list. A no is not an attempt."""
-        return self._decision(action, resource, context).allowed
-
-    def unknown(self, action: str, resource: Resource) -> NotFoundError:
-        """The answer where the actor may not know of a thing, or there is none: both alike, and both told (P7)."""
-        self._refuse(action, resource, None, ())
-        return NotFoundError()
-
-    def forbidden(self, action: str, resource: Resource, detail: str) -> NotAllowedError:
-        """The answer where a rule beyond the policies says no; told like theirs."""
-        self._refuse(action, resource, None, ())
-        return NotAllowedError(detail)
-
-    def _decision(self, action: str, resource: Resource, context: dict[str, object]) -> Decision:
-        if self.purpose is not None:
-            context.setdefault("purpose", self.purpose)
-        return self._policies.decide(self.actor, action, resource, context)
-
-    def _refuse(self, action: str, resource: Resource, subject: str | None, policies: Sequence[str]) -> None:
-        event = AccessRefused.of(self.service)(
-            subject=subject or (resource.id if is_id(resource.id, "sub") else None),
-            action=action,
-            resource=named(resource.type, resource.id),
-            purpose=self.purpose,
-            policies=list(policies),
-        )
-        self._refused.append(self._row(event))
+    async def tell_first(self, events: Sequence[Event]) -> None:
+        """Write these into the outbox now: of each person whom nobody else can know before this commits, the first event. None
+        can come before it, so it takes no lock; a transaction about a hundred thousand people need not remember them all."""
+        await outbox.copied(self.session, [self._row(one) for one in events])
 
     async def in_turn(self, what: str) -> None:
         """Until this transaction ends no other of the service does `what`: of two at once, the second sees what the first did.
@@ -136,7 +105,7 @@ class Work:
         UnavailableError after a minute of waiting."""
         await self.session.execute(_TURN_WAIT)
         try:
-            await self.session.execute(_TURN, {"what": what, "space": _TURN_SPACE})
+            await self.session.execute(_TURN, {"what": what, "space": Lock.TURN})
         except OperationalError as error:
             if error.connection_invalidated:
                 raise
@@ -149,23 +118,55 @@ class Work:
         if (await self.session.execute(done)).first() is None:
             raise ConflictError("this approval was used already")
 
-    async def seal(self, column: InstrumentedAttribute[Any], subject: str, value: str) -> Sealed:
-        """Encrypt `value` for `column` of `subject`."""
-        return await self.keyring.seal(self.session, column, subject, value)
+    async def unlock(self, *subjects: str, wrapped: Mapping[str, WrappedKey] | None = None) -> None:
+        """Have the data keys of these people at hand: `wrapped` came with their rows, those of `subjects` are read. What this
+        process does not remember is asked of Vault in one go. UnavailableError unless Vault is there and unsealed (P5)."""
+        if wrapped is not None:
+            await self._unlocked.unlock(wrapped)
+        if subjects:
+            await self._unlocked.unlock_of(self.session, subjects)
 
-    async def open(self, column: InstrumentedAttribute[Any], subject: str, sealed: Sealed) -> str:
-        """Decrypt: a visible act, so that the call site shows whose field is read."""
-        return await self.keyring.open(self.session, column, subject, sealed)
+    async def create_keys(self, subjects: Sequence[str]) -> None:
+        """A data key for each of these new people, unlocked. ShreddedError, ConflictError: `Keyring.create`."""
+        await self._unlocked.create(self.session, subjects)
+
+    async def renew_key(self, subject: str) -> int:
+        """Another version of the subject's data key, which seals from now on; what the ones before sealed opens, too, in this
+        unit of work. Whoever calls this seals anew what is stored. Its number. ShreddedError, InvariantError."""
+        return await self._unlocked.renew(self.session, subject)
+
+    async def unlock_versions(self, subject: str) -> None:
+        """Besides the key at hand every older version: for what was sealed before a renewal and stands elsewhere."""
+        await self._unlocked.unlock_versions(self.session, subject)
+
+    def lock(self, *subjects: str) -> None:
+        """Nothing more is done with these people in this transaction: their keys are let go of, and what was opened of them."""
+        self._unlocked.release(subjects)
+
+    def seal(self, column: InstrumentedAttribute[Any], subject: str, value: str) -> Sealed:
+        """Encrypt `value` for `column` of `subject`, who is unlocked."""
+        return self._unlocked.seal(column, subject, value)
+
+    def open(self, column: InstrumentedAttribute[Any], subject: str, sealed: Sealed) -> str:
+        """Decrypt: a visible act, so that the call site shows whose field is read. ShreddedError, TamperError; InvariantError
+        where the subject is not unlocked."""
+        return self._unlocked.open(column, subject, sealed)
+
+    async def shred(self, subject: str) -> ShredReport:
+        """Destroy the subject's data key, here and for good."""
+        report = await self.keyring.shred(self.session, subject, self.now)
+        self._unlocked.lock(subject)
+        return report
+
+    @property
+    def last(self) -> Sequence[Statement]:
+        """What is sent with the commit, before the events."""
+        return tuple(self._last)
 
     @property
     def events(self) -> Sequence[outbox.Row]:
         """What this transaction will publish, in order."""
         return tuple(self._outbox)
-
-    @property
-    def refusals(self) -> Sequence[outbox.Row]:
-        """What is told if this transaction is refused, in a transaction of its own."""
-        return tuple(self._refused)
 
 
 class Door:
@@ -175,8 +176,16 @@ class Door:
         self.service = service
         self.clock = clock
         self.keyring = keyring
+        self.wake = asyncio.Event()  # set after each commit with events: the relay of this process waits for it
         self._sessions = sessions
         self._policies = policies
+        self._engine: AsyncEngine = sessions.kw["bind"]
+        self._direct = Direct(self._engine.url)
+
+    async def close(self) -> None:
+        """When nothing goes through it any more: the database's connections."""
+        await self._direct.close()
+        await self._engine.dispose()
 
     @asynccontextmanager
     async def begin(
@@ -187,33 +196,42 @@ class Door:
         `traceparent` continues a trace that came from elsewhere (the bus); else the current one goes on. `once`: the
         request that it serves, which is done once however often it comes (shared/once.py).
         """
-        with telemetry.span(f"{self.service} transaction", parent=traceparent, attributes={"db.system.name": "postgresql"}):
-            work: Work | None = None
-            try:
-                async with self._sessions() as session:
-                    work = Work(
-                        service=self.service,
-                        actor=actor,
-                        purpose=purpose,
-                        session=session,
-                        clock=self.clock,
-                        policies=self._policies,
-                        keyring=self.keyring,
-                    )
-                    if once is not None:
-                        await once.claim(session, work.now)
-                    yield work
-                    if once is not None:
-                        await once.keep(session)
-                    await session.flush()  # row locks before the outbox's locks: those are held for the shortest time
-                    await outbox.flush(session, work.events)
-                    await session.commit()
-            except (DBAPIError, PoolTimeoutError) as why:
-                raise _translated(why) from None  # the driver's text may quote a row
-            except (NotAllowedError, NotFoundError):
-                if work is not None and work.refusals:
-                    await self._tell(work.refusals)
-                raise
+        with telemetry.span(f"{self.service} transaction", parent=traceparent, attributes=_POSTGRESQL):
+            session = self._sessions()
+            work = Work(self._asked(actor, purpose), session, self.keyring)
+            async with self._telling(work), session:
+                if once is not None:
+                    await once.claim(session, work.now)
+                yield work
+                if session.new or session.dirty or session.deleted:
+                    await session.flush()
+                # Row locks before the outbox's locks: those are held for the shortest time.
+                await trips.close(session, [*work.last, *(once.kept() if once else ()), *outbox.statements(work.events)])
+            if work.events:
+                self.wake.set()
+
+    @asynccontextmanager
+    async def look(self, actor: Actor, purpose: str | None = None) -> AsyncIterator[Look]:
+        """For an action that only reads, and tells of it in the same statement (shared/look.py). No transaction is open."""
+        with telemetry.span(f"{self.service} look", attributes=_POSTGRESQL):
+            look = Look(self._asked(actor, purpose), self._direct, self.wake, self.keyring)
+            async with self._telling(look):
+                yield look
+
+    def _asked(self, actor: Actor, purpose: str | None) -> Asked:
+        return Asked(self.service, actor, purpose, self.clock, self._policies)
+
+    @asynccontextmanager
+    async def _telling(self, asking: Asking) -> AsyncIterator[None]:
+        """Around an attempt: of its refusals is told, the database's errors become ours."""
+        try:
+            yield
+        except (DBAPIError, PoolTimeoutError, psycopg.Error) as why:
+            raise translated(why) from None  # the driver's text may quote a row
+        except (NotAllowedError, NotFoundError):
+            if asking.refusals:
+                await self._tell(asking.refusals)
+            raise
 
     async def refuse(self, actor: Actor, action: str, resource: Resource, detail: str) -> NoReturn:
         """Where an attempt fails before any work begins: NotAllowedError, told like every other."""
@@ -225,10 +243,10 @@ class Door:
         that is away, like every other: UnavailableError."""
         try:
             async with self._sessions() as session:
-                await outbox.flush(session, refusals)
-                await session.commit()
-        except (DBAPIError, PoolTimeoutError) as why:
-            raise _translated(why) from None
+                await trips.close(session, outbox.statements(refusals))
+            self.wake.set()
+        except (DBAPIError, PoolTimeoutError, psycopg.Error) as why:
+            raise translated(why) from None
 
     @asynccontextmanager
     async def inbox(self, actor: Actor, ce_id: str, traceparent: str | None = None) -> AsyncIterator[Work | None]:
@@ -237,19 +255,3 @@ class Door:
             mark = insert(_INBOX).values(ce_id=ce_id).on_conflict_do_nothing().returning(_INBOX.c.ce_id)
             first = (await work.session.execute(mark)).first() is not None
             yield work if first else None
-
-
-def _translated(error: DBAPIError | PoolTimeoutError) -> Exception:
-    """Database errors as ours: away, full, busy or deadlocked is worth another try; a broken constraint is a conflict.
-
-    The names of constraints and of the driver's classes go to the log: they are of use there, and mean nothing to who asked."""
-    if isinstance(error, PoolTimeoutError):
-        return UnavailableError("the database has no connection free")
-    if isinstance(error, IntegrityError):
-        diagnostics = getattr(error.orig, "diag", None)
-        log.warning("constraint %s", getattr(diagnostics, "constraint_name", None) or "unknown")
-        return ConflictError("somebody else did or changed the same at this moment; look how it is now, and try again")
-    if error.connection_invalidated or isinstance(error, (OperationalError, InterfaceError)):
-        log.warning("database: %s", type(error.orig).__name__)
-        return UnavailableError("the database is away")
-    return error

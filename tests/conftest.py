@@ -21,7 +21,9 @@ settings.register_profile("random", deadline=None, max_examples=1000)
 settings.load_profile("random" if "KEPT_FUZZ_SECONDS" in os.environ else "kept")
 
 # Files that take long come first: with two processes (pytest-xdist, `--dist loadfile`) none then ends long after the other.
-_LONG = ("tests/platform/test_local_start", "tests/chaos/", "tests/crash/")
+_LONG = (
+    "tests/chaos/", "tests/upgrade/", "tests/promises/test_p02_rotation", "tests/platform/test_local_start", "tests/crash/",
+)  # fmt: skip
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -22,10 +22,12 @@ import psycopg
 import requests
 from psycopg import sql
 
+from deploy.arrows.table import table
 from deploy.local import kafka_rights, vault_provision
 from deploy.local.catalog import SERVICES
 from shared.blobs import open_store
-from shared.blobs.s3 import MODE, S3Store
+from shared.blobs.s3 import S3Store
+from shared.blobs.s3_calls import MODE
 
 if TYPE_CHECKING:
     from types_boto3_s3.type_defs import DefaultRetentionTypeDef
@@ -82,7 +84,7 @@ def databases(host: str, port: int, superuser_password: str, made: dict[str, str
         there = {row[0] for row in connection.execute("SELECT datname FROM pg_database")}
         for service, password in made.items():
             role, verb = sql.Identifier(service), sql.SQL("ALTER" if service in roles else "CREATE")
-            kind = sql.SQL("REPLICATION" if service == "backup" else "NOREPLICATION")
+            kind = sql.SQL("REPLICATION" if service in table().replicates else "NOREPLICATION")
             connection.execute(sql.SQL("{} ROLE {} LOGIN {} PASSWORD {}").format(verb, role, kind, sql.Literal(password)))
             if service not in there:
                 connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(role, role))

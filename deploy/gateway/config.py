@@ -11,22 +11,26 @@ end of the connection.
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from deploy.gateway.routes import FRONT, LARGE, LOCAL, ROUTES
+from deploy.gateway.routes import FRONT, LARGE, LOCAL, ROUTES, SLOW, SLOW_END
 from shared.http import limits
 from shared.http.edge import HEADERS
-from shared.http.hop import HOP_HEADER
+from shared.http.source import HOP_HEADER
 
-ANSWER_SECONDS_MAX = 150  # a drill or a large import may take its time before it answers; a stream beats every ten seconds
+ANSWER_SECONDS_MAX = 30  # until an answer begins, and between its parts; a stream beats every ten seconds
+SLOW_ANSWER_SECONDS_MAX = 150  # where a service has much to do before it answers (routes.SLOW)
 CONNECT_SECONDS_MAX = 3
+CHECK_ANSWER_SECONDS_MAX = 4  # a process gives its own parts two
+CHECK_SECONDS = 1  # between two looks at whether a process is ready, where there are two
 QUEUE_SECONDS_MAX = 5  # for a service that answers as many as it can
+OF_ONE_PART = limits.AT_ONCE + 100  # under way at one part and waiting for it: six that all hang leave room to answer others
 CONNECTIONS_MAX = 4000  # of everybody; a source has limits.CONNECTIONS_PER_SOURCE of them
 BUFFER_BYTES = 64 * 1024  # of a request held here: its headers and a small body; at most 256 MiB of all connections
 KEEP_SECONDS = limits.IDLE_SECONDS_MAX - 15  # shorter than the services keep theirs: no request meets a closing connection
 JSON = "application/problem+json"
 READY = '{"ready":true,"waits_for":[]}'
-SOURCE = "src,ipmask(32,64)"  # IPv6 is given out by networks of 64 bits: such a one is one source
+SOURCE = "src,ipmask(32,56)"  # a household is given IPv6 of 56 bits (shared/http/source.py): such a one is one source
 OWN_HEADERS = [(name.decode(), value.decode()) for name, value in HEADERS]
 
 ERRORS = {400: ("malformed", "this is no request that we understand"), 408: ("timeout", "the request took too long to come")}
@@ -39,6 +43,7 @@ class Place:
     bind: str
     hosts: Sequence[str]
     parts: Mapping[str, str]  # part -> host:port
+    second: Mapping[str, str] = field(default_factory=dict)  # of a part that runs as two processes
     hop: str = ""  # the secret by which services know that the gateway speaks, and nobody else on this machine
     resolver: str = ""  # who is asked where a part is now; addresses need none
 
@@ -136,8 +141,34 @@ def _back(part: str, place: Place) -> str:
     answers = {502: f"{part} broke off", 503: f"{part} is starting or away", 504: f"{part} did not answer in time"}
     said = {status: _problem(status, "unavailable", detail) for status, detail in answers.items()}
     errors = "\n".join(f"{_error(status, body)} hdr Retry-After 3" for status, body in said.items())
+    full = _say(503, "unavailable", f"too many wait for {part}", again=3)
+    return f"""backend {part}
+    {full} if {{ be_conn gt {OF_ONE_PART} }}
+    http-request set-timeout server {SLOW_ANSWER_SECONDS_MAX}s if {_paths(SLOW)} || {{ path_end {SLOW_END} }}
+{_servers(part, place)}
+{errors}"""
+
+
+def _servers(part: str, place: Place) -> str:
     resolve = " resolvers names init-addr none" if place.resolver else ""
-    return f"backend {part}\n    server {part} {place.parts[part]} maxconn {limits.AT_ONCE}{resolve}\n{errors}"
+    one = f"    server {part} {place.parts[part]} maxconn {limits.AT_ONCE}{resolve}"
+    if part not in place.second:
+        return one
+    # Whoever does not say that it is ready is asked nothing else, so a process that is to end has time to answer what it has.
+    # Where neither is, both are asked all the same: they know best what they can answer. What never reached a process goes to
+    # the other one; what one broke off, only where asking twice changes nothing.
+    check, two = f" check inter {CHECK_SECONDS}s fall 2 rise 1", place.second[part]
+    return f"""    option httpchk GET /readyz
+    timeout check {CHECK_ANSWER_SECONDS_MAX}s
+    option redispatch 1
+    option allbackups
+    retries 3
+    retry-on conn-failure empty-response
+    http-request disable-l7-retry unless METH_GET
+{one}{check}
+    server {part}-2 {two} maxconn {limits.AT_ONCE}{check}
+    server {part}-anyway {place.parts[part]} maxconn {limits.AT_ONCE} backup
+    server {part}-2-anyway {two} maxconn {limits.AT_ONCE} backup"""
 
 
 def _paths(paths: Sequence[str]) -> str:
@@ -154,8 +185,9 @@ def _problem(status: int, code: str, detail: str) -> str:
     return json.dumps(body, separators=(",", ":"))
 
 
-def _say(status: int, code: str, detail: str) -> str:
-    return f"http-request return status {status} content-type {JSON} string '{_problem(status, code, detail)}'"
+def _say(status: int, code: str, detail: str, *, again: int = 0) -> str:
+    wait = f" hdr Retry-After {again}" if again else ""
+    return f"http-request return status {status} content-type {JSON} string '{_problem(status, code, detail)}'{wait}"
 
 
 def _error(status: int, body: str) -> str:

@@ -17,6 +17,10 @@ LARGE: Mapping[str, int] = {
     "/api/customers/imports": 32 * 1024 * 1024, "/api/customers/imports/check": 32 * 1024 * 1024,
 }  # fmt: skip
 
+# Where an answer may take long to begin: a large import, an export, a stream, a person's package. Elsewhere it is a fault.
+SLOW = ("/api/customers/imports", "/api/customers/exports", "/api/audit/export", "/api/audit/tail")
+SLOW_END = "/package"
+
 
 def target(path: str, routes: Mapping[str, tuple[str, ...]] | None = None) -> str | None:
     """Which part serves a path; None: nobody."""

@@ -28,12 +28,16 @@ def parts(state: State) -> list[dict[str, Any]]:
     return cast("list[dict[str, Any]]", record.get("parts") or [])
 
 
-def start(state: State, *, only_servers: bool, progress: Progress = lambda _: None) -> None:
-    """Starts the supervisor in the background and waits until every part is ready."""
+def start(state: State, *, only_servers: bool, twice: bool = False, progress: Progress = lambda _: None) -> None:
+    """Starts the supervisor in the background and waits until every part is ready. `twice`: two processes of each service."""
     if running(state):
         raise PlatformError(f"already running ({state.root}); `kept status` shows it", Exit.ALREADY_RUNNING)
     state.prepare()
     state.status.unlink(missing_ok=True)
+    if twice:
+        state.twice.touch(mode=0o600)
+    else:
+        state.twice.unlink(missing_ok=True)
     argv = [sys.executable, "-m", "deploy.local.supervisor", *(["--only-servers"] if only_servers else [])]
     with state.log.open("ab") as log:
         child = subprocess.Popen(

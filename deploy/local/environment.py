@@ -7,12 +7,13 @@ from pathlib import Path
 
 from deploy.local import kafka_jars
 from deploy.local import ports as port_file
-from deploy.local.catalog import HOLDERS
+from deploy.local.catalog import HOLDERS, SECOND
 from deploy.local.errors import Exit, NotYetError, PlatformError
 from deploy.local.hop import hop_secret, hosts
 from deploy.local.postgres_programs import programs
 from deploy.local.state import State, write_private
 
+DRAIN_SECONDS = 3.0  # the gateway asks every second, and believes the second no
 LOG_NAME_ONCE = "kept.local/log"  # of every state, before each had its own
 _LOG_NAME = re.compile(r"kept\.local/log(/[0-9a-f]{8})?\n")
 
@@ -76,9 +77,19 @@ def own(state: State, service: str) -> tuple[Path, ...]:
     return state.root / "blobs" / service, state.secret_id(service), state.hop_secret(service)
 
 
-def write(state: State, ports: dict[str, int], service: str) -> dict[str, str]:
+def write(state: State, ports: dict[str, int], service: str, *, second: bool = False) -> dict[str, str]:
+    """What a service's process is told, or its `second` one."""
     values = service_environment(state, ports, service)
-    write_private(state.env_file(service), "".join(f"{name}={value}\n" for name, value in values.items()))
+    if state.twice.exists():
+        values |= {
+            "KEPT_DRAIN_SECONDS": str(DRAIN_SECONDS),
+            # Of whichever identity is there.
+            "KEPT_JWKS_URL": f"http://127.0.0.1:{ports['gateway']}/.well-known/jwks.json",
+        }
+    if second:
+        values["KEPT_HTTP_PORT"] = str(ports[SECOND[service]])
+    name = SECOND[service] if second else service
+    write_private(state.env_file(name), "".join(f"{name}={value}\n" for name, value in values.items()))
     return values
 
 

@@ -5,6 +5,7 @@ import signal
 import httpx
 
 from deploy.local import users
+from deploy.local.catalog import SECOND
 from deploy.local.errors import Exit, NotYetError, PlatformError
 from deploy.local.hop import hop_secret, hosts
 from deploy.local.part import Launch
@@ -35,6 +36,7 @@ class Gateway:
             bind=f"127.0.0.1:{port}",
             hosts=hosts(port),
             parts={part: f"127.0.0.1:{self._ports[part]}" for part in (*routes.ROUTES, *routes.LOCAL)},
+            second={part: f"127.0.0.1:{self._ports[SECOND[part]]}" for part in routes.ROUTES if self._state.twice.exists()},
             hop=hop_secret(self._state),
         )
         page = self._state.run / "haproxy.cfg"

@@ -4,12 +4,13 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from enum import IntEnum
 
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import NewTopic
 from aiokafka.errors import KafkaError, for_code
 from aiokafka.protocol.admin import CreateAclsRequest, CreateAclsRequest_v1
 
 from deploy.local.catalog import ACCESS, topics
 from deploy.local.errors import NotYetError
+from shared.bus.kafka import Admin
 
 TOPIC_EXISTS = 36
 
@@ -34,13 +35,13 @@ ALLOW = 3
 Right = tuple[str, Kind, str, Pattern, Operation]
 
 
-async def connect(port: int, user: str | None, password: str, host: str = "127.0.0.1") -> AIOKafkaAdminClient:
+async def connect(port: int, user: str | None, password: str, host: str = "127.0.0.1") -> Admin:
     """An administrative client; without a user, for the broker that has no authentication."""
     sasl = {} if user is None else {
         "security_protocol": "SASL_PLAINTEXT", "sasl_mechanism": "SCRAM-SHA-512",
         "sasl_plain_username": user, "sasl_plain_password": password,
     }  # fmt: skip
-    client = AIOKafkaAdminClient(bootstrap_servers=f"{host}:{port}", request_timeout_ms=15_000, **sasl)
+    client = Admin(bootstrap_servers=f"{host}:{port}", request_timeout_ms=15_000, **sasl)
     try:
         await client.start()
     except KafkaError as error:
@@ -78,7 +79,7 @@ async def provision(port: int, user: str | None, password: str, host: str = "127
         await client.close()
 
 
-async def _topics(client: AIOKafkaAdminClient) -> None:
+async def _topics(client: Admin) -> None:
     there = set(await client.list_topics())
     missing = [
         NewTopic(topic.name, topic.partitions, 1, topic_configs={"retention.ms": "-1", "cleanup.policy": "delete"})
@@ -105,8 +106,8 @@ class _Allow(CreateAclsRequest):  # type: ignore[misc]  # aiokafka has no types
         )
 
 
-async def _allow(client: AIOKafkaAdminClient, asked: Sequence[Right]) -> None:
-    answer = await client._send_request(_Allow(asked))  # no public method for it in aiokafka 0.14
+async def _allow(client: Admin, asked: Sequence[Right]) -> None:
+    answer = await client.ask(_Allow(asked))
     for (code, _text), (user, _, name, *_) in zip(answer.creation_responses, asked, strict=True):
         if code:
             raise NotYetError(f"for a right of {user} on {name}: {for_code(code).__name__}")

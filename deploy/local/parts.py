@@ -25,7 +25,9 @@ def servers(state: State, ports: dict[str, int]) -> Sequence[Part]:
 def everything(state: State, ports: dict[str, int]) -> Sequence[Part]:
     """The whole platform."""
     secrets = Secrets(state, ports)
+    twice = state.twice.exists()
     services = [Service(state, ports, secrets, name) for name in SERVICES]
+    services += [Service(state, ports, secrets, name, second=True) for name in SERVICES] if twice else []
     mail = Program(
         "mail", "deploy.local.mail", needs=(), ready=f"http://127.0.0.1:{ports['mail']}/readyz",
         env=lambda: {"KEPT_MAIL_PORT": str(ports["mail"]), "KEPT_SMTP_PORT": str(ports["smtp"])},
@@ -34,6 +36,6 @@ def everything(state: State, ports: dict[str, int]) -> Sequence[Part]:
         "billing", "examples.billing.app", needs=("vault", "kafka"), ready="",
         env=lambda: environment.write(state, ports, "billing"), own=lambda: environment.own(state, "billing"),
     )  # fmt: skip
-    found = [service for service in services if (REPOSITORY / "services" / service.name / "app.py").exists()]
+    found = [service for service in services if (REPOSITORY / "services" / service.service / "app.py").exists()]
     foreign = [billing] if (REPOSITORY / "examples/billing/app.py").exists() else []
     return [*servers(state, ports), mail, *found, *foreign, Gateway(state, ports)]

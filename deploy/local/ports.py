@@ -9,6 +9,7 @@ import os
 import random
 import socket
 
+from deploy.local.catalog import SECOND
 from deploy.local.errors import Exit, PlatformError
 from deploy.local.state import State, write_private
 
@@ -17,7 +18,7 @@ GATEWAY_DEFAULT = 8080
 FIRST, LAST = 20_000, 32_000
 NAMES = (
     "postgres", "vault", "vault_cluster", "kafka", "kafka_controller", "identity", "customers", "audit", "backup",
-    "dsar", "billing", "mail", "smtp",
+    "dsar", "billing", "mail", "smtp", *SECOND.values(),
 )  # fmt: skip
 
 

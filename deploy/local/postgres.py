@@ -16,6 +16,8 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
+from deploy.arrows.hba import hba
+from deploy.arrows.table import table
 from deploy.local import users
 from deploy.local.catalog import SERVICES
 from deploy.local.errors import Exit, NotYetError, PlatformError
@@ -31,7 +33,7 @@ listen_addresses = '127.0.0.1'
 unix_socket_directories = ''
 port = {port}
 password_encryption = 'scram-sha-256'
-max_connections = 120
+max_connections = 240
 shared_buffers = 64MB
 io_method = 'sync'
 max_wal_size = 256MB
@@ -129,9 +131,7 @@ class Postgres:
 
     def _configure(self, uid: int | None) -> None:
         lines = ["# Each role reaches its own database, from this machine, with its password. Nothing else."]
-        lines += [f"host {service} {service} 127.0.0.1/32 scram-sha-256" for service in SERVICES]
-        lines += ["host replication backup 127.0.0.1/32 scram-sha-256"]
-        lines += [f"host all {SUPERUSER} 127.0.0.1/32 scram-sha-256"]
+        lines += [*hba(table(), "127.0.0.1/32"), f"host all {SUPERUSER} 127.0.0.1/32 scram-sha-256"]
         for name, text in (
             ("postgresql.auto.conf", SETTINGS.format(port=self._port)),
             ("pg_hba.conf", "\n".join(lines) + "\n"),
@@ -165,7 +165,7 @@ class Postgres:
                 password = await self._secrets.password(f"{service}/database")
                 role, literal = sql.Identifier(service), sql.Literal(password)
                 verb = sql.SQL("ALTER" if service in roles else "CREATE")
-                kind = sql.SQL("REPLICATION" if service == "backup" else "NOREPLICATION")
+                kind = sql.SQL("REPLICATION" if service in table().replicates else "NOREPLICATION")
                 await connection.execute(sql.SQL("{} ROLE {} LOGIN {} PASSWORD {}").format(verb, role, kind, literal))
                 if service not in databases:
                     await connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(role, role))

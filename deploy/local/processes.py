@@ -63,14 +63,18 @@ def stop(process: psutil.Process, how: signal.Signals, seconds: float) -> bool:
     return asked
 
 
+def family(process: psutil.Process) -> list[psutil.Process]:
+    """The process and everything that it started, as far as they run; none once it is gone, whenever that happens."""
+    try:
+        return [process, *process.children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
+
+
 def memory_bytes(process: psutil.Process) -> int:
     """Of the process and its children; pages that they share are counted once (PSS), where the system tells."""
     total = 0
-    try:
-        family = [process, *process.children(recursive=True)]
-    except psutil.NoSuchProcess:
-        return 0
-    for member in family:
+    for member in family(process):
         try:
             info = member.memory_full_info()
             total += int(getattr(info, "pss", 0) or info.rss)

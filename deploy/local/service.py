@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 
 from deploy.local import environment, users
+from deploy.local.catalog import SECOND
 from deploy.local.errors import NotYetError, PlatformError
 from deploy.local.part import Launch
 from deploy.local.state import REPOSITORY, State
@@ -31,9 +32,10 @@ class Program:
 
     def __init__(
         self, name: str, module: str, *, env: Callable[[], Mapping[str, str]], needs: tuple[str, ...], ready: str,
-        own: Callable[[], Sequence[Path]] = lambda: (),
+        own: Callable[[], Sequence[Path]] = lambda: (), user: str = "",
     ) -> None:  # fmt: skip
         self.name, self.needs = name, needs
+        self._user = user or name
         self._module, self._env, self._ready, self._own = module, env, ready, own
         self._began = 0.0
         self._note = ""
@@ -44,9 +46,9 @@ class Program:
     async def prepare(self) -> Launch:
         self._began = time.monotonic()
         env = {**INTERPRETER, **self._env()}
-        users.give(self.name, *self._own())
+        users.give(self._user, *self._own())
         command = (sys.executable, "-m", self._module)
-        return Launch((*users.prefix(self.name, *self._own()), *command), env=env, cwd=REPOSITORY)
+        return Launch((*users.prefix(self._user, *self._own()), *command), env=env, cwd=REPOSITORY)
 
     async def probe(self) -> None:
         if not self._ready:
@@ -68,16 +70,20 @@ class Program:
 
 
 class Service(Program):
-    """One of the five: migrated before it starts."""
+    """One of the five, or its `second` process: migrated before it starts. The second one starts when the first is ready: ten
+    that start at once on two cores take longer than the supervisor waits for any of them."""
 
-    def __init__(self, state: State, ports: dict[str, int], secrets: Secrets, name: str) -> None:
+    def __init__(self, state: State, ports: dict[str, int], secrets: Secrets, service: str, *, second: bool = False) -> None:
+        name = SECOND[service] if second else service
         super().__init__(
-            name, f"services.{name}.app",
-            env=lambda: environment.write(state, ports, name),
-            own=lambda: environment.own(state, name),
-            needs=("vault", "postgres", "kafka"),
+            name, f"services.{service}.app",
+            env=lambda: environment.write(state, ports, service, second=second),
+            own=lambda: environment.own(state, service),
+            needs=("vault", "postgres", "kafka", *((service,) if second else ())),
             ready=f"http://127.0.0.1:{ports[name]}/readyz",
+            user=service,
         )  # fmt: skip
+        self.service = service
         self._port, self._secrets = ports["postgres"], secrets
 
     async def prepare(self) -> Launch:
@@ -87,14 +93,14 @@ class Service(Program):
 
         from shared.migrations import migrate
 
-        password = await self._secrets.password(f"{self.name}/database")
+        password = await self._secrets.password(f"{self.service}/database")
         url = URL.create(
-            "postgresql+psycopg", username=self.name, password=password, host="127.0.0.1", port=self._port,
-            database=self.name,
+            "postgresql+psycopg", username=self.service, password=password, host="127.0.0.1", port=self._port,
+            database=self.service,
         )  # fmt: skip
         async with _migrating:
             try:
-                await asyncio.to_thread(migrate, self.name, url)
+                await asyncio.to_thread(migrate, self.service, url)
             except OperationalError as error:  # away for a moment, or without room: no reason to stop everything
                 raise NotYetError("for the database") from error
             except Exception as error:  # whatever it is: without its tables the service must not start

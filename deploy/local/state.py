@@ -103,6 +103,11 @@ class State:
             path.replace(path.with_suffix(".log.1"))
         return path
 
+    @property
+    def twice(self) -> Path:
+        """There where each service runs as two processes (`kept up --twice`)."""
+        return self.root / "twice"
+
     def env_file(self, service: str) -> Path:
         return self.run / f"{service}.env"
 

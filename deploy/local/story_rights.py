@@ -144,7 +144,7 @@ def drill(story: Story) -> None:
     row = until("the drill", done)
     expect(row["state"] == "passed", f"the drill ended as {row['state']}: {row.get('checks')}")
     story.facts["drill"] = row
-    story.say(f"Restored into a scratch server, with {row['erasures']} erasures replayed before any reading: {row['state']}.")
+    story.say(f"Restored into a scratch server, and {row['erasures']} erased again before any reading: {row['state']}.")
     for check in row["checks"]:
         story.say(f"  {'✓' if check['passed'] else '✗'} {check['name']}: {check['says']}")
 

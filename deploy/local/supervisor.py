@@ -19,14 +19,17 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import IO
 
-from deploy.local import leftovers, processes
+from deploy.local import bytecode, leftovers, processes
 from deploy.local import ports as port_file
 from deploy.local.errors import Exit, NotYetError, PlatformError
 from deploy.local.part import Part
 from deploy.local.parts import everything, servers
 from deploy.local.state import State, write_private
 
-READY_SECONDS_MAX = 120.0  # then the process is taken for stuck and restarted
+# When it has waited so long for the same thing a process is taken for stuck and restarted; twice as long after each time it
+# was, READY_DOUBLED_MAX times: one that is only slow on a busy machine, and is ended again and again, makes that busier.
+READY_SECONDS_MAX = 120.0
+READY_DOUBLED_MAX = 2
 BACKOFF_SECONDS = (0.2, 1.0, 2.0, 5.0, 10.0, 30.0)
 STEADY_SECONDS = 60.0  # a part that lived this long starts again from the shortest backoff
 
@@ -77,17 +80,19 @@ class Supervisor:
             if need in self._ready:
                 self._tell(condition, "waiting", f"for {need}")
                 await self._ready[need].wait()
-        failures = 0
+        failures = stuck = 0
         while True:
             began = time.monotonic()
             try:
-                await self._live(part, condition)
+                await self._live(part, condition, READY_SECONDS_MAX * 2 ** min(stuck, READY_DOUBLED_MAX))
+                stuck = 0
             except PlatformError as error:
                 self._tell(condition, "failed", error.line)
                 self._error = error
                 self._stopping.set()
                 return
             except NotYetError as error:
+                stuck += 1
                 self._tell(condition, "restarting", f"it stayed waiting {error}")
             except Exception as error:  # a defect in a part's own code must not end the watch over the others
                 self._tell(condition, "restarting", f"{type(error).__name__} while starting")
@@ -96,8 +101,8 @@ class Supervisor:
             failures = 0 if time.monotonic() - began > STEADY_SECONDS else failures + 1
             await asyncio.sleep(BACKOFF_SECONDS[min(failures, len(BACKOFF_SECONDS) - 1)])
 
-    async def _live(self, part: Part, condition: Condition) -> None:
-        """One life of its process, from start to end."""
+    async def _live(self, part: Part, condition: Condition, ready_seconds: float) -> None:
+        """One life of its process, from start to end; NotYetError where it waits `ready_seconds` for one thing."""
         self._tell(condition, "starting", condition.waits_for)
         while True:
             try:
@@ -118,7 +123,7 @@ class Supervisor:
         with contextlib.suppress(Exception):  # it may have died at once; wait() below finds out
             processes.remember(self._state.pid_file(part.name), process.pid)
         ended = asyncio.create_task(process.wait())
-        ready = asyncio.create_task(self._become_ready(part, condition))
+        ready = asyncio.create_task(self._become_ready(part, condition, ready_seconds))
         try:
             await asyncio.wait({ended, ready}, return_when=asyncio.FIRST_COMPLETED)
             if ready.done():
@@ -131,8 +136,8 @@ class Supervisor:
             ready.cancel()
             ended.cancel()
 
-    async def _become_ready(self, part: Part, condition: Condition) -> None:
-        deadline = time.monotonic() + READY_SECONDS_MAX
+    async def _become_ready(self, part: Part, condition: Condition, seconds: float) -> None:
+        seen: dict[str, float] = {}  # what it waited for, since when
         settled = False
         while True:
             try:
@@ -143,7 +148,7 @@ class Supervisor:
                 settled = True
             except NotYetError as error:
                 self._tell(condition, "starting", str(error))
-                if time.monotonic() > deadline:
+                if time.monotonic() - seen.setdefault(str(error), time.monotonic()) > seconds:
                     raise
                 await asyncio.sleep(0.15)
 
@@ -224,6 +229,7 @@ def main(only_servers: bool) -> int:
         with take_lock(state):
             processes.remember(state.pid, os.getpid())
             leftovers.stop(state)
+            bytecode.write()
             try:
                 return int(asyncio.run(supervise(state, only_servers)))
             finally:

@@ -4,18 +4,21 @@ Then no part can read the unseal key, another's secret id or another's files, wh
 without the programs that it takes, all parts run as one user: `shared_by_all` says why, and `kept up` says it too.
 """
 
+import fcntl
 import os
 import pwd
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
 from deploy.local import confined
 from deploy.local.state import REPOSITORY
 
+LOCK = Path("/run/kept-users.lock")  # where root alone may write
 PROGRAMS = ("useradd", "unshare", "mount", "umount")
 
 
@@ -36,13 +39,29 @@ def user_of(part: str) -> pwd.struct_passwd | None:
     if shared_by_all():
         return None
     name = f"kept-{part}"
-    try:
+    with suppress(KeyError):
         return pwd.getpwnam(name)
+    with _alone():
+        return _made(name)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Of all `kept up` of this machine: two `useradd` of one name at once both succeed, and the second one's number is the
+    user's, while the first one's owns the files."""
+    with LOCK.open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _made(name: str) -> pwd.struct_passwd:
+    try:
+        return pwd.getpwnam(name)  # another one was quicker
     except KeyError:
         command = ["useradd", "--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent"]
         shell = shutil.which("nologin") or "/bin/false"
         subprocess.run([*command, "--shell", shell, name], capture_output=True, check=False)
-        return pwd.getpwnam(name)  # another `kept up` may have been quicker
+        return pwd.getpwnam(name)
 
 
 def prefix(part: str, *paths: Path) -> tuple[str, ...]:

@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import secrets
 from pathlib import Path
 
 import hvac
@@ -61,17 +60,10 @@ def _engines(client: hvac.Client) -> None:
 
 def _keys(client: hvac.Client) -> None:
     kinds = dict.fromkeys(catalog.KEKS, "aes256-gcm96") | dict.fromkeys(catalog.SIGNING_KEYS, "ed25519")
-    for name, kind in (kinds | {catalog.LOCATOR_KEY: "hmac"}).items():
+    for name, kind in (kinds | dict.fromkeys(catalog.HASH_KEYS, "hmac")).items():
         if client.read(f"transit/keys/{name}") is None:
             size = {"key_size": 32} if kind == "hmac" else {}
             client.write_data(f"transit/keys/{name}", data={"type": kind, "exportable": False, **size})
-    for service in catalog.BLIND_SERVICES:
-        path = f"kept/data/{service}/blind"
-        found = client.read(path)
-        have: dict[str, str] = dict(found["data"]["data"]) if found else {}
-        missing = {field: secrets.token_hex(32) for field in catalog.BLIND_FIELDS if field not in have}
-        if missing:
-            client.write_data(path, data={"data": have | missing})
 
 
 def _role(client: hvac.Client, role: str, need_secret: bool) -> tuple[str, str]:

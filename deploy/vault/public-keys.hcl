@@ -1,5 +1,6 @@
-# public-keys: every service and every other holder has it besides its own policy. The same file serves the local platform and a
-# cluster. Whoever holds a person's data verifies what the others signed; a read of an Ed25519 key gives its public half only.
+# public-keys: of several, beside their own. Written by `make arrows` from deploy/arrows/arrows.toml: change that, not this.
+
+# Whoever holds a person's data verifies what the others signed.
 path "transit/keys/kept-tokens" { capabilities = ["read"] }
 path "transit/keys/kept-log" { capabilities = ["read"] }
 path "transit/keys/kept-identity-notes" { capabilities = ["read"] }

@@ -1,7 +1,6 @@
 """`kept audit`: verify the log offline, check a receipt, make one, rebuild the index."""
 
 import asyncio
-import json
 import os
 from dataclasses import asdict
 from pathlib import Path
@@ -9,8 +8,7 @@ from typing import Annotated
 
 import typer
 
-from services.audit.index import alarms_cli
-from services.audit.index import cli as index_cli
+from services.audit.index.receipts import receipt
 from services.audit.log import validity
 from services.audit.log import verify as checks
 from services.audit.log.cli import given_checkpoint, run, show, told
@@ -20,10 +18,12 @@ from services.audit.log.seen import Seen
 from services.audit.log.sources import opened
 from services.audit.log.store import KEYS_JSON
 from services.audit.log.trust import Trust, keys_of
-from services.audit.receipts import receipt
-from services.audit.storage_cli import storage
+from services.audit.storage.cli import storage
+from services.audit.trail import alarms_cli
+from services.audit.trail import cli as index_cli
 from services.audit.witness.cli import witness as run_witness
 from shared.blobs import PosixStore
+from shared.cli import echo, emit, say
 from shared.cli import show as table
 from shared.errors import MalformedError, NotFoundError
 from shared.notes.cosignature import Quorum
@@ -150,10 +150,10 @@ def check(
             "id": entry.header("ce_id"), "type": entry.header("ce_type"), "time": entry.header("ce_time"),
             "witnesses": signed_by}  # fmt: skip
     if as_json:
-        typer.echo(json.dumps(said))
+        emit(said)
     else:
         what, by = f"{said['type'] or said['kind']} {said['id']}", f" and by {', '.join(signed_by)}" if signed_by else ""
-        typer.echo(f"{what} is entry {proven.index} of {proven.origin}, signed at size {proven.size}{by}")
+        echo(f"{what} is entry {proven.index} of {proven.origin}, signed at size {proven.size}{by}")
 
 
 @app.command()
@@ -173,7 +173,10 @@ def proof(
         if shard not in checks.shards(opened(str(root))):
             raise NotFoundError(f"no shard {shard!r} in this log; {root / 'shards'} lists them")
         text = receipt(PosixStore(root), shard, index)
-    typer.echo(json.dumps({"receipt": text}) if as_json else text, nl=as_json)
+    if as_json:
+        emit({"receipt": text})
+    else:
+        typer.echo(text, nl=False)  # a file, byte for byte: base64 and our own words
 
 
 @app.command("go-on", epilog="Exit codes: 0 it goes on, 2 it is not stopped, or there is no such shard, 3 a part is away.")
@@ -183,9 +186,9 @@ def go_on(shard: Annotated[str, typer.Argument(help="as in `kept.customers/0`")]
     A shard stops when what was written once reads differently now: first find out why, and keep a copy of its files. What
     it has published stays; the next generation begins at the first offset that is not published. An alarm tells of it. Runs
     with the audit service's own settings."""
-    from services.audit.operate import go_on as gone_on
+    from services.audit.index.operate import go_on as gone_on
     from services.audit.settings import AuditSettings
 
     with told(as_json):
         begun = asyncio.run(gone_on(AuditSettings(), shard))
-    typer.echo(json.dumps({"ok": True, "shard": begun}) if as_json else f"{shard} goes on as {begun}, within seconds.")
+    say(as_json, {"ok": True, "shard": begun}, f"{shard} goes on as {begun}, within seconds.")

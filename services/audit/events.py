@@ -10,7 +10,7 @@ How = Literal["search", "proof", "tail"]
 LEDGER_SHARDS_MAX = 200  # in one event; more take several
 
 
-class TrailViewed(Event, type="kept.audit.trail.viewed.v1"):
+class TrailViewed(Event, type="kept.audit.trail.viewed.v1", ordered=False):
     """Somebody read the audit trail: how, by which filters (names, pseudonyms, times), how many rows came back.
 
     A live tail is told of when it begins; `rows` is 0 then, for nobody knows yet."""
@@ -72,7 +72,7 @@ class LedgerRecorded(Event, type="kept.audit.ledger.recorded.v1"):
         return "ledger"
 
 
-class TailEnded(Event, type="kept.audit.tail.ended.v1"):
+class TailEnded(Event, type="kept.audit.tail.ended.v1", ordered=False):
     """A live tail of the trail ended: how many rows it showed, for how long."""
 
     rows: int
@@ -82,7 +82,7 @@ class TailEnded(Event, type="kept.audit.tail.ended.v1"):
         return "trail"
 
 
-class TrailExported(Event, type="kept.audit.trail.exported.v1"):
+class TrailExported(Event, type="kept.audit.trail.exported.v1", ordered=False):
     """So many rows of the trail left, at most; `approvers` agreed where they were more than one person may take."""
 
     filters: dict[str, str]
@@ -98,7 +98,7 @@ class TrailExported(Event, type="kept.audit.trail.exported.v1"):
         return "trail"
 
 
-class EntryViewed(Event, type="kept.audit.entry.viewed.v1"):
+class EntryViewed(Event, type="kept.audit.entry.viewed.v1", ordered=False):
     """Somebody read one entry of the log whole. `fields`: what of it was shown; a sealed entry's contents were opened."""
 
     entry: str

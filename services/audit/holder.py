@@ -1,20 +1,23 @@
 """How audit answers data-subject commands: who looked; forget what it sealed; and receipts for other holders' answers."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 
 from services.audit.index import known
 from services.audit.index.actions import looks_at
+from services.audit.index.receipts import receipt_of
 from services.audit.index.tables import Known
 from services.audit.log.pins import until_unpinned
 from services.audit.log.seal import OWN_TOPICS
-from services.audit.receipts import receipt_of
 from shared.blobs import BlobStore
-from shared.bus.consumer import Handlers
 from shared.bus.envelope import Envelope
 from shared.errors import NotFoundError, UnavailableError
+from shared.handlers import Handlers
 from shared.holder.contract import Attest, Attested, Category, Forgotten, Kept
 from shared.holder.sdk import Found, Holder, found_by
 from shared.work import Work
+
+RECEIPTS_BYTES_MAX = 512 * 1024  # of one answer, well under the bus's EVENT_BYTES_MAX
 
 
 class AuditHolder(Holder):
@@ -47,7 +50,8 @@ class AuditHolder(Holder):
 
     async def erase(self, w: Work, subject: str, request_id: str) -> Forgotten:
         """Shred the key under which foreign records about the subject were sealed; later ones are not kept at all."""
-        report = await w.keyring.shred(w.session, subject, w.now)
+        await known.hold_swap(w)
+        report = await w.shred(subject)
         await until_unpinned(w, subject)
         gone = await known.forget(w, subject)
         kept = [
@@ -68,4 +72,19 @@ def attach_receipts(handlers: Handlers, blobs: BlobStore) -> None:
             receipts = {one: await receipt_of(w, blobs, one, OWN_TOPICS) for one in command.event_ids}
         except NotFoundError:
             raise UnavailableError("the log does not cover them yet", retry_after=1) from None
-        w.publish(Attested(request_id=command.request_id, receipts=receipts))
+        for some in in_bites(receipts):
+            w.publish(Attested(request_id=command.request_id, receipts=some))
+
+
+def in_bites(receipts: Mapping[str, str]) -> Iterator[dict[str, str]]:
+    """All of them, in as many answers as the bus needs: dsar takes each, and goes on when it has the last."""
+    some: dict[str, str] = {}
+    size = 0
+    for event_id, receipt in receipts.items():
+        bytes_ = len(json.dumps(receipt)) + 100
+        if some and size + bytes_ > RECEIPTS_BYTES_MAX:
+            yield some
+            some, size = {}, 0
+        some[event_id] = receipt
+        size += bytes_
+    yield some

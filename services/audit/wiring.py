@@ -1,4 +1,4 @@
-"""The parts that the composition root hands to the rooms."""
+"""The parts that the composition root hands to the rooms: a plain value, so that no room looks anything up."""
 
 from dataclasses import dataclass
 
@@ -7,15 +7,15 @@ from jinja2 import Environment
 from services.audit.index.follow import Follower
 from services.audit.index.reconcile import Reconciler
 from services.audit.index.tail import Tail
-from services.audit.ingesting import Ingesting
-from services.audit.scrub import Scrubbing
+from services.audit.ingestion.said import Ingesting
+from services.audit.scrub.jobs import Scrubbing
 from shared.access.grants import GrantVerifier
 from shared.blobs import BlobStore
 from shared.work import Door
 
 
 @dataclass(frozen=True)
-class Wired:
+class Tools:
     door: Door
     blobs: BlobStore
     ingest: Ingesting

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import httpx
 import typer
 
-from shared.cli import ORIGIN, REFUSED, Json, Origin, columns, lay_out, say, told
+from shared.cli import ORIGIN, REFUSED, Json, Origin, columns, echo, lay_out, say, told
 from shared.errors import NotFoundError, UnavailableError
 from shared.http.client import ask, signed_in
 
@@ -49,10 +49,32 @@ def _newest(http: httpx.Client, backup_id: str) -> str:
     return str(whole[0]["id"])
 
 
+def _again(people: int | None) -> str:
+    return f"{people or 0} {'person' if people == 1 else 'people'} erased again"
+
+
+WHY = {
+    "erased_since": "erased after the newest drilled set, so not on its list of the forgotten: an old file brings them back",
+    "unlisted": "without a key in the newest drilled set, and no erasure is known: take and drill a newer set, and look again",
+}
+
+
+def _left_out(done: dict[str, Any]) -> list[str]:
+    """Of a set from before the horizon, who has no key any more."""
+    found = done["left_out"]
+    if not found:
+        return []
+    people = found["erased_since"] + found["unlisted"]
+    lines = [f"  left out: {people} {'person' if people == 1 else 'people'}; the keys are those of the newest drilled set"]
+    lines += [f"    {one['subject']} ({', '.join(one['holders'])}): {WHY[one['why']]}" for one in found["people"]]
+    more = people - len(found["people"])
+    return [*lines, f"    and {more} more"] if more else lines
+
+
 def _ended(done: dict[str, Any], as_json: bool, line: str) -> None:
     """What became of it, and its exit code."""
     if done["state"] == "failed" and not as_json:
-        typer.echo(line, err=True)
+        echo(line, err=True)
     else:
         say(as_json, done, line)
     raise typer.Exit(REFUSED if done["state"] == "failed" else 0)
@@ -102,8 +124,10 @@ def drill(backup_id: SetId = "newest", origin: Origin = ORIGIN, as_json: Json = 
         done = _until_done(http, f"drills/{begun['id']}", "running", "drilling", as_json)
     if not as_json:
         for check in done["checks"]:
-            typer.echo(f"  {'✓' if check['passed'] else '✗'} {check['name']:<22} {check['says']}")
-    say(as_json, done, f"{done['id']} {done['state']}: {done['backup_id']}, {done['erasures'] or 0} erasures replayed")
+            echo(f"  {'✓' if check['passed'] else '✗'} {check['name']:<22} {check['says']}")
+        for text in _left_out(done):
+            echo(text)
+    say(as_json, done, f"{done['id']} {done['state']}: {done['backup_id']}, {_again(done['erasures'])}")
     raise typer.Exit(0 if done["state"] == "passed" else REFUSED)
 
 
@@ -124,5 +148,6 @@ def restore(
         done = _until_done(http, f"restores/{begun['id']}", "running", "restoring", as_json)
     line = f"{done['id']} failed: {done['failure']}"
     if done["state"] != "failed":
-        line = f"{done['id']}: restored into {done['directory']} of the service's state, {done['erasures']} erasures replayed."
+        line = f"{done['id']}: restored into {done['directory']} of the service's state, {_again(done['erasures'])}."
+        line = "\n".join([line, *_left_out(done)])
     _ended(done, as_json, line)

@@ -32,8 +32,22 @@ class DrillFailed(_OfSet, type="kept.backup.drill.failed.v1"):
 
 
 class RestoreFinished(_OfSet, type="kept.backup.restore.finished.v1"):
-    """Two people agreed, and the set lies restored, with every known erasure replayed."""
+    """Two people agreed, and the set lies restored, with every known erasure replayed; `erasures`: of how many people.
+    `left_out`: of a set from before the horizon, people of whom the newest drilled set gave it no key that is theirs still."""
 
     restore_id: str
     approval_id: str
     erasures: int
+    left_out: int = 0
+
+
+class HorizonMoved(Event, type="kept.backup.horizon.moved.v1"):
+    """Old versions of the keys that wrap people's keys are gone: the keyring of a set from before can't be unwrapped any more,
+    so who was erased before is unreadable in every backup. `keys`: the oldest version that still opens; `drill_id`: the drill
+    which showed that nobody alive needs an older one."""
+
+    keys: dict[str, int]
+    drill_id: str | None
+
+    def key(self) -> str:
+        return "horizon"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from services.backup.restore.scratch import Postgres
+from services.backup.postgres import Postgres
 from shared.settings import ServiceSettings
 
 

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 from jinja2 import Environment
 
-from services.backup.runner import Runner
-from services.backup.sets.stream import Cluster
+from services.backup.postgres import Cluster
 from services.backup.settings import BackupSettings
 from shared.access.grants import GrantVerifier
 from shared.blobs.store import BlobStore
@@ -16,7 +15,7 @@ from shared.work import Door
 
 
 @dataclass(frozen=True)
-class Wired:
+class Tools:
     door: Door
     settings: BackupSettings
     vault: Vault
@@ -24,5 +23,4 @@ class Wired:
     store: BlobStore
     cluster: Callable[[], Cluster]
     grants: GrantVerifier
-    runner: Runner
     pages: Environment

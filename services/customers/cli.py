@@ -7,10 +7,24 @@ import typer
 
 from services.customers.transfer.notices import Notice
 from shared.cli import EXITS, ORIGIN, Json, Origin, say, told
+from shared.commands import renew_key
 from shared.errors import ConflictError
 from shared.http.client import ask, signed_in
 
 app = typer.Typer(no_args_is_help=True, help="Customer records: import and export.", epilog=EXITS)
+
+
+def _renewal() -> renew_key.Parts:
+    from services.customers.base import TABLES
+    from services.customers.records import rekey
+
+    return TABLES, rekey.renew_key
+
+
+renew_key.add(
+    app, "customers", "customer's", _renewal,
+    what="the record", until="the customer is erased", example="sub_…",
+)  # fmt: skip
 
 
 @app.command("import")
@@ -87,6 +101,20 @@ def unusable(origin: Origin = ORIGIN, as_json: Json = False) -> None:
             found, cursor = found + page["items"], page["next"]
         lines = [f"{one['subject']}  {one['field']}: {one['reason']}" for one in found]
         say(as_json, {"items": found}, "\n".join(lines) or "Every stored value can be used.")
+
+
+@app.command("unowned")
+def unowned(origin: Origin = ORIGIN, as_json: Json = False) -> None:
+    """How many customers wait for a representative.
+
+    Nobody can see them before somebody on the staff has the number that their file named (SupportRepId).
+    Signed in by KEPT_TOKEN (kept identity sign-in), or asks."""
+    with told(as_json), signed_in(origin) as http:
+        found = ask(http, "GET", "/api/customers/unowned").json()
+        lines = [f"{found['records']} customers wait for a representative."]
+        if found["without_number"]:
+            lines.append(f"{found['without_number']} of them came before that number was kept; import their file once more.")
+        say(as_json, found, "\n".join(lines))
 
 
 @app.command("export")

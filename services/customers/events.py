@@ -3,23 +3,24 @@
 Personal values stand here as ciphertext under the person's data key only; `key_version` names the key, never is it.
 """
 
-import base64
 from typing import Literal
 
 from pydantic import ConfigDict, Field
 
-from shared.bus.event import Ciphertext, Event
-from shared.keys.cipher import Sealed
+from shared.bus.event import Event
+from shared.keys.ciphertext import Ciphertext
 
 Level = Literal["clear", "masked", "hidden"]
 
 
 class CustomerCreated(Event, type="kept.customers.customer.created.v1"):
-    """There is a record of this person. `locators` find it for who knows an identifier already."""
+    """There is a record of this person. `locators` find it for who knows an identifier already. `owner`: the user who looks
+    after them, none where it waits for one."""
 
     key_version: int
     fields: dict[str, Ciphertext]
     locators: list[str]
+    owner: str | None = None
 
 
 class CustomerUpdated(Event, type="kept.customers.customer.updated.v1"):
@@ -32,6 +33,13 @@ class CustomerUpdated(Event, type="kept.customers.customer.updated.v1"):
     version: int
     fields: dict[str, Ciphertext | None]
     locators: list[str] | None
+
+
+class CustomerKeyRenewed(Event, type="kept.customers.key.renewed.v1"):
+    """The record was sealed anew under version `key_version` of this person's data key. Events of before are under an older
+    one, which goes with an erasure."""
+
+    key_version: int
 
 
 class AddressChanged(Event, type="kept.customers.address.changed.v1"):
@@ -59,7 +67,7 @@ class AddressObjected(Event, type="kept.customers.address.objected.v1"):
     changed_by: str
 
 
-class RecordsViewed(Event, type="kept.customers.records.viewed.v1"):
+class RecordsViewed(Event, type="kept.customers.records.viewed.v1", ordered=False):
     """Somebody (`ce_actor`) looked at a page of records: whose, which fields at which level, why, under which policies.
 
     One look, one event; `subject` where it was exactly one person. `searched` names fields that the look asked for by
@@ -75,6 +83,16 @@ class RecordsViewed(Event, type="kept.customers.records.viewed.v1"):
         return self.subject or (self.subjects[0] if self.subjects else self.type_)
 
 
+class RecordsAssigned(Event, type="kept.customers.records.assigned.v1"):
+    """These records waited for a user who was not there yet: `owner` looks after them from now on."""
+
+    subjects: list[str]
+    owner: str
+
+    def key(self) -> str:
+        return self.owner
+
+
 class RecordsExported(Event, type="kept.customers.records.exported.v1"):
     """All records that the actor may see left, sealed to a key of the actor's; two others had agreed."""
 
@@ -87,12 +105,31 @@ class RecordsExported(Event, type="kept.customers.records.exported.v1"):
         return self.export_id
 
 
-class ImportCompleted(Event, type="kept.customers.import.completed.v1"):
-    """A file was taken in whole. Columns without a purpose were refused: nothing of them was stored.
+class ImportCompleted(Event, type="kept.customers.import.completed.v2"):
+    """A file was taken in whole. `refused_columns`: how many had no purpose; nothing of them was stored, nor what they were
+    called, which may be a person's name.
 
     `forgotten`: rows of people who were forgotten, and stay so. `returned`: such people whom the actor said to be back.
     `different`: rows of people who are there with other values, which stay. `unowned`: made, though nobody on the staff can see
     them yet. `numbered`: records that hold their number from now on."""
+
+    import_id: str
+    rows: int
+    created: int
+    already_there: int
+    forgotten: int
+    returned: int
+    different: int
+    unowned: int
+    numbered: int
+    refused_columns: int
+
+    def key(self) -> str:
+        return self.import_id
+
+
+class ImportCompletedV1(Event, type="kept.customers.import.completed.v1"):
+    """What was written before version 2, with the columns' names as the file had them. Nobody writes it any more."""
 
     import_id: str
     rows: int
@@ -118,6 +155,14 @@ class UserCreated(Event, type="kept.identity.user.created.v1"):
     locators: list[str]
 
 
+class UserLocated(Event, type="kept.identity.user.located.v1"):
+    """Identity's event as far as the staff directory reads it."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    locators: list[str]
+
+
 class ApprovalGranted(Event, type="kept.identity.approval.granted.v1"):
     """Identity's event as far as customers reads it."""
 
@@ -126,8 +171,3 @@ class ApprovalGranted(Event, type="kept.identity.approval.granted.v1"):
     action: str
     resource: str
     approvers: list[str]
-
-
-def ciphertext(sealed: Sealed) -> Ciphertext:
-    """As events carry it."""
-    return base64.b64encode(sealed).decode("ascii")

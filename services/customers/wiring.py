@@ -1,19 +1,23 @@
-"""The parts that customers' actions need besides the door; made once in app.py."""
+"""The parts that the composition root hands to the rooms: a plain value, so that no room looks anything up."""
 
-from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from services.customers.policy.model import FieldPolicy
 from shared.keys.blind import BlindIndex
-from shared.values.identifiers import Identifier
-
-Locate = Callable[[Sequence[Identifier]], Awaitable[list[str]]]
+from shared.keys.locators import Locators, hashed
+from shared.keys.marks import Marks
+from shared.keys.versions import Hashed
 
 
 @dataclass(frozen=True)
 class Tools:
-    """`locate`: identifiers -> locators, in order, in batches."""
+    """`marks`: of who was forgotten."""
 
     policy: FieldPolicy
     blind: BlindIndex
-    locate: Locate
+    locators: Locators
+    marks: Marks
+
+    async def hashed(self) -> Hashed:
+        """Of which versions a customer's hashes are that are made from here on."""
+        return await hashed(self.locators, self.blind)

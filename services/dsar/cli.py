@@ -9,11 +9,25 @@ import typer
 
 from services.dsar import law
 from services.dsar.certificates.verify import Checked, log_keys, verify
-from services.dsar.requests.model import Law
+from services.dsar.law.model import Law
 from shared.cli import EXITS, REFUSED, Json, say, say_error, told
+from shared.commands import renew_key
 from shared.errors import KeptError, MalformedError, UnavailableError
 
 app = typer.Typer(no_args_is_help=True, help="Rights of people: certificates and the law's clocks.", epilog=EXITS)
+
+
+def _renewal() -> renew_key.Parts:
+    from services.dsar.base import TABLES
+    from services.dsar.requests import rekey
+
+    return TABLES, rekey.renew_key
+
+
+renew_key.add(
+    app, "dsar", "request's", _renewal,
+    what="what it holds", until="the request ends", example="req_…",
+)  # fmt: skip
 UNUSABLE = 2
 FETCH_SECONDS_MAX = 10
 FILE_BYTES_MAX = 8 * 1024 * 1024
@@ -76,12 +90,17 @@ def _record(checked: Checked) -> dict[str, object]:
     return {"proven": True, **one.model_dump(exclude={"answers"}), "holders": holders}
 
 
+def _records(count: int, which: str = "") -> str:
+    return f"{count} {which}record{'' if count == 1 else 's'}"
+
+
 def _lines(checked: Checked) -> Iterator[str]:
     one = checked.certificate
     yield f"PROVEN: request {one.request}, {one.law} {one.article}, approved by {len(one.approvers)} people, {one.issued}"
     if one.version > 1:
-        yield f"  covers {len(one.covered)} records: {', '.join(f'{it.subject} (by {it.by})' for it in one.covered)}"
-        yield f"  not covered: {one.left_out} other records with the same address, counted {one.counted}"
+        yield f"  covers {_records(len(one.covered))}:"
+        yield from (f"    {it.subject} (by {it.by})" for it in one.covered)
+        yield f"  not covered: {_records(one.left_out, 'other ')} with the same address, counted {one.counted}"
     else:
         yield "  version 1: it names the records it covers below, and says nothing of other records with the same address"
     for answer, proof in zip(one.answers, checked.proofs, strict=True):

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from shared.bus.event import Event
 
 Verb = Literal["located", "collected", "erased", "attested"]
-Reason = Literal["bad-note", "bad-receipt", "misplaced", "unreadable"]
+Reason = Literal["bad-note", "bad-receipt", "misplaced", "unreadable", "too-much"]
 
 
 class _AboutRequest(Event):
@@ -50,6 +50,12 @@ class RequestAnswered(_AboutRequest, type="kept.dsar.request.answered.v1"):
     ground: str | None = Field(default=None, description="of a refusal: the law's reason, by its code")
 
 
+class RequestKeyRenewed(_AboutRequest, type="kept.dsar.key.renewed.v1"):
+    """What the request holds was sealed anew under version `key_version` of its data key. The ones before go when it ends."""
+
+    key_version: int
+
+
 class PackageDelivered(_AboutRequest, type="kept.dsar.package.delivered.v1"):
     """The person downloaded what is held on them: a reading of personal data by the person (P7)."""
 
@@ -74,6 +80,7 @@ class ErasureRequested(_AboutRequest, type="kept.dsar.erasure.requested.v1"):
     `subjects` are all whom it concerns, `due` the date that the law sets, `grounds` the reasons that a no may have."""
 
     subjects: list[str] = Field(default_factory=list)  # every record that would be erased
+    staff: list[str] = Field(default_factory=list)  # also under the address: they do not decide, and nothing of theirs goes
     law: str | None = None
     due: str | None = None
     grounds: list[Ground] = Field(default_factory=list)
@@ -101,13 +108,14 @@ class ErasureProven(_AboutRequest, type="kept.dsar.erasure.proven.v1"):
     note: str
 
 
-class AnswerRefused(_AboutRequest, type="kept.dsar.answer.refused.v1"):
+class AnswerRefused(_AboutRequest, type="kept.dsar.answer.refused.v1", ordered=False):
     """Somebody answered in a holder's name, or a holder said what its own note does not: an alarm. The answer counts for
     nothing, and the request goes on waiting. `request_id` is empty where the answer names none.
 
     `bad-note`: no note, or not signed by that holder, or about something else. `bad-receipt`: the log's own key does not
     prove what audit says. `misplaced`: on another topic than the holder's own. `unreadable`: a part of a person's data that is
-    not sealed to the request, or not what the contract says."""
+    not sealed to the request, or not what the contract says; words about an erasure that no page can show. `too-much`: more on
+    a person than we take of one holder."""
 
     holder: str
     answer_id: str
@@ -125,7 +133,8 @@ class CertificateIssued(_AboutRequest, type="kept.dsar.certificate.issued.v1"):
 
 
 class RequestClosed(_AboutRequest, type="kept.dsar.request.closed.v1"):
-    """The request's own keys are destroyed: the address and the sealed answers are unreadable from now on."""
+    """The request's own keys are destroyed: the address and the sealed answers are unreadable from now on. `withdrawn`: by its
+    person, or because a record that an access covers was erased at another request."""
 
     reason: Literal["done", "withdrawn", "unverified", "expired"]
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import select
 
-from services.dsar.requests.actions import withdraw
+from services.dsar.requests.actions import end_erased
 from services.dsar.requests.model import State
 from services.dsar.requests.tables import DataRequest
 from shared.clock import rfc3339
@@ -23,7 +23,9 @@ class DsarHolder(Holder):
 
     async def collect(self, w: Work, subject: str) -> list[Category]:
         records = []
-        for request in await _of(w, subject):
+        requests = await _of(w, subject)
+        await w.unlock(*(request.id for request in requests))
+        for request in requests:
             records.append(
                 {
                     "request": request.id,
@@ -32,7 +34,7 @@ class DsarHolder(Holder):
                     "law": request.law,
                     "received": rfc3339(request.received_at),
                     "due": rfc3339(request.due_at),
-                    "address": await _address(w, request),
+                    "address": _address(w, request),
                 }
             )
         return [
@@ -46,15 +48,17 @@ class DsarHolder(Holder):
         ]
 
     async def erase(self, w: Work, subject: str, request_id: str) -> Forgotten:
-        """Earlier requests lose address and answers now; the asking one when its certificate has been sent."""
+        """Answers with the person's data are destroyed now, and their requests end with a last mail. An erasure goes its own
+        way: it may cover other records too, and whoever asked for it has its certificate coming."""
         fields = 0
         for request in await _of(w, subject):
-            if request.id != request_id and request.address is not None:
-                fields += await withdraw(w, request)
+            if request.id != request_id and request.right == "access" and request.state != State.CLOSED:
+                fields += await end_erased(w, request)
         kept = [
             Kept(what="that you asked, when, and the outcome, without your address", reason="GDPR 5(2), 17(3)(e)"),
             Kept(what="keyed hashes of the address in those events, until the key rotates", reason="GDPR 5(2), 17(3)(e)"),
-            Kept(what="the address of this request, until its certificate is sent", reason="GDPR 12(3)"),
+            Kept(what="the address of each request that you made, until its last mail has left", reason="GDPR 12(3)"),
+            Kept(what="how often a wrong number was typed, under a keyed hash, for 30 days", reason="GDPR 32(1)"),
         ]
         return Forgotten(fields=fields, key_version=0, kept=kept)
 
@@ -64,10 +68,10 @@ async def _of(w: Work, subject: str) -> Sequence[DataRequest]:
     return (await w.session.scalars(query)).all()
 
 
-async def _address(w: Work, request: DataRequest) -> str | None:
+def _address(w: Work, request: DataRequest) -> str | None:
     if request.address is None or request.state == State.CLOSED:
         return None
     try:
-        return await w.open(DataRequest.address, request.id, request.address)
+        return w.open(DataRequest.address, request.id, request.address)
     except ShreddedError:
         return None

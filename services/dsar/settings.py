@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from pydantic import Field
 
-from services.dsar.requests.model import PLACE
+from services.dsar.law.model import PLACE
 from shared.settings import ServiceSettings
 
 LAWS = (
@@ -28,9 +28,13 @@ class DsarSettings(ServiceSettings):
     patience_seconds: int = Field(default=60, ge=5, description="access: how long before it goes on without a silent holder")
     unverified_hours: int = Field(default=24, ge=1, description="an address nobody proved is forgotten after this")
     keep_answer_days: int = Field(default=30, ge=1, description="an answer nobody closes is destroyed after this")
-    codes_per_hour: int = Field(default=5, ge=1, description="codes sent to one address in an hour")
-    asks_per_minute: int = Field(default=120, ge=1, description="requests from everybody together in a minute")
+    codes_per_hour: int = Field(
+        default=5, ge=1, description="codes sent to one mailbox in an hour for strangers, and for each browser that proved it"
+    )
+    asks_per_source: int = Field(default=60, ge=1, description="requests and codes sent again, from one source in an hour")
+    asks_per_minute: int = Field(default=600, ge=1, description="requests from everybody together in a minute")
 
     @property
-    def patience(self) -> timedelta:
+    def goes_on_after(self) -> timedelta:
+        """How long an access waits for a silent holder before it goes on and names it as missing."""
         return timedelta(seconds=self.patience_seconds)

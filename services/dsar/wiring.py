@@ -5,20 +5,20 @@ from dataclasses import dataclass
 from jinja2 import Environment
 
 from services.dsar.law.book import Book
-from services.dsar.requests.calendars import Jurisdiction
+from services.dsar.law.jurisdiction import Jurisdiction
 from services.dsar.saga.actions import Course
 from services.dsar.settings import DsarSettings
-from shared.keys.vault import Vault
+from shared.keys.locators import Locators
 from shared.work import Door
 
 
 @dataclass(frozen=True)
-class Wired:
-    """Everything the pages need."""
+class Tools:
+    """What every page needs."""
 
     door: Door
     settings: DsarSettings
-    vault: Vault
+    locators: Locators
     jurisdiction: Jurisdiction
     course: Course
     pages: Environment

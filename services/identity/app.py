@@ -7,10 +7,11 @@ from fastapi import FastAPI
 
 from services.identity.access import api as access_api
 from services.identity.access.signer import TokenSigner
+from services.identity.accounts import gauges as accounts_gauges
 from services.identity.accounts import pages as accounts_pages
 from services.identity.accounts.passwords import Passwords
-from services.identity.accounts.renewal import renew
-from services.identity.accounts.tables import User
+from services.identity.accounts.renewal import UNMADE, renew
+from services.identity.accounts.tables import User, UserLocator
 from services.identity.approvals import api as approvals_api
 from services.identity.approvals import handlers as approvals_handlers
 from services.identity.approvals import jobs
@@ -20,17 +21,19 @@ from services.identity.holder import IdentityHolder
 from services.identity.pages.show import Show
 from services.identity.sessions import api as sessions_api
 from services.identity.sessions import pages as sessions_pages
-from services.identity.sessions.actions import Doorman
 from services.identity.settings import IdentitySettings
-from shared.bus.consumer import Handlers
+from services.identity.wiring import Tools
 from shared.bus.relay import Relay
+from shared.handlers import Handlers
 from shared.holder import sdk
 from shared.holder.contract import COMMANDS
 from shared.http.app import create_app
 from shared.keys.blind import BlindIndex
-from shared.keys.locators import locators
+from shared.keys.locators import Locators, hashed
 from shared.renewal import Renewal
+from shared.rewrap import Rewrap
 from shared.service import at_work, ground, run
+from shared.sweep import Sweep
 from shared.work import Work
 
 SERVICE = "identity"
@@ -41,14 +44,16 @@ async def build(settings: IdentitySettings) -> FastAPI:
     base = await ground(settings, TABLES)
     door, vault, broker = base.door, base.vault, await base.broker()
     signer = TokenSigner(vault)
-    blind = BlindIndex(SERVICE, vault)
-    doorman = Doorman(Passwords(), blind, signer, settings.session)
+    blind, locators = BlindIndex(SERVICE, vault), Locators(vault)
+    tools = Tools(Passwords(), blind, signer, settings.session)
 
     async def renewed(w: Work, rows: Sequence[User]) -> None:
-        await renew(w, blind, lambda pairs: locators(vault, pairs), rows)
+        await renew(w, blind, locators, rows)
 
-    renewal = Renewal(door, User, renewed)
-    relay = Relay(base.engine, broker)
+    renewal = Renewal(door, User, renewed, lambda: hashed(locators, blind), UNMADE)
+    sweep = Sweep(door, locators, UserLocator.locator)
+    relay = Relay(base.engine, broker, base.door.wake)
+    rewrap = Rewrap(base.door, base.vault, TABLES)
     handlers = Handlers(SERVICE, door, broker, ["kept.dsar", COMMANDS])
     approvals_handlers.register(handlers, settings.approval)
     sdk.attach(handlers, IdentityHolder(), base.signer())
@@ -57,8 +62,8 @@ async def build(settings: IdentitySettings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        bus = (base.ended.run(broker), relay.run(), handlers.run())
-        async with at_work(base.engine, *bus, jobs.run(door, settings.reminder), jobs.forget(door), renewal.run()):
+        bus = (base.ended_sessions.run(broker), relay.run(), rewrap.run(), handlers.run())
+        async with at_work(base.door, *bus, jobs.run(door, settings.reminder), jobs.forget(door), renewal.run(), sweep.run()):
             yield
 
     return create_app(
@@ -67,8 +72,8 @@ async def build(settings: IdentitySettings) -> FastAPI:
         verifier=base.verifier,
         routers=[
             access_api.router(signer),
-            sessions_api.router(door, doorman),
-            sessions_pages.router(door, doorman, show, secure=secure),
+            sessions_api.router(door, tools),
+            sessions_pages.router(door, tools, show, secure=secure),
             accounts_pages.router(door, show),
             approvals_api.router(door, signer, lifetime=settings.approval, usable=settings.grant),
             approvals_pages.router(door, show),
@@ -76,7 +81,7 @@ async def build(settings: IdentitySettings) -> FastAPI:
         lifespan=lifespan,
         readiness=base.readiness(),
         later=base.later(relay, handlers),
-        gauges=base.gauges(relay, handlers, renewal.left),
+        gauges=base.gauges(relay, handlers, rewrap.left, renewal.left, accounts_gauges.gauges(door)),
         set_aside=base.set_aside,
     )
 

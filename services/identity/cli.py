@@ -1,17 +1,31 @@
 """`kept identity`: sign in for the other commands; import the staff, with identity's own settings."""
 
 import asyncio
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from shared.cli import EXITS, ORIGIN, Json, Origin, say, told
+from shared.commands import renew_key
 from shared.errors import NotFoundError
 
 app = typer.Typer(no_args_is_help=True, help="Staff accounts: sign in, import.", epilog=EXITS)
 COLUMNS = "EmployeeId, LastName, FirstName, Title, ReportsTo, Phone, Email"
 File = Annotated[Path, typer.Argument(help=f"CSV with {COLUMNS}", exists=True, dir_okay=False, readable=True)]
+
+
+def _renewal() -> renew_key.Parts:
+    from services.identity.accounts import rekey
+    from services.identity.base import TABLES
+
+    return TABLES, rekey.renew_key
+
+
+renew_key.add(
+    app, "identity", "user's", _renewal, what="the account", until="the user is erased", example="sub_…",
+)  # fmt: skip
 
 
 @app.command("sign-in")
@@ -42,11 +56,13 @@ def import_employees(file: File, as_json: Json = False) -> None:
             settings = IdentitySettings()
         except ValidationError:
             raise NotFoundError("no settings of identity here; is the platform running? (kept status)") from None
-        made, there = asyncio.run(import_file(file, settings))
-        line = f"{made} accounts created, {there} were there already."
-        if made:
+        done = asyncio.run(import_file(file, settings))
+        line = f"{done.created} accounts created, {done.already_there} were there already."
+        if done.numbered:
+            line += f" {done.numbered} of them hold their employee number now."
+        if done.created:
             line += " First credentials are in Vault, kept/demo/<first name>."
-        say(as_json, {"created": made, "already_there": there}, line)
+        say(as_json, asdict(done), line)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,13 @@ class UserLocated(Event, type="kept.identity.user.located.v1"):
     locators: list[str]
 
 
-class AccountViewed(Event, type="kept.identity.account.viewed.v1"):
+class UserKeyRenewed(Event, type="kept.identity.key.renewed.v1"):
+    """The account was sealed anew under version `key_version` of this user's data key. The ones before go with an erasure."""
+
+    key_version: int
+
+
+class AccountViewed(Event, type="kept.identity.account.viewed.v1", ordered=False):
     """Somebody (`ce_actor`) saw these fields of the account of `subject` (P7)."""
 
     fields: dict[str, str]
@@ -35,7 +41,7 @@ class SessionStarted(Event, type="kept.identity.session.started.v1"):
     amr: list[str]
 
 
-class SessionRefused(Event, type="kept.identity.session.refused.v1"):
+class SessionRefused(Event, type="kept.identity.session.refused.v1", ordered=False):
     """A sign-in failed. `subject` only where there is such an account; the answer to the caller never differs."""
 
     reason: Literal["credentials", "code", "replay", "too-many"]

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import delete, exists, select
+from sqlalchemy import delete, exists, or_, select
 
 from services.identity.accounts.tables import User, UserLocator
 from services.identity.approvals.tables import ApprovalRow
@@ -14,6 +14,8 @@ from shared.clock import rfc3339
 from shared.holder.contract import Category, Kept
 from shared.holder.sdk import Forgotten, Found, Holder, found_by
 from shared.work import Work
+
+SEALED = ("name", "email", "phone", "number")
 
 
 class IdentityHolder(Holder):
@@ -30,17 +32,20 @@ class IdentityHolder(Holder):
         user = await w.session.get(User, subject)
         if user is None or user.erased_at is not None:
             return []
+        await w.unlock(subject)
         account = {"id": user.id, "roles": list(user.roles), "since": rfc3339(user.created_at)}
         if user.name is not None:
-            account["name"] = await w.open(User.name, subject, user.name)
+            account["name"] = w.open(User.name, subject, user.name)
         if user.email is not None:
-            account["email"] = await w.open(User.email, subject, user.email)
+            account["email"] = w.open(User.email, subject, user.email)
         if user.phone is not None:
-            account["phone"] = await w.open(User.phone, subject, user.phone)
+            account["phone"] = w.open(User.phone, subject, user.phone)
+        if user.number is not None:
+            account["employee number"] = w.open(User.number, subject, user.number)
         w.publish(
             AccountViewed(
                 subject=subject,
-                fields=dict.fromkeys((name for name in ("name", "email", "phone") if name in account), "clear"),
+                fields=dict.fromkeys((name for name in SEALED if getattr(user, name) is not None), "clear"),
                 purpose="data-subject request",
                 decision=["the person's own right (GDPR 15)"],
             )
@@ -66,12 +71,12 @@ class IdentityHolder(Holder):
     async def erase(self, w: Work, subject: str, request_id: str) -> Forgotten:
         """Shred the key; drop sealed fields, index rows, password and sessions. Nobody can sign in with it again."""
         user = await w.session.get(User, subject, with_for_update=True)
-        report = await w.keyring.shred(w.session, subject, w.now)
+        report = await w.shred(subject)
         decided = await _decided(w, subject)
         if user is None:
             return Forgotten(fields=0, key_version=report.version, kept=decided)
-        fields = sum(value is not None for value in (user.name, user.email, user.phone, user.password))
-        user.name = user.email = user.phone = user.email_index = user.password = None
+        fields = sum(value is not None for value in (user.name, user.email, user.phone, user.number, user.password))
+        user.name = user.email = user.phone = user.number = user.email_index = user.password = None
         user.roles, user.erased_at = [], user.erased_at or w.now
         factor = await w.session.get(Factor, subject)
         if factor is not None:
@@ -85,7 +90,8 @@ class IdentityHolder(Holder):
 
 
 async def _decided(w: Work, subject: str) -> list[Kept]:
-    """What stays of a person about whom approvals were asked for: anybody may be, staff or not."""
-    if not await w.session.scalar(select(exists().where(ApprovalRow.subject == subject))):
+    """What stays of a person about whom approvals were asked for: anybody may be, staff or not, and each of several records."""
+    about = or_(ApprovalRow.subject == subject, ApprovalRow.subjects.contains([subject]))
+    if not await w.session.scalar(select(exists().where(about))):
         return []
     return [Kept(what="who decided on your erasure and when, under your pseudonym", reason="GDPR 5(2), 17(3)(e)")]

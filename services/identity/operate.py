@@ -15,14 +15,14 @@ from shared.access.actor import Actor
 from shared.errors import InvalidInputError
 from shared.installed import ground_now
 from shared.keys.blind import BlindIndex
-from shared.keys.locators import locators
+from shared.keys.locators import Locators
 
 file_bytes_max = 10 * 1024 * 1024  # of an employee file
 password_bytes = 18  # 144 bits, 24 characters
 
 
-async def import_file(path: Path, settings: IdentitySettings) -> tuple[int, int]:
-    """How many accounts were made, how many were there already. InvalidInputError, OSError."""
+async def import_file(path: Path, settings: IdentitySettings) -> actions.Imported:
+    """Accounts for the employees of a file. InvalidInputError, OSError."""
     if (await asyncio.to_thread(path.stat)).st_size > file_bytes_max:
         raise InvalidInputError(f"the file is over {file_bytes_max} bytes")
     try:
@@ -34,7 +34,7 @@ async def import_file(path: Path, settings: IdentitySettings) -> tuple[int, int]
         hiring = Hiring(
             passwords=Passwords(),
             blind=BlindIndex(SERVICE, base.vault),
-            locate=lambda pairs: locators(base.vault, pairs),
+            locators=Locators(base.vault),
             keep=lambda handle, values: base.vault.kv_put(f"demo/{handle}", dict(values)),
             new_password=lambda: secrets.token_urlsafe(password_bytes),
         )

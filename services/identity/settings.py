@@ -10,7 +10,7 @@ from shared.settings import ServiceSettings
 class IdentitySettings(ServiceSettings):
     """Environment names carry the prefix KEPT_."""
 
-    session_minutes: int = Field(default=60, ge=1, le=720, description="at most what shared/access/ended.py remembers")
+    session_minutes: int = Field(default=60, ge=1, le=720, description="at most what shared/ended_sessions.py remembers")
     approval_hours: int = Field(default=72, ge=1, le=720, description="an approval staff asked for ends undecided after this")
     reminder_hours: int = Field(default=24, ge=1, le=720, description="how often an undecided approval reminds")
     grant_minutes: int = Field(default=15, ge=1, le=60, description="how long a granted approval can be used")

@@ -8,12 +8,14 @@ ActorKind = Literal["user", "service", "subject", "system"]
 
 @dataclass(frozen=True)
 class Actor:
-    """`team`: ids of everyone who reports to this user, directly or not, and the user's own id."""
+    """`team`: ids of everyone who reports to this user, directly or not, and the user's own id. `session`: the id of that
+    whose token it came with: it opens nothing, and joins what one person did between a sign-in and its end."""
 
     id: str
     kind: ActorKind
     roles: frozenset[str] = frozenset()
     team: frozenset[str] = frozenset()
+    session: str = ""
 
     @classmethod
     def system(cls, service: str) -> "Actor":

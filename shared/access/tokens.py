@@ -1,12 +1,14 @@
 """Verifying tokens with published keys (RFC 7515, 7517, 7519, 8037); identity makes them, every service checks them.
 
-No service takes a token's word for how long it lives: one that was made for longer than LIFE_MAX is refused, and so is one that
-does not say when it was made, or names a moment to come.
+A token that was verified once is known again by its hash, under the same published keys; that it has not expired and that its
+session is open is asked of the clock and of `ended` every time. No service takes a token's word for how long it lives: one that
+was made for longer than LIFE_MAX is refused, and so is one that does not say when it was made, or names a moment to come.
 """
 
 import asyncio
+import hashlib
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, cast
@@ -17,7 +19,6 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
 from shared.access.actor import Actor, ActorKind
-from shared.access.ended import TOKEN_LIFE_MAX, EndedSessions
 from shared.clock import Clock
 from shared.errors import UnauthenticatedError, UnavailableError
 
@@ -26,9 +27,11 @@ REFETCH_SECONDS = 5.0  # an unknown key id asks for the keys anew, at most this 
 KEYS_SECONDS_MAX = 300.0  # a key that identity no longer publishes stops counting after this
 ISSUER = "kept"
 Audience = Literal["kept", "kept-grant"]
+TOKEN_LIFE_MAX = timedelta(hours=12)  # no identity gives a token for longer (its settings hold that)
 GRANT_LIFE_MAX = timedelta(hours=1)  # no identity gives a grant for longer (its settings hold that)
 LIFE_MAX: Mapping[Audience, timedelta] = {"kept": TOKEN_LIFE_MAX, "kept-grant": GRANT_LIFE_MAX}
 TIME_MAX = 2**37  # seconds since 1970: the year 6325, which a datetime still has
+KNOWN_MAX = 10_000  # verified tokens that are known again: about 1 kB each, and more with a team of hundreds
 SKEW_SECONDS_MAX = 30  # by so much identity's clock may be ahead of ours; what a token ends by is our clock alone
 
 
@@ -133,6 +136,10 @@ class ClaimsVerifier:
             raise UnauthenticatedError("the token is not valid")
         return claims
 
+    async def keys(self) -> KeySet:
+        """Those that verify at present; another object once they were fetched anew. UnavailableError."""
+        return await self._keys.get()
+
     def now(self) -> datetime:
         """The time by which tokens end."""
         return self._clock.now()
@@ -148,19 +155,22 @@ class SignedIn:
 
 
 class TokenVerifier:
-    """Session and service tokens -> the actor. `ended`: what of them no longer counts; `life_max`: of a token."""
+    """Session and service tokens -> the actor. `require_open`: raises for a session that
+    ended; `life_max`: of a token."""
 
     def __init__(
         self,
         jwks_url: str,
         issuer: str,
         clock: Clock,
-        ended: EndedSessions | None = None,
+        require_open: Callable[[str], None] | None = None,
         life_max: timedelta = TOKEN_LIFE_MAX,
     ) -> None:
         life = {**LIFE_MAX, "kept": min(life_max, TOKEN_LIFE_MAX)}  # beyond it nobody remembers which sessions ended
         self.claims = ClaimsVerifier(PublishedKeys(jwks_url), clock, issuer, life)
-        self._ended = ended
+        self._require_open = require_open
+        self._known: dict[bytes, SignedIn] = {}
+        self._known_under: KeySet | None = None  # a key that is no longer published takes what it verified along
 
     async def verify(self, token: str) -> Actor:
         """The actor of a valid token. UnauthenticatedError, UnavailableError."""
@@ -168,18 +178,30 @@ class TokenVerifier:
 
     async def signed_in(self, token: str) -> SignedIn:
         """Who comes with a valid token, and until when. UnauthenticatedError, UnavailableError."""
+        keys, mark = await self.claims.keys(), hashlib.sha256(token.encode()).digest()
+        if keys is not self._known_under:
+            self._known, self._known_under = {}, keys
+        under = self._known
+        if (known := under.get(mark)) is None:
+            known = await self._verified(token)
+            if len(under) >= KNOWN_MAX:
+                del under[next(iter(under))]  # the one that was verified first
+            under[mark] = known
+        self.require_still(known)
+        return known
+
+    async def _verified(self, token: str) -> SignedIn:
         found = await self.claims.claims(token, "kept")
         kind = found.text("kind")
         if kind not in ("user", "service", "subject"):
             raise UnauthenticatedError("the token's kind is not known")
-        actor = Actor(found.text("sub"), cast(ActorKind, kind), found.texts("roles"), found.texts("team"))
-        known = SignedIn(actor, found.text("jti"), found.time("exp"))
-        self.require_still(known)
-        return known
+        session = found.text("jti")
+        actor = Actor(found.text("sub"), cast(ActorKind, kind), found.texts("roles"), found.texts("team"), session)
+        return SignedIn(actor, session, found.time("exp"))
 
     def require_still(self, known: SignedIn) -> None:
         """UnauthenticatedError once the token has expired, or its session has ended; whoever answers for long asks again."""
         if self.claims.now() >= known.until:
             raise UnauthenticatedError("the session is over; sign in again")
-        if self._ended is not None:
-            self._ended.require_open(known.session)
+        if self._require_open is not None:
+            self._require_open(known.session)

@@ -14,6 +14,9 @@ A name that moves (`replace`, `replace_if`) is written under a lock of its direc
 the directory. A crash leaves `.tmp-<name>`, which the next one throws away; the kernel gives up the lock with the process.
 The lock is flock(2) on the directory, so it holds between the processes of one machine. NFS cannot lock directories: there
 `replace` is refused (UnavailableError), and an S3 store is the right choice for several machines.
+
+What root writes belongs to whom its directory belongs: a command that root runs beside a service leaves nothing with which that
+service, under a user of its own, could not go on.
 """
 
 import errno
@@ -179,12 +182,12 @@ def _written(target: Path, data: bytes) -> Iterator[_File]:
 def _nameless(directory: Path) -> _File:
     try:
         if O_TMPFILE:
-            return _File(os.open(directory, os.O_WRONLY | O_TMPFILE, READ_ONLY))
+            return _File(_owned(os.open(directory, os.O_WRONLY | O_TMPFILE, READ_ONLY), directory))
     except OSError as error:
         if error.errno not in (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL):
             raise
     path = f"{directory}/{TEMPORARY}{secrets.token_hex(8)}"
-    return _File(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, READ_ONLY), path)
+    return _File(_owned(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, READ_ONLY), directory), path)
 
 
 def _overwrite(target: Path, data: bytes) -> None:
@@ -192,7 +195,8 @@ def _overwrite(target: Path, data: bytes) -> None:
     temporary = target.with_name(f"{TEMPORARY}{target.name}")
     try:
         temporary.unlink(missing_ok=True)  # somebody died before the rename
-        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, READ_ONLY), "wb") as stream:
+        handle = _owned(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, READ_ONLY), target.parent)
+        with os.fdopen(handle, "wb") as stream:
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
@@ -239,8 +243,21 @@ def _make_directory(path: Path) -> None:
     if path.is_dir():
         return
     _make_directory(path.parent)
-    path.mkdir(exist_ok=True)
+    try:
+        path.mkdir()
+    except FileExistsError:  # somebody else was faster, and it is theirs
+        return
+    # Whoever owns the parent may have put a link there meanwhile: root gives away what it made, and nothing else.
+    os.close(_owned(os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW), path.parent))
     _sync(path.parent)
+
+
+def _owned(handle: int, directory: Path) -> int:
+    """The new file, given by root to whom its directory belongs."""
+    if os.geteuid() == 0 and (owner := directory.stat()).st_uid != 0:
+        with suppress(PermissionError):  # a file system on which root is nobody special
+            os.fchown(handle, owner.st_uid, owner.st_gid)
+    return handle
 
 
 def _sync(directory: Path) -> None:

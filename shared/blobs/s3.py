@@ -18,10 +18,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from shared.blobs import s3_versions
-from shared.blobs.s3_calls import CONNECTIONS_MAX, tried
+from shared.blobs.s3_calls import CONNECTIONS_MAX, MODE, tried
+from shared.blobs.s3_check import check_bucket
 from shared.blobs.store import TEMPORARY, Overlaid, checked
 from shared.clock import Clock, SystemClock
 from shared.errors import ConflictError, NotFoundError, PreconditionError, TamperError
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
     from types_boto3_s3.type_defs import ListObjectsV2OutputTypeDef
 
-MODE: Final = "COMPLIANCE"
 DAYS_OF_A_YEAR = 366  # so that ten years are never less than ten years
 MOVED_DAYS = 90
 BATCH_MAX = 256  # of a batch at a time: bounds what waits in memory
@@ -113,8 +113,6 @@ class S3Store:
         return s3_versions.overlaid(self.client, self.bucket, self.base, moves)
 
     def check(self) -> str:
-        from shared.blobs.s3_check import check_bucket
-
         return check_bucket(self)
 
     def _key(self, path: str) -> str:

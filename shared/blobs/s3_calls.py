@@ -13,7 +13,7 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import boto3
 from botocore.config import Config
@@ -24,6 +24,7 @@ from shared.errors import InvariantError, NotFoundError, PreconditionError, Unav
 if TYPE_CHECKING:
     from types_boto3_s3 import S3Client
 
+MODE: Final = "COMPLIANCE"  # of every retention
 CONNECT_SECONDS_MAX = 3
 READ_SECONDS_MAX = 10
 WAIT_SECONDS = (0.1, 0.3, 1.0, 2.0)  # between five tries; each is drawn from [half, whole], so that many do not come at once

@@ -11,17 +11,17 @@ A store that says yes where it must say no is not used: UnfitStoreError, with ev
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict
 
 from botocore.exceptions import ClientError
 
-from shared.blobs.s3 import MODE, S3Store
-from shared.blobs.s3_calls import tried
+from shared.blobs.s3_calls import MODE, tried
 from shared.blobs.store import TEMPORARY, UnfitStoreError
 from shared.clock import SystemClock
 from shared.errors import InvariantError, NotFoundError, PreconditionError, UnavailableError
 
 if TYPE_CHECKING:
+    from types_boto3_s3 import S3Client
     from types_boto3_s3.literals import ObjectLockRetentionModeType
 
 PROBE = f"{TEMPORARY}probe"
@@ -33,7 +33,16 @@ NO_TAG = '"00000000000000000000000000000000"'
 REMAKE = "make a new bucket with Object Lock on (create-bucket --object-lock-enabled-for-bucket)"
 
 
-def check_bucket(store: S3Store) -> str:
+class Bucket(Protocol):
+    """What of a store (s3.py) is asked here."""
+
+    client: "S3Client"
+    bucket: str
+    base: str
+    years: int
+
+
+def check_bucket(store: Bucket) -> str:
     """A line for the operator. UnfitStoreError where the bucket is not fit, UnavailableError where it cannot be asked."""
     found = _configured(store) or _conditional(store) or _retained(store)
     if found:
@@ -44,7 +53,7 @@ def check_bucket(store: S3Store) -> str:
     )
 
 
-def _configured(store: S3Store) -> list[str]:
+def _configured(store: Bucket) -> list[str]:
     """Step 1."""
     client, bucket = store.client, store.bucket
     try:
@@ -72,7 +81,7 @@ def _configured(store: S3Store) -> list[str]:
     return found
 
 
-def _conditional(store: S3Store) -> list[str]:
+def _conditional(store: Bucket) -> list[str]:
     """Step 2."""
     try:
         tried(lambda: _put(store, b"kept", IfNoneMatch="*"))  # the first start makes it, later ones find it
@@ -88,7 +97,7 @@ def _conditional(store: S3Store) -> list[str]:
     return [f"{one} (use a store that has conditional writes)" for one in wrong]
 
 
-def _retained(store: S3Store) -> list[str]:
+def _retained(store: Bucket) -> list[str]:
     """Step 3."""
     probe, now = _Probe(store), SystemClock().now()
     tomorrow = now + timedelta(PROBE_DAYS)
@@ -115,7 +124,7 @@ class _Place(TypedDict):
 class _Probe:
     """One version of the probe, and what is tried on it; each with the right to bypass, as a strong attacker would."""
 
-    def __init__(self, store: S3Store) -> None:
+    def __init__(self, store: Bucket) -> None:
         self._client, bucket, key = store.client, store.bucket, store.base + PROBE
         found = tried(lambda: self._client.head_object(Bucket=bucket, Key=key))
         self._place: _Place = {"Bucket": bucket, "Key": key, "VersionId": found.get("VersionId", "")}
@@ -139,7 +148,7 @@ class _Probe:
         self._client.delete_object(**self._place, BypassGovernanceRetention=True)
 
 
-def _put(store: S3Store, data: bytes, **condition: Any) -> None:
+def _put(store: Bucket, data: bytes, **condition: Any) -> None:
     until = SystemClock().now() + timedelta(PROBE_DAYS)
     store.client.put_object(
         Bucket=store.bucket,

@@ -1,11 +1,11 @@
 """How this service reaches Kafka: one place for addresses, credentials and the producer's guarantees."""
 
+import ssl
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-
-from shared.bus import records
+from shared.bus.kafka import Admin, Consumer, Producer
 from shared.errors import InvariantError
 from shared.settings import ServiceSettings
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:  # thirty megabytes that a process without handlers does not n
 
 REQUEST_BYTES_MAX = 2 * 1024 * 1024  # a dead letter carries a foreign record and why it died
 REQUEST_SECONDS = 15
-records.install()  # every consumer of ours starts from here
+BATCH_BYTES = 64 * 1024  # of one partition: one is under way at a time; far below what a topic takes by default
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,7 @@ class BrokerSettings:
     user: str = ""
     password: str = field(default="", repr=False)
     idempotence: bool = True
+    ca_file: Path | None = None  # who vouches for the broker, if not the system's roots
 
     @classmethod
     def of(cls, settings: ServiceSettings, password: str) -> "BrokerSettings":
@@ -36,11 +37,14 @@ class BrokerSettings:
             user=settings.service,
             password=password,
             idempotence=settings.kafka_idempotence,
+            ca_file=settings.kafka_ca_file,
         )
 
     def client(self) -> dict[str, Any]:
         """Arguments for any aiokafka client."""
         found: dict[str, Any] = {"bootstrap_servers": self.bootstrap, "security_protocol": self.security}
+        if (context := self._tls()) is not None:
+            found["ssl_context"] = context
         if self.security.startswith("SASL"):
             if not (self.user and self.password):
                 raise InvariantError("the broker wants a user and a password")
@@ -57,19 +61,29 @@ class BrokerSettings:
             return None
         from faststream.security import SASLScram512
 
-        return SASLScram512(username=self.user, password=self.password, use_ssl=self.security == "SASL_SSL")
+        context = self._tls()
+        return SASLScram512(username=self.user, password=self.password, use_ssl=context is not None, ssl_context=context)
 
-    def producer(self) -> AIOKafkaProducer:
+    def _tls(self) -> ssl.SSLContext | None:
+        """Names and certificates are verified; None where the connection is in clear."""
+        return ssl.create_default_context(cafile=self.ca_file) if self.security.endswith("SSL") else None
+
+    def producer(self) -> Producer:
         """acks=all, idempotent: what is acknowledged is on every in-sync replica, once, in order."""
-        return AIOKafkaProducer(
+        return Producer(
             **self.client(),
             acks="all",
             enable_idempotence=self.idempotence,
             linger_ms=5,
+            max_batch_size=BATCH_BYTES,
             max_request_size=REQUEST_BYTES_MAX,
             request_timeout_ms=REQUEST_SECONDS * 1000,
         )
 
-    def consumer(self, *topics: str, **options: Any) -> AIOKafkaConsumer:
+    def consumer(self, *topics: str, **options: Any) -> Consumer:
         """A plain consumer that commits nothing by itself."""
-        return AIOKafkaConsumer(*topics, **self.client(), enable_auto_commit=False, **options)
+        return Consumer(*topics, **self.client(), enable_auto_commit=False, **options)
+
+    def admin(self) -> Admin:
+        """An administrative client."""
+        return Admin(**self.client())

@@ -11,16 +11,16 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Protocol
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from shared.bus.broker import BrokerSettings
-from shared.bus.envelope import Record
+from shared.bus.envelope import Record, Wire
 from shared.bus.inbox import Given
-from shared.bus.patience import ended, within
 from shared.errors import NotFoundError, UnavailableError
+from shared.timeouts import closed, within
 
 log = logging.getLogger(__name__)
 REASON, TRIED, TOPIC, PARTITION, OFFSET = (
@@ -41,6 +41,19 @@ def topic_of(service: str) -> str:
     return f"kept.{service}.dlq"
 
 
+class Consumed(Wire, Protocol):
+    """A record with the place that it came from, as a Kafka client presents it."""
+
+    @property
+    def topic(self) -> str: ...
+    @property
+    def partition(self) -> int: ...
+    @property
+    def offset(self) -> int: ...
+    @property
+    def key(self) -> bytes | None: ...
+
+
 @dataclass(frozen=True)
 class Letter:
     """One dead letter, as far as it may be shown. `position` (`<partition>-<offset>` on the dead letters' topic) is how
@@ -57,7 +70,7 @@ class Letter:
     replayed: bool
 
 
-def bury(service: str, record: Any, given: Given) -> Record:
+def bury(service: str, record: Consumed, given: Given) -> Record:
     """The dead letter for a consumed record."""
     return Record(
         topic=topic_of(service),
@@ -77,7 +90,7 @@ def _name(name: str) -> str:
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
-def _origin(service: str, record: Any) -> tuple[tuple[str, bytes], ...]:
+def _origin(service: str, record: Consumed) -> tuple[tuple[str, bytes], ...]:
     """Where the record first came from: a replayed letter that dies again keeps its first origin."""
     known = {name: value for name, value in record.headers if name in (TOPIC, PARTITION, OFFSET)}
     if is_replay(service, record) and len(known) == 3:
@@ -116,13 +129,13 @@ async def _send(producer: AIOKafkaProducer, one: Record) -> None:
     await producer.send_and_wait(one.topic, key=one.key, value=one.value, headers=list(one.headers))
 
 
-def is_replay(service: str, record: Any) -> bool:
+def is_replay(service: str, record: Consumed) -> bool:
     """Whether this is a dead letter of `service` that asks to be handled once more. The mark counts on the service's
     own topic alone: on another topic anyone who may write there could set it."""
     return record.topic == topic_of(service) and REPLAY in dict(record.headers)
 
 
-def origin_topic(service: str, record: Any) -> str:
+def origin_topic(service: str, record: Consumed) -> str:
     """The topic a record counts as coming from."""
     origin = dict(record.headers).get(TOPIC)
     return origin.decode(errors="replace") if origin and is_replay(service, record) else str(record.topic)
@@ -154,10 +167,10 @@ async def _reader(broker: BrokerSettings, service: str) -> AsyncIterator[AIOKafk
     except (KafkaError, OSError) as why:  # a TimeoutError is an OSError
         raise _away(why) from None
     finally:
-        await ended(consumer.stop())
+        await closed(consumer.stop())
 
 
-async def _between(consumer: AIOKafkaConsumer, part: TopicPartition, start: int, end: int) -> AsyncIterator[Any]:
+async def _between(consumer: AIOKafkaConsumer, part: TopicPartition, start: int, end: int) -> AsyncIterator[Consumed]:
     consumer.seek(part, start)
     heard = time.monotonic()
     while await consumer.position(part) < end:
@@ -171,7 +184,7 @@ async def _between(consumer: AIOKafkaConsumer, part: TopicPartition, start: int,
             raise TimeoutError
 
 
-def _letter(record: Any) -> Letter:
+def _letter(record: Consumed) -> Letter:
     headers = {name: value.decode(errors="replace") for name, value in record.headers if value is not None}
     tries = headers.get(TRIED, "")
     return Letter(
@@ -213,5 +226,5 @@ async def replay(broker: BrokerSettings, service: str, positions: Sequence[str])
     except (KafkaError, OSError) as why:
         raise _away(why) from None
     finally:
-        await ended(producer.stop())
+        await closed(producer.stop())
     return len(chosen)

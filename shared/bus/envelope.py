@@ -4,7 +4,8 @@
     ce_id: 018f3a2e-…                        ce_actor: sub_018f… | system:customers
     ce_type: kept.customers.customer.created.v1
     ce_source: /services/customers           traceparent: 00-…                (where there is one)
-    ce_time: 2026-01-02T03:04:05.000006Z     content-type: application/json
+    ce_time: 2026-01-02T03:04:05.000006Z     ce_session: ses_018f…            (the actor's, where there is one)
+    content-type: application/json
     key = subject or aggregate id            value = one JSON object
 
 `parse` is strict: a record that differs is MalformedError, whose text names the header and never its value.
@@ -27,7 +28,7 @@ CONTENT_TYPE = "application/json"
 _TIME = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$")
 _TRACEPARENT = re.compile(r"^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$")
 _REQUIRED = ("ce_specversion", "ce_id", "ce_type", "ce_source", "ce_time", "content-type")
-_KNOWN = {*_REQUIRED, "ce_subject", "ce_actor", "traceparent"}
+_KNOWN = {*_REQUIRED, "ce_subject", "ce_actor", "ce_session", "traceparent"}
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ class Envelope:
     actor: str | None
     traceparent: str | None
     data: Mapping[str, Any]
+    session: str | None = None
     extensions: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -77,6 +79,8 @@ def to_record(event: Event, actor: Actor, time: datetime, ce_id: str, traceparen
     }
     if event.subject is not None:
         headers["ce_subject"] = event.subject
+    if actor.session:
+        headers["ce_session"] = actor.session
     if traceparent:
         headers["traceparent"] = traceparent
     return Record(
@@ -112,6 +116,7 @@ def parse(record: Wire) -> Envelope:
         actor=headers.get("ce_actor") or None,
         traceparent=traceparent,
         data=_body(record.value),
+        session=headers.get("ce_session") or None,
         extensions={name[3:]: v for name, v in headers.items() if name.startswith("ce_") and name not in _KNOWN},
     )
 

@@ -1,15 +1,14 @@
 """What the bus of a service measures of itself: what waits to be published, what is held, how far its handlers are behind."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from shared.http.gauges import Gauge
+from shared.gauges import Gauge, Gauges
 
 if TYPE_CHECKING:
-    from shared.bus.consumer import Handlers
     from shared.bus.relay import Relay
 
 # The age tells more than the number: a thousand of a second ago are nothing, one of an hour ago is a fault.
@@ -18,8 +17,8 @@ _WAITING = text(
 )
 
 
-def gauges(service: str, engine: AsyncEngine, relay: "Relay", handlers: "Handlers") -> Callable[[], Awaitable[list[Gauge]]]:
-    """For /metrics."""
+def gauges(service: str, engine: AsyncEngine, relay: "Relay", behind: Callable[[], int]) -> Gauges:
+    """For /metrics. `behind`: how many records the handlers have before them."""
 
     async def measured() -> list[Gauge]:
         async with engine.connect() as connection:
@@ -29,7 +28,7 @@ def gauges(service: str, engine: AsyncEngine, relay: "Relay", handlers: "Handler
             Gauge("kept_outbox_waiting", whose, waiting),
             Gauge("kept_outbox_oldest_seconds", whose, age),
             *(Gauge("kept_topic_held", {**whose, "topic": topic}, 1) for topic in relay.held),
-            Gauge("kept_handlers_behind", whose, handlers.behind),
+            Gauge("kept_handlers_behind", whose, behind()),
         ]
 
     return measured

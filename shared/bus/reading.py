@@ -2,28 +2,36 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from shared.bus.kafka import Consumer
 from shared.errors import UnavailableError
 
 METADATA_TRIES = 50  # 5 s: a topic that was just made is not everywhere at once
 CONFIRM_SECONDS = 0.5
 
 
-async def assign(consumer: AIOKafkaConsumer, topic: str) -> list[TopicPartition]:
+async def assign(consumer: Consumer, topic: str) -> list[TopicPartition]:
     """Give the started `consumer` every partition of `topic`. UnavailableError while there is no such topic."""
-    client: Any = consumer._client  # aiokafka has no public way to ask for one topic's metadata
     for _ in range(METADATA_TRIES):
         numbers = consumer.partitions_for_topic(topic)
         if numbers:
             found = [TopicPartition(topic, number) for number in sorted(numbers)]
             consumer.assign(found)
             return found
-        await client.force_metadata_update()
+        await consumer.refresh()
         await asyncio.sleep(0.1)
     raise UnavailableError("the topic is not there")
+
+
+async def behind(consumer: AIOKafkaConsumer) -> int:
+    """How many records lie before this consumer."""
+    parts = list(consumer.assignment())
+    if not parts:
+        return 0
+    ends = await consumer.end_offsets(parts)
+    return sum([max(0, ends[part] - await consumer.position(part)) for part in parts if part in consumer.assignment()])
 
 
 class End:

@@ -20,8 +20,8 @@ import psycopg
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import TopicAuthorizationFailedError, UnknownTopicOrPartitionError
 
-from shared.bus.patience import ended, within
 from shared.errors import UnavailableError
+from shared.timeouts import closed, within
 
 LOOKS_MAX = 10  # at an end that others keep moving
 LOOK_SECONDS = 0.3  # between two looks
@@ -38,6 +38,11 @@ UPDATE outbox SET published_at = now(), partition = placed.partition, "offset" =
 FROM unnest(%s::text[], %s::int[], %s::bigint[]) AS placed (ce_id, partition, at)
 WHERE outbox.ce_id = placed.ce_id AND outbox.published_at IS NULL
 """
+_MARK_SENT = """
+UPDATE outbox SET published_at = now(), partition = placed.partition, "offset" = placed.at
+FROM unnest(%s::bigint[], %s::int[], %s::bigint[]) AS placed (id, partition, at)
+WHERE outbox.id = placed.id AND outbox.published_at IS NULL
+"""
 _WAITING = "SELECT DISTINCT topic FROM outbox WHERE published_at IS NULL"
 _KNOWN = """
 SELECT DISTINCT ON (topic, partition) topic, partition, "offset", ce_id FROM outbox
@@ -50,12 +55,13 @@ WHERE topic = %s AND partition = %s AND ce_id <> ALL(%s::text[])
 
 
 class Placed(NamedTuple):
-    """Where the broker put an event."""
+    """Where the broker put an event; which row it was, where that is known."""
 
     ce_id: str
     topic: str
     partition: int
     offset: int
+    id: int = 0
 
 
 async def mark(connection: Connection, placed: Sequence[Placed]) -> int:
@@ -64,6 +70,13 @@ async def mark(connection: Connection, placed: Sequence[Placed]) -> int:
         return 0
     columns = [[one.ce_id for one in placed], [one.partition for one in placed], [one.offset for one in placed]]
     return (await connection.execute(_MARK, columns)).rowcount
+
+
+async def mark_sent(connection: Connection, placed: Sequence[Placed]) -> None:
+    """The same of rows that this process sent. The numbers go as text: to write arrays of them takes the driver long."""
+    if placed:
+        columns = ([one.id for one in placed], [one.partition for one in placed], [one.offset for one in placed])
+        await connection.execute(_MARK_SENT, [f"{{{','.join(map(str, column))}}}" for column in columns])
 
 
 async def reconcile(connection: Connection, consumer: Consumer) -> int:
@@ -102,7 +115,7 @@ async def _reader(consumer: Consumer, topic: str) -> AsyncIterator[AIOKafkaConsu
             return
         yield reader if reader.assignment() else None
     finally:
-        await ended(reader.stop())
+        await closed(reader.stop())
 
 
 async def _tail(connection: Connection, reader: AIOKafkaConsumer, known: Known) -> int:

@@ -1,13 +1,17 @@
 """The relay: sends the outbox to Kafka, in order, and marks what the broker acknowledged.
 
-1. One relay per database: a PostgreSQL advisory lock on the relay's own connection; a second process stands by. While the
-   broker is silent the connection is asked every second: who lost the lock stops sending.
-2. It wakes by NOTIFY and looks every POLL_SECONDS anyway, so a lost notification costs a second, not an event.
+1. One process of a service relays (shared/leader.py), on the connection that it leads on; a second one stands by. While the
+   broker is silent that connection is asked every second: who lost the lead stops sending.
+2. The door of its own process wakes it after each commit. What another process commits it finds by looking: every
+   BESIDE_SECONDS while another stands by, else every POLL_SECONDS. PostgreSQL's NOTIFY would have all commits with events
+   wait for one another, those of other databases too.
 3. It reconciles (shared/bus/reconcile.py): what the broker has already is marked, what it lost is sent again.
-4. Unmarked rows, in id order, a batch at a time; no cursor, so a late commit is never missed.
+4. Unmarked rows, in id order, a batch at a time; no cursor, so a late commit is never missed. While a batch is under way the
+   one before is marked and the one after fetched, of the ids beyond it; after BATCHES_MAX it begins anew from the first.
 5. Sent with acks=all by an idempotent producer.
 6. Marked after the acknowledgement, with partition and offset. A crash between 5 and 6: step 3 of the next start.
-Whatever fails goes back to 1 with a fresh connection and a fresh producer. A topic that the broker refuses is held back by
+Whatever fails goes back to 1 with a fresh connection and a fresh producer: a database or broker that is away, and a defect,
+which is told and counted as one (`loops` in /readyz, kept_loop_failures_total). A topic that the broker refuses is held back by
 itself, loudly; the others go on.
 """
 
@@ -15,39 +19,43 @@ import asyncio
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
 
-import psycopg
-from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+from psycopg.types.json import set_json_loads
+from pydantic_core import from_json
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.bus.broker import BrokerSettings
-from shared.bus.outbox import CHANNEL
-from shared.bus.patience import asked_to_stop, ended
-from shared.bus.reconcile import Placed, mark, reconcile
-from shared.bus.sending import Pending, send
+from shared.bus.kafka import Producer
+from shared.bus.reconcile import Connection, Placed, mark_sent, reconcile
+from shared.bus.sending import Pending, Sent, send
 from shared.bus.trim import TRIM_SECONDS, trim
 from shared.errors import UnavailableError
+from shared.leader import Leader
+from shared.locks import Lock
+from shared.loops.forever import forever, health
+from shared.metrics import RELAY_DELAY
+from shared.timeouts import closed
 
-BATCH_ROWS = 500  # with events of a few kB: about a megabyte in memory
+BATCH_ROWS = 1_000  # with events of a few kB: a few megabytes in memory, and as much of the next
+BATCHES_MAX = 20  # one after the other; a late commit waits as long at most
 BATCH_BYTES_MAX = 8 * 1024 * 1024  # a batch of large events stops here
 POLL_SECONDS = 1.0
-STANDBY_SECONDS = 1.0  # how often a second process asks for the lock
-BACKOFF_SECONDS = (0.2, 0.5, 1.0, 2.0, 5.0)
+BESIDE_SECONDS = 0.05
+GATHER_SECONDS = 0.02  # between two batches that are not full: one for each commit would cost more than it is worth
+PAUSE_SECONDS, PAUSE_SECONDS_MAX = 0.2, 5.0  # before it begins anew
+AWAY = (KafkaError, OSError)  # the broker; of the database shared/leader.py says whether it is away, or this is a defect
 HOLD_SECONDS = (5.0, 30.0, 60.0, 300.0)  # until a refused topic is tried again
-LOCK = 4_718  # first half of the advisory lock; the second is the outbox table itself
-
 log = logging.getLogger(__name__)
 
 _PENDING = """
-SELECT ce_id, topic, key, headers, value FROM (
-  SELECT id, ce_id, topic, key, headers, value, sum(length(value)) OVER (ORDER BY id) AS total FROM (
-    SELECT * FROM outbox WHERE published_at IS NULL AND topic <> ALL(%s) ORDER BY id LIMIT %s) AS waiting
+SELECT ce_id, topic, key, headers, value, id, extract(epoch FROM clock_timestamp() - created_at)::float FROM (
+  SELECT id, ce_id, topic, key, headers, value, created_at, sum(length(value)) OVER (ORDER BY id) AS total FROM (
+    SELECT * FROM outbox WHERE published_at IS NULL AND id > %s AND topic <> ALL(%s) ORDER BY id LIMIT %s) AS waiting
 ) AS batch WHERE total - length(value) < %s ORDER BY id
 """
-# A host that vanished must not hold the lock for the two hours that TCP allows by default.
-_KEEPALIVE = "SET tcp_keepalives_idle = 15; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3"
+_OUTBOX = "'outbox'::regclass::oid::int"  # one relay for each: tests have several in one database
 
 
 @dataclass
@@ -58,16 +66,39 @@ class Held:
     until: float
 
 
+@dataclass
+class Batch:
+    """Events that wait; the id of the last; when they were fetched."""
+
+    rows: Sequence[Pending] = ()
+    last: int = 0
+    fetched: float = field(default_factory=time.monotonic)
+
+    def sent(self, done: Sequence[Placed]) -> None:
+        """Observe how long these took."""
+        since, ages = time.monotonic() - self.fetched, {one.ce_id: one.age for one in self.rows}
+        for one in done:
+            RELAY_DELAY.observe(ages[one.ce_id] + since)
+
+
 class Relay:
     """`run()` until cancelled; trouble with the database or the broker only makes it wait."""
 
-    def __init__(self, engine: AsyncEngine, broker: BrokerSettings) -> None:
-        self._engine = engine
+    def __init__(self, engine: AsyncEngine, broker: BrokerSettings, wake: asyncio.Event) -> None:
+        """`wake`: of the door (shared/work.py)."""
+        self._leader = Leader(engine, "relay", Lock.RELAY, _OUTBOX)
         self._broker = broker
+        self._wake = wake
         self._held: dict[str, Held] = {}
         self._ends: dict[tuple[str, int], int] = {}
-        self._trimmed = float("-inf")
-        self.active = False  # holds the lock and has a producer: shown by /readyz
+        self._trimmed = self._looked = float("-inf")
+        self._beside = False  # another process stands by, and may commit what nobody wakes this one for
+        self.active = False  # leads, and has a producer: shown by /readyz
+
+    @property
+    def stands_by(self) -> bool:
+        """Whether another process has this duty."""
+        return self._leader.stands_by
 
     @property
     def held(self) -> Sequence[str]:
@@ -76,34 +107,20 @@ class Relay:
 
     async def run(self) -> None:
         """Relay for ever."""
-        failures = 0
-        while True:
-            try:
-                await self._session()
-            except asyncio.CancelledError:
-                if asked_to_stop():
-                    raise
-                log.warning("relay: a client gave up; beginning anew")
-                await asyncio.sleep(BACKOFF_SECONDS[1])
-            except Exception as why:  # a relay that ended here would leave events unpublished silently
-                delay = BACKOFF_SECONDS[min(failures, len(BACKOFF_SECONDS) - 1)]
-                failures = 0 if self.active else failures + 1
-                log.warning("relay waits %.1f s: %s", delay, type(why).__name__)
-                await asyncio.sleep(delay)
-            finally:
-                self.active = False
+        await forever("relay", self._round, every=PAUSE_SECONDS, pause_max=PAUSE_SECONDS_MAX, expected=AWAY)
+
+    async def _round(self) -> None:
+        try:
+            await self._session()
+        finally:
+            self.active = False
 
     async def _session(self) -> None:
         """One connection, one lock, one producer, until something breaks."""
-        async with self._engine.connect() as connection:
-            connection = await connection.execution_options(isolation_level="AUTOCOMMIT")
-            raw: Any = (await connection.get_raw_connection()).driver_connection
-            producer: AIOKafkaProducer | None = None
+        async with self._leader.leading() as raw:
+            set_json_loads(from_json, raw)  # of the headers: twice as fast as Python's own
+            producer: Producer | None = None
             try:
-                await raw.execute(_KEEPALIVE)
-                while not await self._locked(raw):  # noqa: ASYNC110 - another process holds it; there is no event
-                    await asyncio.sleep(STANDBY_SECONDS)
-                await raw.execute(f"LISTEN {CHANNEL}")
                 found = await reconcile(raw, self._broker.consumer)
                 if found:
                     log.info("the broker had %d events that the outbox did not know of", found)
@@ -111,45 +128,74 @@ class Relay:
                 producer = self._broker.producer()
                 await producer.start()
                 self.active = True
+                health("relay").well()
                 await self._relay(raw, producer)
             finally:
-                if producer is not None:
-                    await _stop(producer)
-                # Closed, not returned to the pool: the lock and LISTEN go with it.
-                await connection.invalidate()
+                if producer is not None and not await closed(producer.stop()):
+                    producer.give_up()
 
-    async def _locked(self, raw: "psycopg.AsyncConnection[Any]") -> bool:
-        row = await (await raw.execute("SELECT pg_try_advisory_lock(%s, 'outbox'::regclass::oid::int)", (LOCK,))).fetchone()
-        return bool(row and row[0])
-
-    async def _relay(self, raw: "psycopg.AsyncConnection[Any]", producer: AIOKafkaProducer) -> None:
+    async def _relay(self, raw: Connection, producer: Producer) -> None:
         while True:
-            while await self._send_batch(raw, producer):
+            self._wake.clear()  # before looking: what is committed meanwhile is met by the next look
+            began = time.monotonic()
+            while await self._send_waiting(raw, producer):
                 pass
             if time.monotonic() - self._trimmed > TRIM_SECONDS:
+                self._trimmed = time.monotonic()  # before: what cannot be trimmed keeps no event back
                 await trim(raw)
-                self._trimmed = time.monotonic()
-            await _wait(raw)
+            await self._wait(raw)
+            await asyncio.sleep(began + GATHER_SECONDS - time.monotonic())
 
-    async def _send_batch(self, raw: "psycopg.AsyncConnection[Any]", producer: AIOKafkaProducer) -> bool:
-        """Send one batch and mark it; whether there was one."""
+    async def _wait(self, raw: Connection) -> None:
+        """Until the door says that there is something, or it is time to look."""
+        if time.monotonic() - self._looked > POLL_SECONDS:
+            self._looked = time.monotonic()
+            self._beside = await self._leader.others(raw)
+        try:
+            async with asyncio.timeout(BESIDE_SECONDS if self._beside else POLL_SECONDS):
+                await self._wake.wait()
+        except TimeoutError:
+            pass
+
+    async def _send_waiting(self, raw: Connection, producer: Producer) -> bool:
+        """Send what waits, batch after batch, and mark it; whether there may be more."""
+        batch, before = await self._fetch(raw, 0), Sent([], None, {})
+        for _ in range(BATCHES_MAX):
+            if not batch.rows:
+                break
+            sending = asyncio.ensure_future(send(producer, batch.rows, lambda: raw.execute("SELECT 1")))
+            try:
+                await mark_sent(raw, before.done)
+                following = await self._fetch(raw, batch.last)
+                before = await sending
+                batch.sent(before.done)
+            finally:
+                sending.cancel()  # unless it is done
+                await asyncio.wait({sending})
+            await self._judge(raw, before)
+            batch = following
+        await mark_sent(raw, before.done)
+        return bool(batch.rows)
+
+    async def _fetch(self, raw: Connection, after: int) -> "Batch":
+        """The first that wait, of the ids after this one."""
         held = [topic for topic, one in self._held.items() if time.monotonic() < one.until]
-        found = await (await raw.execute(_PENDING, (held, BATCH_ROWS, BATCH_BYTES_MAX))).fetchall()
+        found = await (await raw.execute(_PENDING, (after, held, BATCH_ROWS, BATCH_BYTES_MAX))).fetchall()
         rows = [Pending(*one) for one in found]
-        if not rows:
-            return False
-        sent = await send(producer, rows, lambda: raw.execute("SELECT 1"))
+        return Batch(rows, rows[-1].id if rows else after)
+
+    async def _judge(self, raw: Connection, sent: Sent) -> None:
+        """Raises where this must begin anew; what was sent is marked then."""
         self._check(sent.done)
-        await mark(raw, sent.done)
         for topic in {one.topic for one in sent.done} - set(sent.faults):
             self._held.pop(topic, None)
         for topic, fault in sent.faults.items():
             self._hold(topic, fault)
-        if sent.error is not None:
-            raise sent.error
-        if sent.faults:  # the producer counts records that were refused: a fresh one, so that it does not miscount
-            raise UnavailableError("a topic is held back")
-        return True
+        if sent.error is None and not sent.faults:
+            return
+        await mark_sent(raw, sent.done)
+        # The producer counts records that were refused: a fresh one, so that it does not miscount.
+        raise sent.error or UnavailableError("a topic is held back")
 
     def _check(self, placed: Sequence[Placed]) -> None:
         """An offset that does not grow: the broker lost what it had, and was not asked since. `reconcile` finds out what."""
@@ -164,18 +210,3 @@ class Relay:
         seconds = HOLD_SECONDS[min(times, len(HOLD_SECONDS) - 1)]
         self._held[topic] = Held(times, time.monotonic() + seconds)
         log.error("the broker refuses %s (%s): its events wait, next try in %.0f s", topic, fault, seconds)
-
-
-async def _wait(raw: "psycopg.AsyncConnection[Any]") -> None:
-    """Until a notification or the polling floor."""
-    async for _ in raw.notifies(timeout=POLL_SECONDS, stop_after=1):
-        return
-
-
-async def _stop(producer: AIOKafkaProducer) -> None:
-    """Without a sender left behind: one that still tried would send beside the next one, twice and out of order."""
-    if await ended(producer.stop()):
-        return
-    if producer._sender is not None and producer._sender.sender_task is not None:  # no public way to give batches up
-        producer._sender.sender_task.cancel()
-    await ended(producer.client.close())

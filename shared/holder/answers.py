@@ -10,6 +10,7 @@ from pyrage import encrypt, x25519
 
 from shared.bus.event import Event
 from shared.clock import rfc3339
+from shared.holder.bounds import check_kept, check_part
 from shared.holder.contract import (
     Answer,
     Category,
@@ -45,8 +46,11 @@ async def located(holder: str, command: Locate, found: Sequence[Found], signer: 
 
 
 async def collected(holder: str, command: Collect, categories: Sequence[Category], signer: Signer) -> Sequence[Event]:
-    """The numbered parts of the answer to `collect`, each sealed to the request's own key (age)."""
+    """The numbered parts of the answer to `collect`, each sealed to the request's own key (age).
+    MalformedError for what dsar would refuse."""
     parts = list(parts_of(holder, categories))
+    for one in parts:
+        check_part(one.categories)
     recipient = x25519.Recipient.from_str(command.recipient)
     said = [
         Collected.of(holder)(
@@ -67,8 +71,9 @@ async def erased(
     holder: str, command: Erase, done: Forgotten, *, at: datetime, signer: Signer, topic: str = ""
 ) -> tuple[Event, Event]:
     """What follows from an erasure, in this order: the shredding (of another team's holder: on `topic`), and the signed
-    answer."""
+    answer. MalformedError for words that dsar would refuse."""
     subject = command.subject or ""
+    check_kept(done.kept)
     said = Erased.of(holder)(
         request_id=command.request_id,
         holder=holder,

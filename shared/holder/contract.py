@@ -108,7 +108,8 @@ class Located(Answer):
 
 
 class Collected(Answer):
-    """Part `part` of `parts` (from 1) about the one subject: base64 of an age file of `Collection` as JSON."""
+    """Part `part` of `parts` (from 1) about the one subject: base64 of an age file of `Collection` as JSON. dsar takes at most
+    256 parts and 32 MiB of one holder for one request; more is an alarm, and counts as no answer."""
 
     verb = "collected"
 
@@ -119,7 +120,8 @@ class Collected(Answer):
 
 
 class Kept(BaseModel):
-    """What may not be erased, and why (an article)."""
+    """What may not be erased, and why (an article): each one line of visible characters, at most 300, in at most 50 lines and
+    24 kB of one holder about one person (shared/holder/bounds.py). Else the answer is an alarm, and counts for nothing."""
 
     model_config = ConfigDict(frozen=True)
 

@@ -16,11 +16,14 @@ you alone.
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
 
 from aiokafka import AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError
 
 from shared.access.actor import Actor
 from shared.bus import dlq
@@ -28,7 +31,11 @@ from shared.bus.broker import BrokerSettings
 from shared.bus.envelope import Envelope, Record, parse, to_record
 from shared.bus.event import Event
 from shared.bus.inbox import until_done
+from shared.bus.kafka import Consumer
+from shared.bus.progress import COMMIT_SECONDS_MAX
 from shared.bus.reading import End, assign
+from shared.bus.sending import TOPIC_FAULTS
+from shared.bus.watch import START_SECONDS_MAX, STILL_SECONDS_MAX, Watch
 from shared.clock import Clock, SystemClock, rfc3339
 from shared.errors import MalformedError, UnavailableError
 from shared.holder.answers import collected, erased, located
@@ -43,15 +50,22 @@ from shared.holder.contract import (
     Locate,
 )
 from shared.ids import new_event_id
-from shared.keys import locators as hashed
+from shared.keys.locators import Locators
 from shared.keys.vault import Vault
+from shared.loops.forever import forever, health
+from shared.loops.items import by_itself
 from shared.notes.note import VaultSigner
 from shared.settings import ServiceSettings
 from shared.telemetry import setup
+from shared.timeouts import closed, within
 from shared.values.identifiers import Kind, identifier
 
-__all__ = ["Category", "Envelope", "Foreign", "ForeignHolder", "Forgotten", "Found", "Kept", "ServiceSettings", "setup"]
+__all__ = [
+    "Category", "Envelope", "Foreign", "ForeignHolder", "Forgotten", "Found", "Kept", "ServiceSettings", "by_itself", "forever",
+    "setup",
+]  # fmt: skip
 
+PAUSE_SECONDS = 2.0  # before it reads anew
 log = logging.getLogger("kept.foreign")
 E = TypeVar("E", bound=Event)
 
@@ -75,6 +89,7 @@ class Foreign:
         self._settings = settings
         self._clock = clock or SystemClock()
         self._vault = Vault.of(settings)
+        self._locators = Locators(self._vault)
         origin = settings.log_name.partition("/")[0]
         self._signer = VaultSigner(self._vault, f"kept-{self.name}-notes", f"{origin}/{self.name}")
 
@@ -98,10 +113,16 @@ class Foreign:
     # -- publishing ---------------------------------------------------------------------------------------------
 
     async def locators(self, identifiers: Sequence[tuple[Kind, str]]) -> list[str]:
-        """Keyed hashes of identifiers that you know, however you write them; the key stays in Vault.
+        """Keyed hashes of identifiers that you know, however you write them, under the newest version of their key; the key
+        stays in Vault. To say in an event, whom it is about.
 
         InvalidInputError for what is no e-mail address, or no phone number with country code."""
-        return await hashed.locators(self._vault, [identifier(kind, written) for kind, written in identifiers])
+        return [newest for newest, *_ in await self.all_locators(identifiers)]
+
+    async def all_locators(self, identifiers: Sequence[tuple[Kind, str]]) -> list[tuple[str, ...]]:
+        """The same under every version that is live, the newest first: two while the key rotates. To find people by: keep all,
+        and ask again now and then; an event that carries any of them is about whom you mean."""
+        return await self._locators.of([identifier(kind, written) for kind, written in identifiers])
 
     async def publish(self, type_: str, data: Mapping[str, Any], *, locator: str = "", event_id: str = "") -> str:
         """One CloudEvent of your own on your topic, acknowledged by the broker. Returns its id."""
@@ -126,45 +147,69 @@ class Foreign:
         await self._send(to_record(event, actor, self._clock.now(), new_event_id()))
 
     async def _send(self, record: Record) -> None:
-        await self._producer.send_and_wait(record.topic, key=record.key, value=record.value, headers=list(record.headers))
+        """UnavailableError where the broker does not answer; KafkaError where it refuses this very record."""
+        try:
+            await self._producer.send_and_wait(record.topic, key=record.key, value=record.value, headers=list(record.headers))
+        except TOPIC_FAULTS:
+            raise
+        except (KafkaError, OSError):
+            raise UnavailableError("the broker does not answer") from None
 
     # -- reading ------------------------------------------------------------------------------------------------
 
     async def history(self, topic: str) -> AsyncIterator[Envelope]:
-        """Every well-formed event that is in `topic` now, from its beginning; then it ends."""
-        consumer = self._broker.consumer()
-        await consumer.start()
-        try:
+        """Every well-formed event that is in `topic` now, from its beginning; then it ends. UnavailableError where the broker
+        says that there are more, and gives none."""
+        async with self._reading() as consumer:
             async for envelope in _until_end(consumer, topic):
                 yield envelope
-        finally:
-            await consumer.stop()
 
     async def follow(self, topic: str) -> AsyncIterator[Envelope]:
-        """Events of `topic` from its beginning, for ever."""
-        consumer = self._broker.consumer(auto_offset_reset="earliest")
-        await consumer.start()
-        try:
+        """Events of `topic` from its beginning, for ever. UnavailableError where it must begin anew."""
+        async with self._reading(auto_offset_reset="earliest") as consumer:
             await assign(consumer, topic)
-            async for record in consumer:
+            async for record in Watch().records(consumer):
                 if (envelope := _parsed(record)) is not None:
                     yield envelope
+
+    @asynccontextmanager
+    async def _reading(self, *topics: str, **options: Any) -> AsyncIterator[Consumer]:
+        consumer = self._broker.consumer(*topics, **options)
+        try:
+            await within(START_SECONDS_MAX, consumer.start())
+            yield consumer
         finally:
-            await consumer.stop()
+            await closed(consumer.stop())
+
+    async def learn(self, topic: str, take: Callable[[Envelope], None]) -> None:
+        """`take` each event of `topic`, from its beginning, for ever; after a break all of them again. One that it can't take
+        is left out, and told."""
+        loop = f"events of {topic}"
+
+        async def taking() -> None:
+            async for envelope in self.follow(topic):
+                health(loop).well()
+                with by_itself(loop, lambda: envelope.id):  # noqa: B023 - asked for within the block
+                    take(envelope)
+
+        await self._forever(loop, taking)
 
     # -- being a holder -----------------------------------------------------------------------------------------
 
     async def serve(self, holder: ForeignHolder) -> None:
         """Answer dsar's commands for ever. What can't be answered goes to `kept.<name>.dlq`, and the next is taken."""
-        consumer = self._broker.consumer(group_id=f"kept.{self.name}", auto_offset_reset="earliest")
-        consumer.subscribe([COMMANDS])
-        await consumer.start()
-        try:
-            async for record in consumer:
+        await self._forever("holder", lambda: self._answering(holder))
+
+    async def _answering(self, holder: ForeignHolder) -> None:
+        async with self._reading(COMMANDS, group_id=f"kept.{self.name}", auto_offset_reset="earliest") as consumer:
+            health("holder").well()
+            async for record in Watch().records(consumer):
                 await self._handle(holder, record)
-                await consumer.commit({TopicPartition(record.topic, record.partition): record.offset + 1})
-        finally:
-            await consumer.stop()
+                done = {TopicPartition(record.topic, record.partition): record.offset + 1}
+                await within(COMMIT_SECONDS_MAX, consumer.commit(done))
+
+    async def _forever(self, loop: str, tick: Callable[[], Awaitable[object]]) -> None:
+        await forever(loop, tick, every=PAUSE_SECONDS, expected=(KafkaError, OSError))
 
     async def _handle(self, holder: ForeignHolder, record: ConsumerRecord) -> None:
         what = f"{record.topic}/{record.partition}/{record.offset}"
@@ -214,12 +259,16 @@ def _parsed(record: ConsumerRecord) -> Envelope | None:
         return None  # not ours to judge: the audit log has it
 
 
-async def _until_end(consumer: Any, topic: str) -> AsyncIterator[Envelope]:
+async def _until_end(consumer: Consumer, topic: str) -> AsyncIterator[Envelope]:
     partitions = await assign(consumer, topic)
     end = await End.of(consumer, partitions)
     await consumer.seek_to_beginning(*partitions)
+    taken = time.monotonic()
     while not await end.reached():
         for records in (await consumer.getmany(timeout_ms=500)).values():
             for record in records:
                 if (envelope := _parsed(record)) is not None:
                     yield envelope
+            taken = time.monotonic()
+        if consumer.broken or time.monotonic() - taken > STILL_SECONDS_MAX:
+            raise UnavailableError("the broker gives nothing of what it has")

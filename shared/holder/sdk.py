@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from sqlalchemy import func, select
 from sqlalchemy.orm import InstrumentedAttribute
 
-from shared.bus.consumer import Handlers
 from shared.bus.envelope import Envelope
+from shared.handlers import Handlers
 from shared.holder.answers import collected, erased, located
 from shared.holder.contract import (
     Category,

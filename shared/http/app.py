@@ -14,14 +14,16 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from fastapi.telemetry import TelemetryConfig
 
+from shared import metrics
 from shared.access.actor import Actor
 from shared.access.tokens import TokenVerifier
 from shared.errors import UnauthenticatedError
+from shared.gauges import Gauge, Gauges, text_of
 from shared.http import problem
-from shared.http.edge import Edge, Metrics
-from shared.http.gauges import Gauge, Gauges, text_of
+from shared.http.edge import Edge
 from shared.http.pages import STYLE
-from shared.http.readiness import SECONDS_MAX, Readiness, Ready
+from shared.http.readiness import SECONDS_MAX, Readiness, Ready, Stopping
+from shared.leader import standing_by
 from shared.settings import ServiceSettings
 
 log = logging.getLogger("kept.http")
@@ -69,17 +71,16 @@ def create_app(
     )
     app.state.verifier = verifier
     app.state.session_cookie = session_cookie(secure=settings.public_origin.startswith("https:"))
-    metrics = Metrics(service)
     problem.install(app)
     app.router.redirect_slashes = False  # it would build its answer from `Host`
-    app.add_middleware(Edge, settings=settings, body_limits=body_limits or {}, metrics=metrics)
+    app.add_middleware(Edge, settings=settings, body_limits=body_limits or {})
     for router in routers:
         app.include_router(router)
-    app.include_router(_house(service, Readiness(readiness, later), metrics, gauges, set_aside))
+    app.include_router(_house(service, Readiness(readiness, later), gauges, set_aside))
     return app
 
 
-def _house(service: str, readiness: Readiness, metrics: Metrics, gauges: Gauges | None, set_aside: Counted | None) -> APIRouter:
+def _house(service: str, readiness: Readiness, gauges: Gauges | None, set_aside: Counted | None) -> APIRouter:
     routes = APIRouter(include_in_schema=False)
 
     @routes.get("/livez")
@@ -89,8 +90,12 @@ def _house(service: str, readiness: Readiness, metrics: Metrics, gauges: Gauges 
     @routes.get("/readyz")
     async def readyz() -> JSONResponse:
         waits = await readiness.waits_for()
-        ready = readiness.serves(waits)
+        ready = readiness.serves(waits) and not Stopping.begun
         body: dict[str, Any] = {"ready": ready, "waits_for": waits}
+        if Stopping.begun:
+            body["stopping"] = True
+        if duties := standing_by():
+            body["stands_by"] = duties
         if set_aside is not None and (counts := await _counted(set_aside)):
             body["set_aside"] = counts
         return JSONResponse(body, status_code=200 if ready else 503)
@@ -130,8 +135,12 @@ async def _measured(gauges: Gauges | None) -> str:
     return text_of(found)
 
 
-_BEARER = HTTPBearer(auto_error=False, scheme_name="token", description="of `POST /api/identity/sessions`")
-Documented = Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]
+_SCHEME: dict[str, Any] = {
+    "auto_error": False,
+    "scheme_name": "token",
+    "description": "of `POST /api/identity/sessions`",
+}
+Documented = Annotated[HTTPAuthorizationCredentials | None, Depends(HTTPBearer(**_SCHEME))]
 
 
 def session_cookie(*, secure: bool) -> str:
@@ -145,7 +154,7 @@ def token_of(request: Request) -> str | None:
     return bearer.strip() if scheme.lower() == "bearer" else request.cookies.get(request.app.state.session_cookie)
 
 
-async def optional_actor(request: Request, documented: Documented = None) -> Actor | None:
+async def optional_actor(request: Request) -> Actor | None:
     """The actor of the bearer token or session cookie; None without either. UnauthenticatedError for a bad one."""
     token = token_of(request)
     if not token:
@@ -154,11 +163,15 @@ async def optional_actor(request: Request, documented: Documented = None) -> Act
     return await verifier.verify(token)
 
 
-async def current_actor(actor: Annotated[Actor | None, Depends(optional_actor)]) -> Actor:
-    """The actor, or UnauthenticatedError."""
-    if actor is None:
-        raise UnauthenticatedError()
-    return actor
+class _Signed(HTTPBearer):
+    """What a route asks for, and what OpenAPI says of it, in one: each dependency more costs every request."""
+
+    async def __call__(self, request: Request) -> Actor:  # type: ignore[override]  # FastAPI's own gives the bare token
+        """The actor, or UnauthenticatedError."""
+        actor = await optional_actor(request)
+        if actor is None:
+            raise UnauthenticatedError()
+        return actor
 
 
-CurrentActor = Annotated[Actor, Depends(current_actor)]
+CurrentActor = Annotated[Actor, Depends(_Signed(**_SCHEME))]

@@ -8,6 +8,7 @@ import httpx
 import typer
 
 from shared.errors import RefusedError, UnauthenticatedError, UnavailableError
+from shared.http.terminal import device, remember
 
 SECONDS_MAX = 300
 AWAY = (httpx.codes.BAD_GATEWAY, httpx.codes.SERVICE_UNAVAILABLE, httpx.codes.GATEWAY_TIMEOUT)
@@ -53,7 +54,10 @@ def _token(client: httpx.Client) -> dict[str, Any]:
             raise
         typer.echo(err=True)
         raise UnauthenticatedError(f"nobody is signed in, and nobody is here to be asked: {SIGN_IN}") from None
-    found: dict[str, Any] = ask(client, "POST", "/api/identity/sessions", json=typed).json()
+    origin = str(client.base_url)
+    found: dict[str, Any] = ask(client, "POST", "/api/identity/sessions", json={**typed, "device": device(origin)}).json()
+    if known := found.pop("device", ""):
+        remember(origin, str(known))
     return found
 
 

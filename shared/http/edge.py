@@ -11,6 +11,7 @@ from contextlib import nullcontext
 
 from fastapi import Request
 from opentelemetry.trace import SpanKind, Status, StatusCode
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared import telemetry
@@ -19,9 +20,10 @@ from shared.http import problem
 from shared.http.address import INSIDE, Address
 from shared.http.admission import Admission
 from shared.http.body import EnoughError, GoneError, in_time, unstalled
-from shared.http.hop import SOURCE, Hops
 from shared.http.limits import BODY_BYTES_MAX
 from shared.http.pages import remembered
+from shared.http.source import SOURCE, Hops
+from shared.metrics import requests_of
 from shared.settings import ServiceSettings
 
 log = logging.getLogger("kept.http")
@@ -42,37 +44,16 @@ HEADERS = [
 ]
 
 
-class Metrics:
-    """Request counts and seconds in Prometheus' text format. Labels are route patterns and statuses, never values."""
-
-    def __init__(self, service: str) -> None:
-        self._service = service
-        self._requests: dict[tuple[str, str, int], tuple[int, float]] = {}
-
-    def count(self, method: str, route: str, status: int, seconds: float) -> None:
-        n, total = self._requests.get((method, route, status), (0, 0.0))
-        self._requests[method, route, status] = (n + 1, total + seconds)
-
-    def text(self) -> str:
-        counts, times = [], []
-        for (method, route, status), (n, seconds) in sorted(self._requests.items()):
-            labels = f'service="{self._service}",method="{method}",route="{route}",status="{status}"'
-            counts.append(f"kept_http_requests_total{{{labels}}} {n}")
-            times.append(f"kept_http_seconds_total{{{labels}}} {seconds:.6f}")
-        lines = ["# TYPE kept_http_requests_total counter", *counts, "# TYPE kept_http_seconds_total counter", *times]
-        return "\n".join(lines) + "\n"
-
-
 class Edge:
     """The middleware. `body_limits`: path -> bytes, where it is not BODY_BYTES_MAX."""
 
-    def __init__(self, app: ASGIApp, settings: ServiceSettings, body_limits: Mapping[str, int], metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, settings: ServiceSettings, body_limits: Mapping[str, int]) -> None:
         self._app = app
         self._service = settings.service
         self._address = Address(settings)
         self._hops = Hops.of(settings)
         self._limits = body_limits
-        self._metrics = metrics
+        self._observe = requests_of(settings.service)
         self._admission = Admission()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -103,8 +84,8 @@ class Edge:
                         await self._app(inner, in_time(receive, limit), answer.send)
             except TooManyError as error:  # of the admission: the application answers its own
                 await _refuse(error, inner, receive, answer.send)
-            except (EnoughError, GoneError):
-                pass  # the head of a stream was all that was asked for; nobody takes the rest
+            except (EnoughError, GoneError, ClientDisconnect):
+                pass  # the head of a stream was all that was asked for; nobody sends, or takes, the rest
             except Exception as error:  # a defect: logged by type and place; the text may hold a value
                 log.error("defect", exc_info=error)
                 if answer.status:
@@ -117,7 +98,7 @@ class Edge:
                 at.set_attribute("http.response.status_code", answer.status)
                 if answer.status >= 500:
                     at.set_status(Status(StatusCode.ERROR))
-                self._metrics.count(method, route, answer.status, time.perf_counter() - begun)
+                self._observe(method, route, answer.status, time.perf_counter() - begun)
 
     def _refusal(self, scope: Scope, method: str, headers: Mapping[str, str], limit: int) -> KeptError | None:
         if (refused := self._address.refusal(scope, headers)) is not None:

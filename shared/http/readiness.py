@@ -11,6 +11,12 @@ Ready = Callable[[], Awaitable[bool]]
 SECONDS_MAX = 2.0  # for all parts together; who asks gives up soon after (`kept status` after 4 s)
 
 
+class Stopping:
+    """Whether this process is to end: whoever spreads requests asks the others from now on."""
+
+    begun = False
+
+
 class Readiness:
     """Asks every part at once. One that hangs is not asked again meanwhile, so that what waits does not pile up."""
 

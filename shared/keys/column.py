@@ -5,7 +5,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
 from shared.errors import InvariantError
-from shared.keys.cipher import Sealed
+from shared.keys.cipher import Sealed, as_stored
 
 
 class SealedText(TypeDecorator[Sealed]):
@@ -18,4 +18,4 @@ class SealedText(TypeDecorator[Sealed]):
         return None if value is None else bytes(value)
 
     def process_result_value(self, value: bytes | None, dialect: Dialect) -> Sealed | None:
-        return None if value is None else Sealed(value)
+        return None if value is None else as_stored(value)

@@ -2,9 +2,10 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import astuple, dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from sqlalchemy import column, delete, func, select, table, update
 from sqlalchemy.dialects.postgresql import insert
@@ -13,10 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 from shared.access.actor import Actor
 from shared.clock import Clock, SystemClock
 from shared.errors import NotFoundError
-from shared.http.gauges import Gauge
-
-if TYPE_CHECKING:
-    from shared.work import Door
+from shared.gauges import Gauge
 
 _COLUMNS = ("loop", "item", "reason", "tries", "first_at", "last_at", "next_try_at")
 _ASIDE = table("set_aside", *(column(name) for name in _COLUMNS))
@@ -75,10 +73,29 @@ class InMemory(Memory):
             self._kept.pop((loop, item), None)
 
 
+class Transaction(Protocol):
+    """A unit of work (shared/work.py), as far as loops need one."""
+
+    @property
+    def session(self) -> AsyncSession: ...
+
+
+class Transactions(Protocol):
+    """A service's door (shared/work.py), as far as loops need it: work knows of loops, and they not of work."""
+
+    @property
+    def service(self) -> str: ...
+
+    @property
+    def clock(self) -> Clock: ...
+
+    def begin(self, actor: Actor, /) -> AbstractAsyncContextManager[Transaction]: ...
+
+
 class InTable(Memory):
     """In the service's table `set_aside`: known after a restart, and to whoever operates it."""
 
-    def __init__(self, door: "Door") -> None:
+    def __init__(self, door: Transactions) -> None:
         self.clock = door.clock
         self._door = door
         self._actor = Actor.system(door.service)

@@ -8,13 +8,14 @@ from sqlalchemy import func, or_, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, AsyncSession
 
 from shared.errors import NotFoundError
-from shared.http.gauges import Gauge, Gauges
+from shared.gauges import Gauge, Gauges
+from shared.locks import Lock
 from shared.mail.model import SET_ASIDE, Outcome
 from shared.mail.tables import MAILS, MailRow
 from shared.work import Work
 
 Counted = Callable[[], Awaitable[Mapping[str, int]]]
-_ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(4721, hashtext(:recipient))")
+_ONE_AT_A_TIME = text("SELECT pg_advisory_xact_lock(:space, hashtext(:recipient))")
 _SET_ASIDE = MAILS.c.outcome.in_(SET_ASIDE)
 
 
@@ -28,7 +29,7 @@ def queue(w: Work, kind: str, about: str, *, recipient: str | None = None, facts
 async def queued_lately(w: Work, recipient: str, kind: str, within: timedelta) -> int:
     """How many of this kind were queued to one mailbox. Until the transaction ends nobody else counts: two who ask at once must
     not both find room for one more."""
-    await w.session.execute(_ONE_AT_A_TIME, {"recipient": recipient})
+    await w.session.execute(_ONE_AT_A_TIME, {"space": Lock.MAILS, "recipient": recipient})
     lately = select(func.count()).select_from(MAILS)
     lately = lately.where(MAILS.c.recipient == recipient, MAILS.c.kind == kind, MAILS.c.created_at > w.now - within)
     return int(await w.session.scalar(lately) or 0)

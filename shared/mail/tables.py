@@ -1,6 +1,6 @@
 """The queue of a service's mails: which and about whom, and what became of each; no text and no address ever stands here.
 
-One class for the queries of every service; each has the table in its own database (`create` in a migration).
+One class for the queries of every service; each has the table in its own database, by its own revisions.
 """
 
 from datetime import datetime
@@ -43,5 +43,5 @@ MAILS = cast(Table, MailRow.__table__)
 
 
 def create(connection: Connection) -> None:
-    """The table, through a migration's connection."""
+    """The table as it is today, in an empty database of a test."""
     _Base.metadata.create_all(connection)

@@ -3,6 +3,7 @@
 A refusal names the code point and where it stands, never the value around it.
 """
 
+import re
 import unicodedata
 from collections.abc import Callable, Iterator
 from typing import TypeVar
@@ -20,6 +21,9 @@ _IGNORABLE = (
 )  # fmt: skip
 _EMPTY_SIGNS = "\u2800\U0001d159\U00016fe4"  # braille blank, null notehead, a filler: signs that are drawn as nothing
 _BLANKS = "\t\n\r"  # besides the category Zs
+_ALL_BLANKS = _BLANKS + "".join(chr(one) for one in range(0x3001) if unicodedata.category(chr(one)) == "Zs")
+_EACH_BLANK = frozenset(_ALL_BLANKS)
+_SHOWN_AS_NOTHING = re.compile(f"[{''.join(f'{chr(first)}-{chr(last)}' for first, last in _IGNORABLE)}{_EMPTY_SIGNS}]")
 _CHOICES = ((0xFE00, 0xFE0F), (0xE0100, 0xE01EF))  # variation selectors: which drawing of the character before
 _MONGOLIAN, _MONGOLIAN_CHOICES, _MONGOLIAN_VOWEL = (0x1820, 0x18AA), "\u180b\u180c\u180d\u180f", "\u180e"
 _JOINERS = "\u200c\u200d"
@@ -27,17 +31,17 @@ _JOINERS = "\u200c\u200d"
 
 def is_blank(one: str) -> bool:
     """A space of any width, a tab or a line break."""
-    return one in _BLANKS or unicodedata.category(one) == "Zs"
+    return one in _EACH_BLANK
+
+
+def has_blank(text: str) -> bool:
+    """Whether one of its characters is a blank."""
+    return not _EACH_BLANK.isdisjoint(text)
 
 
 def without_blanks(text: str) -> str:
     """`text` without the blanks around it, of any width."""
-    start, end = 0, len(text)
-    while start < end and is_blank(text[start]):
-        start += 1
-    while end > start and is_blank(text[end - 1]):
-        end -= 1
-    return text[start:end]
+    return text.strip(_ALL_BLANKS)
 
 
 def shows_nothing(text: str) -> bool:
@@ -55,6 +59,8 @@ def check(text: str, field: str, *, lines: bool = False) -> None:
     shows nothing, half characters and noncharacters. A joiner or variation selector may stand where its script needs it.
 
     `lines`: line breaks are part of the value, as in an address."""
+    if _plainly_visible(text.replace("\n", "") if lines else text):
+        return
     for position, one in enumerate(text):
         if one == "\n" and lines:
             continue
@@ -64,6 +70,8 @@ def check(text: str, field: str, *, lines: bool = False) -> None:
 
 def check_identifier(text: str, field: str) -> None:
     """As `check`, for what identifies: no joiners, no variation selectors, nothing private or not yet assigned."""
+    if _plainly_visible(text):
+        return
     for position, one in enumerate(text):
         if one in _BLANKS:
             continue
@@ -83,8 +91,14 @@ def ignorable() -> Iterator[str]:
     yield from _EMPTY_SIGNS
 
 
+def _plainly_visible(text: str) -> bool:
+    """Whether no character of it is refused by any rule, at a glance. (Python calls printable what is assigned and neither a
+    control character, a format character, half a character, private, nor a separator besides the space.)"""
+    return text.isprintable() and _SHOWN_AS_NOTHING.search(text) is None
+
+
 def _invisible(one: str) -> bool:
-    return one in _EMPTY_SIGNS or _within(one, _IGNORABLE)
+    return _SHOWN_AS_NOTHING.fullmatch(one) is not None
 
 
 def _refused(one: str) -> bool:

@@ -24,3 +24,10 @@ def identifier(kind: Kind, written: str) -> Identifier:
     if kind == "phone":
         return "phone", phone(written)
     return "external", External(written)
+
+
+def version_of(locator: str) -> int:
+    """Of which version of its key a locator is (`loc_<version>_...`, shared/keys/locators.py); 0 for what is none."""
+    kind, _, rest = locator.partition("_")
+    version, _, _ = rest.partition("_")
+    return int(version) if kind == "loc" and version.isascii() and version.isdigit() else 0

@@ -1,6 +1,7 @@
 """Mailboxes: exactly one addr-spec in one normal form, the same at every door (docs/formats/values.md)."""
 
 import unicodedata
+from functools import lru_cache
 from typing import NewType
 
 import email_validator
@@ -24,13 +25,19 @@ def mailbox(text: str, field: str = "email") -> Mailbox:
     """The normal form of the one address in `text`: local part NFKC in lower case, domain as IDNA 2008 A-labels.
 
     InvalidInputError says what is wrong and never repeats the value. mailbox(mailbox(x)) == mailbox(x)."""
+    return _normal(text, field)
+
+
+@lru_cache(maxsize=16)  # of one value the same is asked twice in a row: whether it may be written, and by what it is found
+def _normal(text: str, field: str) -> Mailbox:
     if len(text) > TYPED_CHARS_MAX:
         raise InvalidInputError("too long for an e-mail address", field=field)
     characters.check_identifier(text, field)
     plain = _unwrapped(text)
     _say_what_is_wrong(plain, field)
     found = _parsed(plain, field)
-    if _parsed(_unwrapped(found), field) != found:  # compatibility forms that unfold in two steps
+    again = _unwrapped(found)
+    if again != plain and _parsed(again, field) != found:  # compatibility forms that unfold in two steps
         raise InvalidInputError("not an e-mail address: it has no one spelling", field=field)
     return Mailbox(found)
 
@@ -83,7 +90,7 @@ def _say_what_is_wrong(plain: str, field: str) -> None:
         raise InvalidInputError("one e-mail address, not a list", field=field)
     if "<" in plain or ">" in plain or '"' in plain or "(" in plain:
         raise InvalidInputError("the e-mail address alone, without a name, brackets or quotes", field=field)
-    if any(characters.is_blank(one) for one in plain):
+    if characters.has_blank(plain):
         raise InvalidInputError("not an e-mail address: there is a blank in it", field=field)
     if plain.count("@") > 1:
         raise InvalidInputError("not an e-mail address: more than one @", field=field)

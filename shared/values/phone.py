@@ -68,6 +68,8 @@ def _parsed(digits: str, region: str | None, field: str) -> phonenumbers.PhoneNu
 
 def _plain(text: str) -> str:
     """ASCII digits, plain dashes and blanks, no `tel:`."""
+    if text.isascii() and text.isprintable():  # as most are: what follows would leave it as it is
+        return text.lower().strip().removeprefix(SCHEME).strip()
     folded = plain_digits(unicodedata.normalize("NFKC", text)).lower()
     told = "".join("-" if is_dash(one) else " " if characters.is_blank(one) else one for one in folded)
     return told.strip().removeprefix(SCHEME).strip()

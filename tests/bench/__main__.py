@@ -7,7 +7,7 @@ import time
 
 from tests.bench import report
 
-SCRIPTS = ("ingest", "index", "verify", "scale", "side_by_side", "partitions", "demo")
+SCRIPTS = [name.replace("-", "_") for name in report.SECTIONS]
 
 
 def main() -> int:

@@ -22,13 +22,14 @@ from psycopg import sql
 from sqlalchemy import URL, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from deploy.local import processes
 from services.audit.base import TABLES
 from services.audit.index import load, read, rows
 from services.audit.index.follow import Follower
 from services.audit.index.read import Checkpoints
 from services.audit.index.rebuild import Rebuild
 from services.audit.index.tables import LIVE
-from services.audit.ingesting import made_for_batches
+from services.audit.ingestion.process import made_for_batches
 from services.audit.log.entry import Place, encode_record
 from services.audit.log.store import ShardStore
 from shared.access.decide import Policies
@@ -123,7 +124,7 @@ class Meter:
 
 
 def _children() -> float:
-    return sum(sum(one.cpu_times()) for one in psutil.Process().children(recursive=True))
+    return sum(sum(one.cpu_times()) for one in processes.family(psutil.Process())[1:])
 
 
 @asynccontextmanager

@@ -14,7 +14,21 @@ from pathlib import Path
 import psutil
 
 REPORT = Path(__file__).parents[2] / "docs" / "benchmarks.md"
-SECTIONS = ("ingest", "index", "verify", "scale", "side-by-side", "partitions", "demo")
+SECTIONS = (
+    "relay",
+    "ingest",
+    "index",
+    "tax",
+    "imports",
+    "rehash",
+    "verify",
+    "scale",
+    "side-by-side",
+    "partitions",
+    "fields",
+    "rewrap",
+    "demo",
+)
 KEEP = "KEPT_BENCH_KEEP"
 HEAD = """\
 # Benchmarks

@@ -14,12 +14,12 @@ import sys
 import time
 from collections.abc import Iterator
 
+from services.audit.index.receipts import receipt
 from services.audit.log import paths
 from services.audit.log.checkpoint import Checkpoint
 from services.audit.log.entry import Kind, Place, encode_record, parse
 from services.audit.log.store import ShardStore
 from services.audit.log.tiles import Edge, load_edge
-from services.audit.receipts import receipt
 from shared.blobs import PosixStore
 from shared.notes.note import LocalSigner, sign_note, vkey
 from shared.notes.tlogproof import verify_receipt

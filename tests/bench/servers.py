@@ -15,7 +15,7 @@ import psutil
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import NewPartitions
 
-from deploy.local import control, environment, kafka_rights, ports
+from deploy.local import control, environment, kafka_rights, ports, processes
 from deploy.local.kafka_node import ADMIN
 from deploy.local.service import INTERPRETER
 from deploy.local.state import REPOSITORY, State
@@ -156,7 +156,7 @@ class Owner:
     async def until(self, topic: str, count: int, seconds: float = 900.0) -> float:
         """When `count` leaves were published (perf_counter)."""
         end = time.perf_counter() + seconds
-        family = [self.process, *self.process.children()]  # once: looking for them goes through every process there is
+        family = processes.family(self.process)  # once: looking for them goes through every process there is
         weighed = 0.0
         while (self.size(topic) or -1) < count:
             assert self.process.is_running() and time.perf_counter() < end, "the owner of the log did not get there"

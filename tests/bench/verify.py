@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 
+from deploy.local import processes
 from deploy.local.state import REPOSITORY
 from services.audit.log.entry import Place, encode_record
 from services.audit.log.store import KEYS, SHARDS
@@ -55,7 +56,7 @@ def _memory(process: psutil.Process) -> float:
     """What the processes have for themselves, and what they share once (PSS)."""
     total = 0
     try:
-        for one in [process, *process.children(recursive=True)]:
+        for one in processes.family(process):
             total += one.memory_full_info().pss
     except psutil.Error:  # one ended meanwhile
         return 0.0

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, Page
 
-from services.audit.index.pages import words
+from services.audit.trail.pages import words
 from tests.support.browser import DESK, PHONE, chromium, open_page, shot
 from tests.support.platform import Platform
 from tests.support.staff import signed_in, token

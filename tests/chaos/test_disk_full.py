@@ -12,7 +12,7 @@ from tests.support.insider import wait_until
 from tests.support.judge import judge, waiting
 from tests.support.platform import Platform
 
-FULL_SECONDS_MAX = 60.0  # until whoever has no room has noticed
+FULL_SECONDS_MAX = 120.0  # until whoever has no room has noticed
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ async def test_no_room_for_the_log(platform: Platform, disks: dict[str, Disk]) -
     with Importer(platform, rows=5, pause=0.2) as importer:
         with disks["audit"].full():
             wait_until(lambda: "log" in httpx.get(readiness, timeout=10).json()["waits_for"], seconds=FULL_SECONDS_MAX)
-            assert "log" in wait_until(lambda: says(platform, "audit"), seconds=FULL_SECONDS_MAX)
+            wait_until(lambda: "log" in says(platform, "audit"), seconds=FULL_SECONDS_MAX)
             assert httpx.get(readiness, timeout=10).status_code == 200, "it answers, and must go on being asked"
             importer.goes_on()
         wait_until(lambda: httpx.get(readiness, timeout=10).json()["waits_for"] == [], seconds=FULL_SECONDS_MAX)

@@ -9,7 +9,6 @@ import pytest
 from sqlalchemy import text
 
 from deploy.local.state import REPOSITORY
-from shared.bus.relay import Relay
 from shared.ids import new_id
 from tests.support.chaos import Dice
 from tests.support.handler_process import Tallied
@@ -32,7 +31,7 @@ async def test_effects_happen_once_and_in_order_per_person(platform: Platform, k
         await connection.execute(text("CREATE TABLE effects (id bigserial PRIMARY KEY, subject text, n int)"))
     group = await kernel.group()
     subjects = [new_id("sub") for _ in range(SUBJECTS)]
-    relay = asyncio.create_task(Relay(kernel.engine, kernel.broker).run())
+    relay = asyncio.create_task(kernel.relay().run())
     running = [handlers(kernel, group), handlers(kernel, group)]
     try:
         publishing = asyncio.create_task(publish(kernel, subjects))

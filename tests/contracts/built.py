@@ -10,8 +10,8 @@ from unittest.mock import patch
 
 from fastapi import FastAPI
 
-from shared.bus.consumer import Handlers
 from shared.bus.event import Event
+from shared.handlers import Handlers
 from shared.keys.vault import Vault
 
 SERVICES = ("identity", "customers", "audit", "backup", "dsar")

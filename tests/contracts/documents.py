@@ -5,10 +5,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from shared.access.refused import AccessRefused
 from shared.bus.event import Event
 from shared.holder.contract import COMMANDS, Answer, Collected, Erased, ForeignShredded, Located, SubjectShredded, answers_topic
 from shared.holder.past import ANSWERS, AnswerV1, CollectedV1, ErasedV1, LocatedV1
+from shared.refused import AccessRefused
 from tests.contracts.built import SERVICES, Built
 
 HOLDERS = ("identity", "customers", "audit", "dsar")
@@ -45,7 +45,7 @@ def documents(built: Sequence[Built]) -> dict[str, Document]:
 def published() -> dict[str, type[Event]]:
     """Every event type of ours, as its publisher declares it."""
     made = [AccessRefused.of(service) for service in SERVICES]  # types that come to be when they are first needed
-    made += [kind.of(holder) for holder in HOLDERS for kind in KINDS]
+    made += [kind.of(holder) for holder in HOLDERS for kind in KINDS]  # type: ignore[misc]
     declared = [one for one in _declared() if _is_its_own(one)]
     return {one.type_: one for one in [*(one for one in declared if not _is_made(one)), *made]}
 
@@ -111,8 +111,9 @@ def asyncapi(events: Iterable[type[Event]], built: Sequence[Built]) -> Document:
             "title": "Kept: the bus",
             "version": "0.1.0",
             "description": "CloudEvents 1.0, Kafka protocol binding, binary content mode. The record key is the subject, or "
-            "the aggregate where an event says so: one person's events stay in order. Answers of other teams' holders look "
-            "like those of ours, with their own name in the type.",
+            "the aggregate where an event says so: one person's events stay in order, but for those that only tell of a look "
+            "or of something refused (`x-ordered` is false). Answers of other teams' holders look like those of ours, with "
+            "their own name in the type.",
         },
         "defaultContentType": "application/json",
         "channels": {topic: _channel(topic, [one for one in events if one.topic == topic]) for topic in topics},
@@ -138,6 +139,7 @@ def _channel(topic: str, events: Sequence[type[Event]]) -> Document:
                 "summary": (one.__doc__ or "").split("\n")[0],
                 "traits": [{"$ref": "#/components/messageTraits/cloudevent"}],
                 "payload": {"$ref": f"events/{one.type_}.json"},
+                "x-ordered": one.ordered,
             }
             for one in events
         },
@@ -154,7 +156,11 @@ def _operation(action: str, topic: str, types: Sequence[str]) -> Document:
 
 
 def _headers() -> Document:
-    optional = {"ce_subject": "the person's pseudonym, where it is about one", "traceparent": "W3C Trace Context"}
+    optional = {
+        "ce_subject": "the person's pseudonym, where it is about one",
+        "ce_session": "the session in which the actor did it: an id that opens nothing, where there was one",
+        "traceparent": "W3C Trace Context",
+    }
     return {
         "type": "object",
         "required": sorted(_HEADERS),

@@ -60,7 +60,7 @@ async def test_power_cut_after_any_call(tmp_path: Path) -> None:
             again.mkdir()
             lay(state, again)
             left = MemoryHeads(head)
-            await grow(lambda h=left, r=again: open_shard(PosixStore(r), h), AFTER, chance.choice((100, AFTER)))
+            await grow(lambda h=left, r=again: open_shard(PosixStore(r), h), AFTER, chance.choice((100, AFTER)))  # type: ignore[misc]
             judged(again, AFTER)
             shutil.rmtree(again)
             tried += 1

@@ -82,7 +82,7 @@ async def test_gone_in_the_middle_of_an_append(server: s3.Server, tmp_path: Path
     count = await _requests(server)
     for at in range(1, count + 1, 1 if EXHAUSTIVE else max(1, count // CASES)):
         bucket, heads = server.bucket(), MemoryHeads(START)
-        await grow(lambda b=bucket, h=heads: open_shard(server.store(b), h), BEFORE, BEFORE)
+        await grow(lambda b=bucket, h=heads: open_shard(server.store(b), h), BEFORE, BEFORE)  # type: ignore[misc]
         seen = 0
 
         def fault(_: s3.Request, at: int = at) -> str | None:
@@ -91,6 +91,6 @@ async def test_gone_in_the_middle_of_an_append(server: s3.Server, tmp_path: Path
             return None if seen < at else first if seen == at else "503"
 
         with s3.Between(server.endpoint, fault).running() as address, pytest.raises(UnavailableError):
-            await grow(lambda a=address, b=bucket, h=heads: open_shard(through(a, b), h), AFTER, AFTER)
-        await grow(lambda b=bucket, h=heads: open_shard(server.store(b), h), AFTER, 200)
+            await grow(lambda a=address, b=bucket, h=heads: open_shard(through(a, b), h), AFTER, AFTER)  # type: ignore[misc]
+        await grow(lambda b=bucket, h=heads: open_shard(server.store(b), h), AFTER, 200)  # type: ignore[misc]
         judged(copied(server, bucket, tmp_path / str(at)), AFTER)

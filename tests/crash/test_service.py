@@ -21,6 +21,7 @@ from services.audit.log.entry import parse
 from services.audit.log.store import ShardStore
 from services.audit.log.verify import vkeys
 from shared.blobs import PosixStore
+from shared.blobs.store import TEMPORARY
 from shared.ids import new_event_id
 from shared.notes.note import parse_vkey
 from shared.notes.tlogproof import checkpoint_head
@@ -77,7 +78,7 @@ def published(partition: int) -> int:
 
 
 async def judged(platform: Platform) -> None:
-    """The log has what the broker has: each record once, in order."""
+    """The log has what the broker has: each record once, in order; and all of it is the service's own."""
     broker, until = await held_by_broker(platform), time.monotonic() + PUBLISHED_SECONDS_MAX
     while any(published(n) < len(ids) for n, ids in broker.items()):
         assert time.monotonic() < until, {n: (published(n), len(ids)) for n, ids in broker.items()}
@@ -91,6 +92,14 @@ async def judged(platform: Platform) -> None:
         entries = [parse(store.whole(one)) for n in range((found.size + 255) // 256) for one in store.entries(n, found.size)]
         assert [entry.place.offset for entry in entries] == list(range(len(ids)))
         assert [entry.header("ce_id") for entry in entries] == ids
+    assert not_the_services() == []
+
+
+def not_the_services() -> list[str]:
+    """What in the log belongs to somebody else than the service: the service could not go on with it."""
+    log = local_log()
+    whole = (path for path in log.rglob("*") if TEMPORARY not in path.name)  # those vanish while one looks
+    return [path.relative_to(log).as_posix() for path in whole if path.stat().st_uid != log.stat().st_uid]
 
 
 async def test_killed_while_events_arrive(platform: Platform) -> None:

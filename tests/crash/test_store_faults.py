@@ -31,13 +31,13 @@ async def test_every_write_fails_once(tmp_path: Path, persisted: bool, same_owne
         plan.at, plan.count = len(struck) + 1, 0
         faulty = FaultyStore(root, plan)
         if same_owner:
-            await grow(lambda f=faulty, h=heads: open_shard(f, h), AFTER, AFTER, tries=2)
+            await grow(lambda f=faulty, h=heads: open_shard(f, h), AFTER, AFTER, tries=2)  # type: ignore[misc]
         else:
             try:
-                await grow(lambda f=faulty, h=heads: open_shard(f, h), AFTER, AFTER)
+                await grow(lambda f=faulty, h=heads: open_shard(f, h), AFTER, AFTER)  # type: ignore[misc]
             except Exception:
                 assert plan.struck
-            await grow(lambda r=root, h=heads: open_shard(PosixStore(r), h), AFTER, 7 * len(struck) + 100)
+            await grow(lambda r=root, h=heads: open_shard(PosixStore(r), h), AFTER, 7 * len(struck) + 100)  # type: ignore[misc]
         judged(root, AFTER)
         shutil.rmtree(root)
         if not plan.struck:

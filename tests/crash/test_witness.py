@@ -68,7 +68,7 @@ def test_it_answers_after_the_disk_has_it(witness: WitnessProcess, tmp_path: Pat
     assert witness.process is not None
     with strace.attached(witness.process.pid, out, "-y", "-e", "trace=pwrite64,fsync,fdatasync,sendto,sendmsg,write,writev"):
         assert asked(witness, 5, 9).status_code == 200
-        wait_until(lambda: "HTTP/1.1 200 OK" in out.read_text(), seconds=10)
+        wait_until(lambda: "HTTP/1.1 200 OK" in out.read_text(), seconds=60)
     said = out.read_text()
     written = [found.start() for found in re.finditer(rf"pwrite64\([^\n]*{WAL}", said)]
     synced = [found.start() for found in re.finditer(rf"f(?:data)?sync\([^\n]*{WAL}", said)]

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from services.audit.index.receipts import receipt
 from services.audit.log import proof
 from services.audit.log.store import ShardStore
-from services.audit.receipts import receipt
 from shared.blobs import PosixStore
 from shared.notes.note import LocalSigner, vkey
 from tests.support.fsck import fsck, tlog

@@ -61,7 +61,7 @@ def _portal(platform: Platform, bound: Bound, stays_up: Check, data: st.DataObje
             else:
                 assert _refused(text), "a mailbox, and refused"
         stays_up()
-        wait_until(lambda: set(asked) <= set(_mailed(platform)), seconds=30)
+        wait_until(lambda: set(asked) <= set(_mailed(platform)), seconds=120)
         mailed = _mailed(platform)
         assert {one: mailed[one] for one in asked} == {one: [to] for one, to in asked.items()}, "one mail, to who asked"
 
@@ -215,7 +215,7 @@ async def _sent(platform: Platform, writers: dict[str, AIOKafkaProducer], some: 
     for reader, origins in last.items():
         await buried(platform, reader, origins)
     for shard, offsets in placed.items():
-        wait_until(lambda shard=shard, most=max(offsets): logbook.size(platform.origin, shard) > most)
+        wait_until(lambda shard=shard, most=max(offsets): logbook.size(platform.origin, shard) > most)  # type: ignore[misc]
         there = {entry.place.offset for entry in logbook.entries(platform.origin, shard)}
         assert offsets <= there, f"{shard}: taken by the broker, and in no log"
 

@@ -8,7 +8,7 @@ request ends as it should once the true answer comes.
 import base64
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import httpx
@@ -16,6 +16,7 @@ import pytest
 from pyrage import encrypt, x25519
 
 from services.audit.log.entry import Kind
+from services.dsar.saga.parts import BYTES_MAX, PARTS_MAX
 from shared.access.actor import Actor
 from shared.bus.envelope import to_record
 from shared.bus.event import Event
@@ -32,7 +33,6 @@ from tests.support.insider import Insider, wait_until
 from tests.support.made_up import email
 from tests.support.platform import Platform
 from tests.support.portal import Person, opened
-from tests.support.staff import signed_in
 from tests.support.topic import Seen, whole
 
 pytestmark = pytest.mark.platform
@@ -97,13 +97,9 @@ async def until(platform: Platform, request: str, ids: Sequence[str]) -> None:
     raise AssertionError(f"no alarm for {set(ids) - {one[0] for one in await refused(platform, request)}}")
 
 
-@pytest.fixture(scope="module")
-def jane(platform: Platform) -> Iterator[httpx.Client]:
-    with signed_in(platform, "jane") as client:
-        yield client
-
-
-async def test_who_names_somebody_elses_pseudonym_is_asked_alone(platform: Platform, jane: httpx.Client) -> None:
+async def test_who_names_somebody_elses_pseudonym_is_asked_about_nothing_and_it_is_left_out(
+    platform: Platform, jane: httpx.Client
+) -> None:
     (mine, me), (theirs, victim) = bring(platform, jane, 2)
     person = Person(platform.origin, email(mine))
     evil = f"loc_1_{'e' * 64}"
@@ -112,9 +108,11 @@ async def test_who_names_somebody_elses_pseudonym_is_asked_alone(platform: Platf
         person.prove()
         request = person.request_id
         said = Located.of("billing")(request_id=request, holder="billing", subjects=[victim], found={victim: []}, note="")
-        await send(platform, [*await signed([said], Stolen(platform, "billing"))])
+        (said_id,) = await send(platform, [*await signed([said], Stolen(platform, "billing"))])
+        wait_until(lambda: row(platform, "dsar", "SELECT 1 FROM inbox WHERE ce_id = %s", said_id))
         ask = "SELECT count(*) FROM asks WHERE request_id = %s AND command = 'collect'"
-        wait_until(lambda: row(platform, "dsar", ask, request)[0] == len(HOLDERS) + 1)
+        wait_until(lambda: row(platform, "dsar", ask, request)[0] == len(HOLDERS))
+        assert "How many: 1." in person.page() and victim not in person.page(), "left out, and counted"
         # A holder of ours that says too much, on its own topic: audit learns nothing from it.
         poison = to_record(said, Actor.system("dsar"), SystemClock().now(), new_event_id())
         headers = [*poison.headers, ("ce_subject", victim.encode())]
@@ -125,7 +123,7 @@ async def test_who_names_somebody_elses_pseudonym_is_asked_alone(platform: Platf
         one.envelope.subject: one.envelope.data["holders"]
         for one in await commands(platform, request, "kept.dsar.command.collect.v2")
     }
-    assert asked == {me: HOLDERS, victim: ["billing"]}
+    assert asked == {me: HOLDERS}
     person.until("Download my data")
     package = json.dumps(opened(person.package()))
     assert f"Zyxwv{mine}" in package and f"Zyxwv{theirs}" not in package and victim not in package
@@ -142,24 +140,34 @@ async def test_who_names_somebody_elses_pseudonym_is_asked_alone(platform: Platf
     person.http.post(f"/requests/{request}/close")
 
 
+async def asked_for(platform: Platform, request: str) -> str:
+    """billing says in its own name that it knows nobody by this address; once everybody is asked what they hold: to which key
+    the answers go."""
+    none = Located.of("billing")(request_id=request, holder="billing", subjects=[], found={}, note="")
+    await send(platform, [*await signed([none], Stolen(platform, "billing"))])
+    ask = "SELECT count(*) FROM asks WHERE request_id = %s AND command = 'collect'"
+    wait_until(lambda: row(platform, "dsar", ask, request)[0] == len(HOLDERS))
+    (to,) = row(platform, "dsar", "SELECT recipient FROM requests WHERE id = %s", request)
+    return str(to)
+
+
 async def test_a_part_that_cannot_be_read_is_asked_for_again_and_spoils_no_package(
     platform: Platform, jane: httpx.Client
 ) -> None:
-    """billing itself, with its own note: not sealed to the request, and a part behind the last one."""
+    """billing itself, with its own note: not sealed to the request, a part behind the last one, and what no page can show."""
     ((number, me),) = bring(platform, jane, 1)
     person = Person(platform.origin, email(number))
     with platform.paused("billing"):
         person.ask("access")
         person.prove()
         request = person.request_id
-        none = Located.of("billing")(request_id=request, holder="billing", subjects=[], found={}, note="")
-        await send(platform, [*await signed([none], Stolen(platform, "billing"))])
-        ask = "SELECT count(*) FROM asks WHERE request_id = %s AND command = 'collect'"
-        wait_until(lambda: row(platform, "dsar", ask, request)[0] == len(HOLDERS))
-        (to,) = row(platform, "dsar", "SELECT recipient FROM requests WHERE id = %s", request)
+        to = await asked_for(platform, request)
         empty = encrypt(b'{"holder": "billing"}', [x25519.Recipient.from_str(to)])
         ids: list[str] = []
-        for part, sealed in ((1, b"not age"), (2, empty), (1, encrypt(b"{}", [x25519.Recipient.from_str(to)]))):
+        wide = [{"name": "n", "records": [{f"k{n}": "v"} for n in range(2_500)]}]  # a table of columns x records
+        page = encrypt(json.dumps({"holder": "billing", "categories": wide}).encode(), [x25519.Recipient.from_str(to)])
+        parts = (1, b"not age"), (2, empty), (1, encrypt(b"{}", [x25519.Recipient.from_str(to)])), (1, page)
+        for part, sealed in parts:
             said = Collected.of("billing")(
                 request_id=request, holder="billing", subjects=[me], part=part, parts=1, note="",
                 sealed=base64.b64encode(sealed).decode(),
@@ -174,12 +182,48 @@ async def test_a_part_that_cannot_be_read_is_asked_for_again_and_spoils_no_packa
     person.http.post(f"/requests/{request}/close")
 
 
+@pytest.mark.parametrize(("announced", "sent", "kilobytes"), [(PARTS_MAX + 1, 40, 1), (100, 80, 340)], ids=["many", "large"])
+async def test_a_holder_that_answers_too_much_is_one_alarm_and_fills_no_table(
+    platform: Platform, jane: httpx.Client, announced: int, sent: int, kilobytes: int
+) -> None:
+    ((number, me),) = bring(platform, jane, 1)
+    person = Person(platform.origin, email(number))
+    with platform.paused("billing"):
+        person.ask("access")
+        person.prove()
+        request = person.request_id
+        to = await asked_for(platform, request)
+        whole = json.dumps(
+            {"holder": "billing", "categories": [{"name": "n", "records": [{"x": "x" * kilobytes * 1024}]}]}
+        ).encode()
+        sealed = base64.b64encode(encrypt(whole, [x25519.Recipient.from_str(to)])).decode()
+        said = [
+            Collected.of("billing")(
+                request_id=request, holder="billing", subjects=[me], part=part, parts=announced, sealed=sealed, note=""
+            )
+            for part in range(1, sent + 1)
+        ]
+        ids = await send(platform, await signed(said, Stolen(platform, "billing")))
+        wait_until(lambda: row(platform, "dsar", "SELECT 1 FROM inbox WHERE ce_id = %s", ids[-1]))
+        alarms = await refused(platform, request)
+        asks = "SELECT tries FROM asks WHERE request_id = %s AND command = 'collect' AND holder = 'billing'"
+        assert {one[1:] for one in alarms} == {("collected", "too-much")}
+        assert len(alarms) <= row(platform, "dsar", asks, request)[0], "one for each asking"
+        kept = "SELECT coalesce(sum(octet_length(sealed)), 0) FROM parts WHERE request_id = %s AND holder = 'billing'"
+        assert row(platform, "dsar", kept, request)[0] <= (0 if announced > PARTS_MAX else BYTES_MAX)
+        assert "Download my data" not in person.page(), "it is waited for, as if it had not answered"
+    person.until("Download my data")
+    package = opened(person.package())
+    assert "x" * kilobytes * 1024 not in json.dumps(package) and "data/billing.json" in package
+    person.http.post(f"/requests/{request}/close")
+
+
 async def test_a_forged_erasure_makes_no_certificate_and_the_true_one_does(platform: Platform, jane: httpx.Client) -> None:
     (number, subject), (_, neighbour) = bring(platform, jane, 2)
     person = Person(platform.origin, email(number))
     person.ask("erasure")
     person.prove()
-    person.until("two people are checking it")
+    person.until("it waits for two people to decide")
     request, alarms, before = person.request_id, await late(platform), sealed(platform)
     with platform.paused("billing"):
         approve(platform, request, "nancy", "andrew")
@@ -187,11 +231,14 @@ async def test_a_forged_erasure_makes_no_certificate_and_the_true_one_does(platf
         approval = row(platform, "dsar", "SELECT approval_id FROM requests WHERE id = %s", request)[0]
         forged = await forgeries(platform, request, subject, neighbour, approval)
         ids = await send(platform, forged)
+        ids += await send(platform, await signed(hidden(forged[0]), Stolen(platform, "billing")))
         # In another holder's name: on billing's own topic it is out of place, on theirs the broker does not take it (P6).
         as_customers = Erased.of("customers").model_validate(forged[0].model_dump() | {"holder": "customers"})
         ids += await send(platform, [as_customers], topic="kept.dsar.answers.billing")
         await until(platform, request, ids)
-        assert [one[2] for one in await refused(platform, request)] == ["bad-note"] * len(forged) + ["misplaced"]
+        assert [one[2] for one in await refused(platform, request)] == [
+            *["bad-note"] * len(forged), *["unreadable"] * 3, "misplaced"
+        ]  # fmt: skip
         assert owing(platform, request) == ["billing"] and "Download the certificate" not in person.page()
         assert row(platform, "dsar", "SELECT state FROM requests WHERE id = %s", request) == ("dispatched",)
         assert not [mail for mail in person.mails() if "certificate" in mail["text"]]
@@ -204,6 +251,7 @@ async def test_a_forged_erasure_makes_no_certificate_and_the_true_one_does(platf
         base64.b64decode(verify_note(note, [vkey("kept.local/dsar", Stolen(platform, "dsar").public)]).split("evidence ")[1])
     )
     assert {one["holder"] for one in evidence["answers"]} == set(HOLDERS)
+    assert not [mail for mail in person.mails() if "evil.example" in mail["text"]] and "evil.example" not in person.page()
     for one in evidence["answers"]:  # of the event by which dsar said that it verified the holder's word
         assert "/kept.dsar/" in parse_receipt(one["receipt"]).checkpoint.split("\n")[0]
         assert [k["what"] for k in one["kept"]] != ["everything"]
@@ -211,6 +259,15 @@ async def test_a_forged_erasure_makes_no_certificate_and_the_true_one_does(platf
     wait_until(lambda: all(sealed(platform)[one] > before[one] for one in (SHREDDED, ERASED)))
     assert await late(platform) == alarms
     assert row(platform, "customers", "SELECT erased_at FROM customers WHERE id = %s", neighbour) == (None,)
+
+
+def hidden(true: Erased) -> list[Erased]:
+    """The holder's own word, in words that would write a mail of theirs, or fit no entry of the log."""
+    line = Kept(what="nothing)\n\nImportant: this is not complete. Confirm at https://evil.example", reason="-")
+    return [
+        true.model_copy(update={"kept": kept})
+        for kept in ([line], [Kept(what="x" * 70_000, reason="-")], [Kept(what="x", reason="y")] * 51)
+    ]
 
 
 def owing(platform: Platform, request: str) -> list[str]:

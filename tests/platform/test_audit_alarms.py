@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from services.audit.index.alarms import RAISED, said_of
+from shared.clock import SystemClock, rfc3339
 from shared.ids import new_event_id, new_id
 from tests.support.insider import Insider, wait_until
 from tests.support.platform import REPOSITORY, Platform
@@ -26,7 +27,7 @@ async def raise_alarm(platform: Platform, shard: str, *, writer: str = "audit", 
     ce_id = new_event_id()
     headers = {
         "ce_specversion": "1.0", "ce_id": ce_id, "ce_type": RAISED, "ce_source": f"/services/{writer}",
-        "ce_time": "2026-11-28T00:00:00.000000Z", "ce_actor": f"system:{writer}", "content-type": "application/json",
+        "ce_time": rfc3339(SystemClock().now()), "ce_actor": f"system:{writer}", "content-type": "application/json",
     }  # fmt: skip
     body = json.dumps({"kind": "damaged", "shard": shard, "first": 3, "last": 9}).encode()
     async with Insider(platform.state, writer).producer() as producer:
@@ -117,7 +118,7 @@ async def test_a_holders_own_notice_of_an_erasure_is_no_alarm(platform: Platform
     """billing tells on its own topic that it has erased somebody, after audit has; and then says more about them."""
     subject = new_id("sub")
     with Insider(platform.state, "audit").connect("audit") as database:
-        database.execute("INSERT INTO shredded (subject, shredded_at) VALUES (%s, now())", [subject])
+        database.execute("INSERT INTO data_keys (subject, version, shredded_at) VALUES (%s, 0, now())", [subject])
 
     async def publish(type_: str) -> dict[str, Any]:
         headers = [("ce_id", new_event_id().encode()), ("ce_type", type_.encode()), ("ce_subject", subject.encode())]

@@ -1,6 +1,7 @@
 """The index follows a log of the test's own: stopped anywhere it loses and repeats nothing; what was changed is not indexed."""
 
 import asyncio
+import dataclasses
 import json
 import random
 from datetime import UTC, datetime
@@ -10,10 +11,12 @@ import pytest
 from sqlalchemy import select
 
 from services.audit.holder import AuditHolder
+from services.audit.index import follow
 from services.audit.index.facts import Facts
 from services.audit.index.follow import Follower
+from services.audit.index.load import Prepared
 from services.audit.index.partitions import schema_sql
-from services.audit.index.read import BATCH_ENTRIES_MAX, Checkpoints
+from services.audit.index.read import BATCH_ENTRIES_MAX, Checkpoints, Published
 from services.audit.index.tables import NEXT, Known
 from services.audit.log.checkpoint import Checkpoint
 from services.audit.log.entry import Entry, Kind, Place, encode, gap
@@ -22,6 +25,8 @@ from services.audit.log.store import SHARDS, ShardStore
 from services.audit.log.tiles import Edge
 from shared.blobs import PosixStore
 from shared.ids import new_id
+from shared.loops.aside import InMemory
+from shared.loops.items import Items
 from shared.notes.note import LocalSigner, sign_note, vkey
 from shared.work import Door
 from tests.support.insider import Insider
@@ -64,12 +69,13 @@ class Log:
         note = await sign_note(Checkpoint(signer.name, edge.size, edge.root()).text(), signer)
         self.blobs.replace(store.path("checkpoint"), note.encode())
 
-    def follower(self, door: Door) -> Follower:
+    def follower(self, door: Door, items: Items | None = None) -> Follower:
         async def vkeys(shard: str) -> list[str]:
             signer = LocalSigner(f"kept.test/log/{shard}", SEED)
             return [vkey(signer.name, signer.public)]
 
-        return Follower(self.blobs, door, Checkpoints(vkeys), schema=door.schema)  # type: ignore[attr-defined]
+        schema: str = door.schema  # type: ignore[attr-defined]
+        return Follower(self.blobs, door, Checkpoints(vkeys), schema=schema, items=items)
 
 
 async def test_stopped_anywhere_and_by_two_at_once_it_is_the_same_index(platform: Platform, tmp_path: Path) -> None:
@@ -119,12 +125,13 @@ async def test_what_was_changed_is_not_indexed_and_the_rest_is(platform: Platfor
         _write(tile, forged["tile/0/001"])
     async with made_up_index(platform) as door:
         follower = log.follower(door)
-        await follower.catch_up()
+        await asyncio.gather(*(one.catch_up() for one in (follower, log.follower(door))))
         found = rows_of(platform, door)
         assert list(follower.faults) == [NAMES[0]] and "entries 0 to 599" in follower.faults[NAMES[0]]
         assert dict(found["positions"]) == {NAMES[1]: 600, NAMES[2]: 600}
         assert not any("treason" in str(row) for row in found["events"])
         await follower.catch_up()
+        await log.follower(door).catch_up()  # as after a restart
         told = told_by(platform, door, "kept.audit.alarm.raised.v1")
         assert told == [{"kind": "tampered", "shard": NAMES[0], "first": 0, "last": 0}], "an alarm, once"
         for file, data in whole.items():
@@ -132,6 +139,46 @@ async def test_what_was_changed_is_not_indexed_and_the_rest_is(platform: Platfor
         again = log.follower(door)  # as after a minute
         await again.catch_up()
         assert not again.faults and dict(rows_of(platform, door)["positions"]) == dict.fromkeys(NAMES, 600)
+        await log.grow(NAMES[0], 600)
+        tile = tmp_path / bad.path("tile/entries/003")
+        _write(tile, tile.read_bytes()[:-1])
+        await asyncio.gather(*(log.follower(door).catch_up() for _ in range(2)))
+        assert len(told_by(platform, door, "kept.audit.alarm.raised.v1")) == 2, "another change is another alarm"
+
+
+async def test_what_one_follower_sets_aside_another_leaves_alone_tries_when_asked_to_and_ends(
+    platform: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, memory, tries = Log(tmp_path), InMemory(), list[str]()
+    for shard in NAMES:
+        await log.grow(shard, 300)
+    whole = follow._next
+
+    def failing(store: ShardStore, end: Published, start: int) -> Prepared:
+        tries.append(store.shard)
+        if store.shard == NAMES[0]:
+            raise ZeroDivisionError
+        return whole(store, end, start)
+
+    monkeypatch.setattr(follow, "FLOOR_SECONDS", 0.0)
+    async with made_up_index(platform) as door:
+        first, second = (log.follower(door, Items("index", memory, again=60)) for _ in range(2))
+        monkeypatch.setattr(follow, "_next", failing)
+        await first.catch_up()
+        assert list(await memory.of("index")) == [NAMES[0]]
+        await second.catch_up()
+        assert tries.count(NAMES[0]) == 1, "it waits for both"
+        monkeypatch.setattr(follow, "_next", whole)
+        aside = (await memory.of("index"))[NAMES[0]]
+        await memory.put(dataclasses.replace(aside, next_try_at=memory.clock.now(), tries=0))  # as `kept set-aside retry` does
+        await second.catch_up()
+        assert not await memory.of("index") and dict(rows_of(platform, door)["positions"]) == dict.fromkeys(NAMES, 300)
+        await memory.put(aside)  # the first one's word came late, and it died
+        await log.grow(NAMES[1], 1)
+        await second.catch_up()
+        await memory.put(dataclasses.replace(aside, next_try_at=memory.clock.now()))
+        await second.catch_up()
+        assert not await memory.of("index"), "all of it is indexed: nothing is left to be tried"
 
 
 async def test_a_shard_that_another_is_at_work_on_is_left_to_it(platform: Platform, tmp_path: Path) -> None:
@@ -236,7 +283,7 @@ async def test_who_is_erased_while_their_event_is_indexed_is_not_found_afterward
         async with door.begin(SYSTEM) as w:
             await AuditHolder().erase(w, subject, new_id("req"))
             filling = asyncio.ensure_future(fill(door, [told(subject, f"loc_1_{subject}")]))
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(120):
                 while not filling.done() and not _waiting(platform):
                     await asyncio.sleep(0.02)
         await filling
@@ -244,9 +291,10 @@ async def test_who_is_erased_while_their_event_is_indexed_is_not_found_afterward
 
 
 def _waiting(platform: Platform) -> bool:
-    """Whether somebody waits for a shred to end."""
+    """Whether somebody waits for another's transaction to end."""
     with Insider(platform.state, "audit").connect("audit") as connection:
-        query = "SELECT count(*) > 0 FROM pg_locks WHERE locktype = 'advisory' AND mode = 'ShareLock' AND NOT granted"
+        here = "SELECT pid FROM pg_stat_activity WHERE datname = current_database()"
+        query = f"SELECT count(*) > 0 FROM pg_locks WHERE locktype = 'transactionid' AND NOT granted AND pid IN ({here})"
         return connection.execute(query).fetchone() == (True,)
 
 

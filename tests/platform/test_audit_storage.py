@@ -9,7 +9,7 @@ import hvac
 import pytest
 
 from deploy.local import environment, vault_provision
-from services.audit.storage import EX_CONFIG
+from services.audit.storage.open import EX_CONFIG
 from tests.support import insider, s3
 from tests.support.platform import Platform
 
@@ -30,7 +30,7 @@ def started(platform: Platform, address: str) -> tuple[int, list[dict[str, str]]
 def keys(platform: Platform) -> Iterator[None]:
     """The bucket's keys are in Vault, where an operator puts them."""
     address = platform.environment("audit")["KEPT_VAULT_ADDR"]
-    token = vault_provision.generate_root(address, insider._unseal_keys(platform.state)[:2])
+    token = vault_provision.generate_root(address, insider.unseal_keys(platform.state)[:2])
     client = hvac.Client(url=address, token=token, timeout=10)
     pair = {"access_key": s3.KEYS.access_key, "secret_key": s3.KEYS.secret_key}
     client.write_data("kept/data/audit/s3", data={"data": pair})

@@ -22,11 +22,12 @@ import pytest
 
 from services.backup.drills import checks
 from services.backup.formats.manifest import Manifest
+from services.backup.postgres import Cluster, Postgres
 from services.backup.restore import scratch as place
 from services.backup.restore.fetch import fetch
 from services.backup.restore.replay_erasures import replay
-from services.backup.restore.scratch import Postgres, Scratch
-from services.backup.sets.stream import Cluster, identify, stream
+from services.backup.restore.scratch import Scratch
+from services.backup.sets.stream import identify, stream
 from shared.errors import UnavailableError
 
 pytestmark = pytest.mark.platform

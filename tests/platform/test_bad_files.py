@@ -6,6 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from services.customers.transfer.model import ROWS_MAX
 from tests.support.insider import Insider
 from tests.support.made_up import HEADER, email, numbers, table
 from tests.support.platform import Platform
@@ -122,7 +123,7 @@ def test_the_same_number_twice_is_named_by_both_rows(nancy: httpx.Client) -> Non
 
 
 def test_too_many_rows_and_too_many_bytes_say_the_limit(nancy: httpx.Client) -> None:
-    assert "5000 rows" in bad(nancy, table(numbers(5_001)), 413)["detail"]
+    assert f"{ROWS_MAX} rows" in bad(nancy, table(numbers(ROWS_MAX + 1)), 413)["detail"]
     assert str(32 * MEGABYTE) in bad(nancy, b"x" * (32 * MEGABYTE + 1), 413)["detail"]
 
 

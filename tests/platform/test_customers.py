@@ -1,21 +1,22 @@
 """customers on the real servers: who sees whom, masks, corrections, import and export."""
 
 import csv
+import html
 import io
 import re
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import httpx
 import pyrage
 import pytest
 
 from services.customers.base import TABLES
-from services.customers.holder import CustomersHolder
-from services.customers.policy.load import load
+from services.customers.pages.texts import TEXTS
 from services.customers.settings import CustomersSettings
 from shared.access.actor import Actor
 from shared.service import Ground, ground
+from tests.support.customers import holder_of, tools_of
 from tests.support.insider import Insider
 from tests.support.made_up import JANE, MARGARET, email, numbers, table
 from tests.support.people import CHINOOK
@@ -23,19 +24,8 @@ from tests.support.platform import Platform
 from tests.support.staff import signed_in
 
 CSV = {"Content-Type": "text/csv"}
+LEFT = ("forgotten", "forgotten_numbers")
 MICHAEL = "6"  # IT's manager, who reports to Andrew and not to Nancy
-
-
-@pytest.fixture(scope="module")
-def jane(platform: Platform) -> Iterator[httpx.Client]:
-    with signed_in(platform, "jane") as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
-def nancy(platform: Platform) -> Iterator[httpx.Client]:
-    with signed_in(platform, "nancy") as client:
-        yield client
 
 
 @pytest.fixture(scope="module")
@@ -162,14 +152,14 @@ async def test_an_old_file_brings_nobody_back_who_was_forgotten(platform: Platfo
     assert (first["created"], first["forgotten"], first["returned"]) == (1, 0, 0)
     subject = find(nancy, number).json()["id"]
     async with base.door.begin(Actor.system("customers")) as w:
-        said = await CustomersHolder(load()).erase(w, subject, "req_1")
+        said = await holder_of(tools_of(base.vault)).erase(w, subject, "req_1")
     assert any("customer number and of the e-mail address" in one.what for one in said.kept), "what is kept is told"
     again = nancy.post("/api/customers/imports", content=file, headers=CSV).raise_for_status().json()
     assert (again["created"], again["already_there"], again["forgotten"]) == (0, 0, 1)
     assert nancy.post("/api/customers/search", json={"email": email(number)}).json()["items"] == []
     with Insider(platform.state, "customers").connect("customers") as connection:
-        rows = connection.execute("SELECT * FROM forgotten_numbers").fetchall()
-    assert rows and subject not in str(rows) and number not in str(rows), "a keyed hash and a time, nothing else"
+        rows = [one for name in LEFT for one in connection.execute(f"SELECT * FROM {name}").fetchall()]
+    assert rows and subject not in str(rows) and number not in str(rows), "a keyed hash and a day, nothing else"
     back = nancy.post("/api/customers/imports?returning=true", content=file, headers=CSV).raise_for_status().json()
     assert (back["created"], back["forgotten"], back["returned"]) == (1, 0, 1)
     assert find(nancy, number).json()["id"] != subject, "a new person: nothing of the old one can be read"
@@ -181,7 +171,7 @@ async def test_the_forgotten_stay_so_under_a_new_number_too(nancy: httpx.Client,
     number, new = numbers(2)
     nancy.post("/api/customers/imports", content=table([number]), headers=CSV).raise_for_status()
     async with base.door.begin(Actor.system("customers")) as w:
-        await CustomersHolder(load()).erase(w, find(nancy, number).json()["id"], "req_1")
+        await holder_of(tools_of(base.vault)).erase(w, find(nancy, number).json()["id"], "req_1")
     file = table([new]).replace(email(new).encode(), email(number).upper().encode())
     kept_out = nancy.post("/api/customers/imports", content=file, headers=CSV).raise_for_status().json()
     assert (kept_out["created"], kept_out["forgotten"]) == (0, 1)
@@ -307,7 +297,21 @@ def test_pages(jane: httpx.Client, somebody: str, lang: str, word: str) -> None:
     assert jane.post(path[1], data=form | {"version": "999"}, headers=page).status_code == 412
     saved = jane.post(path[1], data=form | {"field": "city", "value": f"Town {lang}"}, headers=page)
     assert saved.status_code == 303
-    assert jane.post("/customers", data={"q": "no number"}, headers=page).status_code == 200
+    bad = jane.post("/customers", params={"lang": lang}, data={"q": "no number"}, headers=page)
+    assert bad.status_code == 200 and TEXTS[lang]["search.bad"] in bad.text
+    assert TEXTS[lang]["none"] not in bad.text, "nothing was searched, so nothing is said of who is there"
+
+
+def test_a_phone_of_no_use_is_saved_and_said_to_be_of_none(jane: httpx.Client, somebody: str) -> None:
+    page, path = (
+        {"Accept": "text/html", "Accept-Language": "en", "Cookie": "kept_lang=en"},
+        f"/customers/{find(jane, somebody).json()['id']}?purpose=contact",
+    )
+    for typed, of_use in (("12", False), ("+49 30 901820", True)):
+        version = find(jane, somebody).headers["etag"].strip('"')
+        saved = jane.post(path, data={"version": version, "field": "phone", "value": typed}, headers=page)
+        shown = html.unescape(jane.get(saved.headers["location"], headers=page).text)
+        assert TEXTS["en"]["saved"] in shown and (TEXTS["en"]["unusable"] not in shown) is of_use
 
 
 def test_a_manager_imports_for_those_who_report_to_them(platform: Platform, nancy: httpx.Client) -> None:
@@ -317,6 +321,14 @@ def test_a_manager_imports_for_those_who_report_to_them(platform: Platform, nanc
     assert nobodys.status_code == 422 and "row 1, column SupportRepId: nobody on the staff" in nobodys.json()["detail"]
     taken = nancy.post("/api/customers/imports?unowned=true", content=table(made[1:], "98765"), headers=CSV).raise_for_status()
     assert (taken.json()["unowned"], taken.json()["notices"][0]["code"]) == (1, "unowned")
+    waiting = nancy.get("/api/customers/unowned").raise_for_status().json()
+    assert waiting == {"records": waiting["records"], "without_number": 0} and waiting["records"] >= 1
+    said = TEXTS["en"]["unowned"].format(count=waiting["records"])
+    assert said in nancy.get("/customers", params={"lang": "en"}, headers={"Accept": "text/html"}).text
+    with signed_in(platform, "jane") as jane:
+        assert jane.get("/api/customers/unowned").status_code == 403
+        page = jane.get("/customers", params={"lang": "en"}, headers={"Accept": "text/html"})
+        assert page.status_code == 200 and said not in page.text
     with signed_in(platform, "andrew") as andrew:
         assert andrew.post("/api/customers/imports", content=table(made[:1], MICHAEL), headers=CSV).json()["created"] == 1
 

@@ -13,7 +13,6 @@ from shared import telemetry
 from shared.bus import dlq
 from shared.bus.envelope import Envelope
 from shared.bus.event import Event
-from shared.bus.relay import Relay
 from shared.errors import UnavailableError
 from shared.ids import new_id
 from shared.work import Work
@@ -63,7 +62,7 @@ async def test_events_arrive_once_and_in_order_per_key(kernel: Kernel) -> None:
             async with kernel.door.begin(ME) as w:
                 w.publish(Poked(subject=subject, n=n))
 
-    tasks = [asyncio.create_task(handlers.run()), asyncio.create_task(Relay(kernel.engine, kernel.broker).run())]
+    tasks = [asyncio.create_task(handlers.run()), asyncio.create_task(kernel.relay().run())]
     try:
         for n in range(20):
             await poke(n)
@@ -95,7 +94,7 @@ async def test_a_failing_handler_ends_in_the_dead_letters_and_can_be_replayed(ke
             raise ValueError("someone@example.org")
         handled.append(envelope.subject)
 
-    tasks = [asyncio.create_task(handlers.run()), asyncio.create_task(Relay(kernel.engine, kernel.broker).run())]
+    tasks = [asyncio.create_task(handlers.run()), asyncio.create_task(kernel.relay().run())]
     try:
         async with kernel.door.begin(ME) as w:
             ce_id = w.publish(Poked(subject=subject, n=1))
@@ -128,7 +127,7 @@ async def test_a_part_that_is_away_only_delays(kernel: Kernel) -> None:
             if tries < 4:
                 raise UnavailableError
 
-    tasks = [asyncio.create_task(handlers.run()), asyncio.create_task(Relay(kernel.engine, kernel.broker).run())]
+    tasks = [asyncio.create_task(handlers.run()), asyncio.create_task(kernel.relay().run())]
     try:
         async with kernel.door.begin(ME) as w:
             ce_id = w.publish(Poked(subject=subject, n=1))
@@ -155,13 +154,17 @@ async def test_malformed_records_never_stop_a_consumer(kernel: Kernel) -> None:
     await producer.send_and_wait(TOPIC, key=key, value=b"{", headers=[("ce_id", b"\xff"), ("ce_id", b"2")])
     await producer.send_and_wait(TOPIC, key=key, value=b"x" * 900_000)
     await producer.stop()
-    tasks = [asyncio.create_task(handlers.run()), asyncio.create_task(Relay(kernel.engine, kernel.broker).run())]
+    tasks = [asyncio.create_task(handlers.run()), asyncio.create_task(kernel.relay().run())]
     try:
         async with kernel.door.begin(ME) as w:
             w.publish(Poked(subject=subject, n=1))
         await _until(lambda: subject in handled)
-        mine = [one for one in await dlq.letters(kernel.broker, "customers") if one.key == key]
-        assert len(mine) == 4 and {one.reason for one in mine} == {"malformed"}
+
+        async def buried() -> list[str]:
+            return [one.reason for one in await dlq.letters(kernel.broker, "customers") if one.key == key]
+
+        await _until(buried)
+        assert await buried() == ["malformed"] * 4
     finally:
         await _stop(*tasks)
 
@@ -170,7 +173,7 @@ async def test_a_crash_between_ack_and_mark_sends_nothing_twice(kernel: Kernel) 
     subject = new_id("sub")
     async with kernel.door.begin(ME) as w:
         ids = [w.publish(Poked(subject=subject, n=n)) for n in range(5)]
-    relay = asyncio.create_task(Relay(kernel.engine, kernel.broker).run())
+    relay = asyncio.create_task(kernel.relay().run())
     await _until(lambda: _none_waiting(kernel))
     await _stop(relay)
     async with kernel.engine.begin() as connection:  # as if the relay had died before it marked the last three
@@ -178,7 +181,7 @@ async def test_a_crash_between_ack_and_mark_sends_nothing_twice(kernel: Kernel) 
             text('UPDATE outbox SET published_at = NULL, partition = NULL, "offset" = NULL WHERE ce_id = ANY(:ids)'),
             {"ids": ids[2:]},
         )
-    relay = asyncio.create_task(Relay(kernel.engine, kernel.broker).run())
+    relay = asyncio.create_task(kernel.relay().run())
     await _until(lambda: _none_waiting(kernel))
     await _stop(relay)
     reader = kernel.broker.consumer(TOPIC, auto_offset_reset="earliest")
@@ -212,7 +215,7 @@ async def test_transaction_publishing_and_handling_are_one_trace(kernel: Kernel)
         with telemetry.span("request") as root:
             async with kernel.door.begin(ME) as w:
                 w.publish(Poked(subject=subject, n=1))
-        tasks = [asyncio.create_task(handlers.run()), asyncio.create_task(Relay(kernel.engine, kernel.broker).run())]
+        tasks = [asyncio.create_task(handlers.run()), asyncio.create_task(kernel.relay().run())]
         try:
             await asyncio.wait_for(done.wait(), 20)
             await asyncio.sleep(0.5)

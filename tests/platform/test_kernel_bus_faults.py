@@ -13,8 +13,8 @@ from sqlalchemy import text
 from shared.bus import dlq, trim
 from shared.bus.envelope import Envelope, to_record
 from shared.bus.event import Event
-from shared.bus.relay import LOCK, Relay
 from shared.ids import new_event_id, new_id
+from shared.locks import Lock
 from shared.work import Work
 from tests.support.kernel import ME, TOPIC, Kernel, open_kernel
 from tests.support.platform import Platform
@@ -89,7 +89,7 @@ async def test_a_topic_that_the_broker_refuses_holds_up_no_other(kernel: Kernel,
     await nudge(kernel, subject, range(1))
     await change(kernel, "UPDATE outbox SET topic = :topic", topic=topic)
     await nudge(kernel, subject, range(1, 4))
-    relay = Relay(kernel.engine, kernel.broker)
+    relay = kernel.relay()
     async with Running(relay.run()):
         await until(published(kernel), 60)
         assert relay.held == [topic]
@@ -100,7 +100,7 @@ async def test_a_topic_that_the_broker_refuses_holds_up_no_other(kernel: Kernel,
 async def test_who_lost_the_lock_sends_no_more_and_nothing_is_sent_twice(kernel: Kernel, platform: Platform) -> None:
     """The broker is silent while a batch is under way; the database ends the relay's connection; another relay takes over."""
     subject = new_id("sub")
-    one, other = Relay(kernel.engine, kernel.broker), Relay(kernel.engine, kernel.broker)
+    one, other = kernel.relay(), kernel.relay()
     async with Running(one.run(), other.run()):
         await nudge(kernel, subject, range(3))
         await until(published(kernel))
@@ -109,7 +109,7 @@ async def test_who_lost_the_lock_sends_no_more_and_nothing_is_sent_twice(kernel:
             await nudge(kernel, subject, range(3, 9))
             await asyncio.sleep(1)  # the batch is on its way: nothing outside can tell
             query = (
-                f"SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND classid = {LOCK}"
+                f"SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND classid = {int(Lock.RELAY)}"
                 " AND objid = 'outbox'::regclass::oid AND database = (SELECT oid FROM pg_database"
                 " WHERE datname = current_database())"
             )
@@ -123,10 +123,10 @@ async def test_what_the_broker_lost_is_sent_again(kernel: Kernel) -> None:
     """Other ids in the outbox than on the topic: as if the topic had been cut off (a power cut) or made anew in memory."""
     subject = new_id("sub")
     await nudge(kernel, subject, range(5))
-    async with Running(Relay(kernel.engine, kernel.broker).run()):
+    async with Running(kernel.relay().run()):
         await until(published(kernel))
     await change(kernel, "UPDATE outbox SET ce_id = gen_random_uuid()::text WHERE id > (SELECT max(id) - 2 FROM outbox)")
-    async with Running(Relay(kernel.engine, kernel.broker).run()):
+    async with Running(kernel.relay().run()):
         await until(lambda: lies(kernel, subject, [0, 1, 2, 3, 4, 3, 4]))
     assert await published(kernel)()
 
@@ -138,12 +138,12 @@ async def lies(kernel: Kernel, subject: str, numbers: list[int]) -> bool:
 async def test_the_outbox_forgets_what_was_published_long_ago_but_not_where_it_was(kernel: Kernel) -> None:
     subject = new_id("sub")
     await nudge(kernel, subject, range(5))
-    async with Running(Relay(kernel.engine, kernel.broker).run()):
+    async with Running(kernel.relay().run()):
         await until(published(kernel))
     await change(kernel, "UPDATE outbox SET published_at = now() - make_interval(days => :days)", days=trim.KEEP_DAYS + 1)
     await nudge(kernel, subject, range(5, 6))
     await change(kernel, "UPDATE outbox SET created_at = now() - make_interval(days => 400) WHERE published_at IS NULL")
-    async with Running(Relay(kernel.engine, kernel.broker).run()):
+    async with Running(kernel.relay().run()):
         await until(published(kernel))
 
         async def trimmed() -> bool:
@@ -240,7 +240,7 @@ class GivesUp:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._producer, name)
 
-    async def send(self, *_: object, **__: object) -> "asyncio.Future[None]":
+    async def send_batch(self, *_: object, **__: object) -> "asyncio.Future[None]":
         promise: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         promise.cancel()
         return promise
@@ -260,6 +260,6 @@ async def test_a_client_that_gives_up_ends_no_relay(kernel: Kernel, monkeypatch:
 
     monkeypatch.setattr(type(kernel.broker), "producer", first_gives_up)
     await nudge(kernel, subject, range(3))
-    async with Running(Relay(kernel.engine, kernel.broker).run()):
+    async with Running(kernel.relay().run()):
         await until(published(kernel))
     assert len(made) == 2 and await on_topic(kernel, subject) == [0, 1, 2]

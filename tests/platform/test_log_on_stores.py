@@ -8,8 +8,8 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from services.audit import storage_cli
 from services.audit.log.store import ShardStore, moves
+from services.audit.storage import cli as storage_cli
 from shared.blobs import CheckedStore, PosixStore
 from shared.errors import ConflictError, TamperError
 from tests.support import s3

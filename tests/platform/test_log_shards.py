@@ -13,12 +13,15 @@ from uuid import UUID
 
 import pytest
 
+import services.audit.ingestion.said as saying
 import services.audit.log.pins as pins
+from services.audit.events import AlarmRaised
+from services.audit.ingestion.said import Said, Telling
 from services.audit.log.entry import Kind, parse
+from services.audit.log.jobs import LedgerRecorder
 from services.audit.log.opening import Opener
 from services.audit.log.seal import opened
-from services.audit.log.slots import Owner, Slot
-from services.audit.log.vouch import Vouching
+from services.audit.log.slots import Slot, duty
 from shared.errors import ConflictError, KeptError, ShreddedError, TamperError, UnavailableError
 from shared.ids import new_id
 from shared.notes.note import LocalSigner, sign_note
@@ -99,7 +102,7 @@ async def test_two_owners_write_the_same_bytes_and_one_publishes(log: AuditLog) 
     records = [about(log, i, subject) for i, subject in enumerate(subjects)]
     one, two = await log.open(), await log.open()
     outcomes = await asyncio.gather(log.append(one, *records), log.append(two, *records), return_exceptions=True)
-    assert sorted(type(o).__name__ for o in outcomes) == ["ConflictError", "NoneType"], outcomes
+    assert sorted(type(o).__name__ for o in outcomes) == ["AnotherOwnerError", "NoneType"], outcomes
     assert await log.size() == 300
     await log.shred(subjects[0])  # the loser's pin holds up nobody
 
@@ -153,20 +156,39 @@ async def test_a_restored_database_does_not_sign_backwards(log: AuditLog) -> Non
 
 
 async def test_the_shards_vouch_for_one_another_only_when_something_happened(log: AuditLog) -> None:
-    vouching = Vouching(log.door, Opener("kept.test/log", log.blobs, log.heads, log.vault), timedelta(0))
-    assert not await vouching.record()
+    ledger = LedgerRecorder(log.door, Opener("kept.test/log", log.blobs, log.heads, log.vault), timedelta(0))
+    assert not await ledger.record()
     shard = await log.open()
     await log.append(shard, *(record(log.topic, i, b"v") for i in range(3)))
-    assert await vouching.record()
+    assert await ledger.record()
     async with log.engine.connect() as connection:
         value = (await connection.exec_driver_sql("SELECT value FROM outbox")).scalar_one()
     root = base64.b64encode(shard.head.root).decode()
     assert json.loads(value) == {"shards": [{"shard": f"{log.topic}/0", "size": 3, "root": root}]}
-    assert not await vouching.record()
+    assert not await ledger.record()
     await log.append(shard, record(log.topic, 3, b"v"))  # as many leaves as the ledger itself brings: no news
-    assert not await vouching.record()
+    assert not await ledger.record()
     await log.append(shard, record(log.topic, 4, b"v"))
-    assert await vouching.record()
+    assert await ledger.record()
+
+
+async def test_the_first_ledger_is_recorded_once_by_however_many_processes(log: AuditLog) -> None:
+    await log.append(await log.open(), *(record(log.topic, i, b"v") for i in range(3)))
+    opener = Opener("kept.test/log", log.blobs, log.heads, log.vault)
+    recorded = await asyncio.gather(*(LedgerRecorder(log.door, opener, timedelta(0)).record() for _ in range(4)))
+    assert sorted(recorded) == [False, False, False, True]
+    assert await log.count("outbox") == await log.count("ledgers") == 1
+
+
+async def test_a_shard_that_stops_is_told_of_once_until_it_went_on(log: AuditLog) -> None:
+    """By the process that stopped it, by the one that takes its slot over, by either after a restart."""
+    shard = await log.open()
+    told = AlarmRaised(kind="tampered", shard=shard.store.shard, first=0, last=0)
+    await asyncio.gather(*(log.heads.stopped(shard.store.shard, told) for _ in range(3)))
+    assert await log.count("outbox") == 1
+    await log.heads.goes_on(shard.store.shard)
+    await log.heads.stopped(shard.store.shard, told)
+    assert await log.count("outbox") == 2
 
 
 async def test_a_slot_has_one_owner_and_the_next_one_stands_by(log: AuditLog) -> None:
@@ -180,11 +202,11 @@ async def test_a_slot_has_one_owner_and_the_next_one_stands_by(log: AuditLog) ->
         return forever
 
     slot = Slot(4000 + secrets.randbelow(10**6), 1)
-    first, second = Owner(log.engine, slot, work("first")), Owner(log.engine, slot, work("second"))
-    one = asyncio.create_task(first.run())
+    first, second = duty(log.engine, slot), duty(log.engine, slot)
+    one = asyncio.create_task(first.run(work("first")))
     await until(lambda: worked == ["first"])
-    two = asyncio.create_task(second.run())
-    await until(lambda: second.waits)
+    two = asyncio.create_task(second.run(work("second")))
+    await until(lambda: second.stands_by)
     assert worked == ["first"]
     one.cancel()
     await until(lambda: worked == ["first", "second"])
@@ -209,3 +231,29 @@ async def test_a_checkpoint_that_somebody_else_signed_is_not_gone_on_from(log: A
     with pytest.raises(TamperError):
         await log.open()
     assert log.blobs.get(path).decode() == forged, "nothing was signed over it"
+
+
+async def test_who_stands_by_says_of_a_slot_what_the_one_that_has_it_says(
+    log: AuditLog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slot = Slot(4000 + secrets.randbelow(10**6), 1)
+    first, second = duty(log.engine, slot), duty(log.engine, slot)
+    its = Said(True, {"a/0": "tampered"}, {"a/1": 5}, {"a/2": 7}, {"w.test/1": "away"})
+    telling, hearing = (Telling(log.door, slot, lambda: its), Telling(log.door, slot, Said))
+    one = asyncio.create_task(first.run(telling.tell))
+    await until(lambda: telling._told == its)
+    two = asyncio.create_task(second.run(hearing.tell))
+    listening = asyncio.create_task(hearing.listen(lambda: second.stands_by))
+    try:
+        await until(lambda: hearing.others == its)
+        its = Said(True)
+        await until(lambda: hearing.others == its)
+        monkeypatch.setattr(saying, "TELL_SECONDS", 3600.0)
+        monkeypatch.setattr(saying, "STALE_SECONDS", 0)
+        await until(lambda: not hearing.others.ready)  # it says nothing any more: nobody is known to be ready
+        one.cancel()
+        await until(lambda: not second.stands_by and hearing._told == Said())  # and speaks for itself
+    finally:
+        for task in (one, two, listening):
+            task.cancel()
+        await asyncio.gather(one, two, listening, return_exceptions=True)

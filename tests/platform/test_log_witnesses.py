@@ -82,8 +82,7 @@ async def test_open_killed_and_hanging_witnesses_hold_up_nobody_and_are_caught_u
         await broker.send(*[b"v"] * 5, partition=0)
         await until(lambda: size(log, f"{log.topic}/0") == 10)
         assert asyncio.get_running_loop().time() - began < SECONDS + 15, "publication is bounded, also where one hangs"
-        await until(lambda: set(ingest.witnesses.values()) == {"away"})
-        assert ingest.unwitnessed == {f"{log.topic}/0": 5}
+        await until(lambda: set(ingest.witnesses.values()) == {"away"} and ingest.unwitnessed == {f"{log.topic}/0": 5})
         assert signers(log, pair) == []
         assert await faults(log, pair, 2) == ["witness"]
         two.wake()
@@ -158,7 +157,7 @@ async def test_a_rewritten_log_is_refused_and_found(
     assert await faults(log, pair, 2) == ["witness"], "the tree is whole: only the witnesses know better"
     async with ingesting(log, broker, pair) as ingest:
         await until(lambda: ingest.faults == {shard: "tampered"})
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             while await alarms(log) != ["tampered"]:  # told a moment after it stopped
                 await asyncio.sleep(0.05)
         await broker.send(b"v", partition=1)

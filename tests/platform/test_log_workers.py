@@ -1,11 +1,13 @@
 """The processes that ingest: one that dies is started anew, and one whose service dies ends."""
 
 import time
+from contextlib import suppress
 
 import httpx
 import psutil
 import pytest
 
+from deploy.local import processes
 from tests.support.platform import Platform
 from tests.support.staff import signed_in
 
@@ -15,7 +17,12 @@ pytestmark = pytest.mark.platform
 def workers(platform: Platform) -> list[psutil.Process]:
     service = platform.process("audit")
     assert service is not None
-    return [child for child in service.children() if "services.audit.worker" in child.cmdline()]
+    found = []
+    for child in processes.family(service)[1:]:
+        with suppress(psutil.Error):  # it ended meanwhile
+            if "services.audit.ingestion.worker" in child.cmdline():
+                found.append(child)
+    return found
 
 
 def size(platform: Platform, topic: str) -> int:

@@ -248,6 +248,6 @@ class _Dies:
 
 
 async def _until(done: Callable[[], bool]) -> None:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         while not done():
             await asyncio.sleep(0.02)

@@ -52,7 +52,7 @@ def test_the_same_person_twice_is_erased_twice_where_both_records_are_named(plat
     assert f"the record with the number {one}" in page and "How many: 1" in page and "Go on with these records" in page
     assert person.say(one) == "narrow.again"
     assert person.say(two) == "narrow.added"
-    person.until("two people are checking it")
+    person.until("it waits for two people to decide")
     approve(platform, person.request_id, "nancy", "andrew")
     page = person.until("Download the certificate")
     assert page.count("Covered:") == 2 and "We know of no other record" in page
@@ -68,14 +68,14 @@ def test_what_is_not_named_stays_and_page_mail_and_certificate_say_so(platform: 
     person = asking(platform, address, "erasure")
     assert person.say(one) == "narrow.added"
     person.go_on()
-    person.until("two people are checking it")
+    person.until("it waits for two people to decide")
     person.go_on()  # a second click
     assert person.say(two) == "", "what two people decide on is what was named before"
     approve(platform, person.request_id, "nancy", "andrew")
     page = person.until("Download the certificate")
     assert "Not covered: other records that share this address. How many: 1." in page
     proven = checked(person, tmp_path)
-    assert "covers 1 records" in proven and "not covered: 1 other" in proven
+    assert "covers 1 record:" in proven and "not covered: 1 other" in proven
     mail = person.mail("is done")
     assert "How many: 1. They stay as they are." in mail and one in mail and two not in mail
     still = readable(platform, address)
@@ -84,7 +84,7 @@ def test_what_is_not_named_stays_and_page_mail_and_certificate_say_so(platform: 
         assert "forgotten" not in said
 
     # The mail is the only way left: no code can come any more. Its link opens everything on another device.
-    person.until("Its keys are destroyed")
+    person.until("Its key is destroyed")
     elsewhere = httpx.Client(follow_redirects=True)
     opened_page = elsewhere.get(link(mail))
     assert "How many: 1" in opened_page.text and str(opened_page.url).endswith(person.request_id)
@@ -99,7 +99,7 @@ def test_a_record_that_came_while_two_people_decided_is_counted(platform: Platfo
         person = Person(platform.origin, email(one))
         person.ask("erasure")
         person.prove()
-        person.until("two people are checking it")
+        person.until("it waits for two people to decide")
         again = table([late]).replace(email(late).encode(), email(one).encode())
         nancy.post("/api/customers/imports", content=again).raise_for_status()
     approve(platform, person.request_id, "nancy", "andrew")
@@ -128,6 +128,7 @@ def test_an_answer_says_which_records_are_in_it(platform: Platform) -> None:
     assert "How many: 1" in person.mail("is ready")
     person.http.post(f"/requests/{person.request_id}/close")
     assert "This request is closed" in person.page() and "How many: 1" in person.page()
+    assert "our copy of it is destroyed. For this request nothing was erased" in person.mail("is closed")
 
 
 def test_both_records_come_in_one_answer(platform: Platform) -> None:
@@ -145,11 +146,19 @@ def test_numbers_are_not_for_guessing(platform: Platform) -> None:
     person = asking(platform, address, "access")
     for n in range(5):
         person.say(str(n + 1))
-    assert person.say(one) == "narrow.wrong", "too late"
+    assert person.say(one) == "narrow.over", "too late"
     page = person.page()
-    assert "too many wrong numbers" in page and "Your request waits for it until" in page, "there is one way left, and a date"
+    assert "oo many wrong numbers" in page and "Your request waits for it until" in page, "there is one way left, and a date"
     stranger = httpx.post(f"{platform.origin}/requests/{person.request_id}/person", data={"number": one})
     assert stranger.status_code == 404
+    person.http.post(f"/requests/{person.request_id}/close")
+    another = Person(platform.origin, address)
+    another.ask("erasure")
+    another.prove()
+    assert "Your request waits for it until" in another.until("oo many wrong numbers"), (
+        "the address has its tries, not a request"
+    )
+    assert another.say(one) == "narrow.over"
 
 
 def test_who_knows_no_number_has_two_people_who_decide_on_evidence(platform: Platform) -> None:
@@ -228,6 +237,8 @@ def test_a_request_may_be_taken_back_until_it_is_carried_out(platform: Platform)
     for _ in range(2):
         assert person.http.post(f"/requests/{person.request_id}/close").status_code == 303
     assert person.say(one) == "", "the page says that it is closed, not that the number is wrong"
-    page = person.until("Its keys are destroyed")
+    page = person.until("Its key is destroyed")
     assert "We sent you a mail about it." in page, "said when it was so"
+    so_far = "We looked for records with your address. For this request nothing was handed out or erased."
+    assert so_far in page and so_far in person.mail("is closed"), "and no word of an answer that never was"
     assert f"Zyxwv{one}" in readable(platform, address)

@@ -4,42 +4,37 @@ PostgreSQL is the real one; Vault is a stand-in here, since nothing is asked of 
 """
 
 import asyncio
-import base64
-import hashlib
-import hmac
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, cast
 
 import pytest
 from sqlalchemy import delete, func, select, text, update
 
-from services.customers.base import TABLES, Base
-from services.customers.policy.load import load
-from services.customers.records.actions import list_customers, list_unusable, update_customer
-from services.customers.records.renewal import renew
-from services.customers.records.tables import Customer, CustomerLocator, StaffLocator, UnusableValue, column
+from services.customers.base import TABLES
+from services.customers.records.actions import list_unusable, update_customer
+from services.customers.records.looks import search_customers
+from services.customers.records.renewal import UNMADE, renew
+from services.customers.tables import Customer, CustomerLocator, StaffLocator, UnusableValue, column
 from services.customers.wiring import Tools
 from shared import renewal
 from shared.access.actor import Actor
-from shared.access.decide import Policies
-from shared.clock import SystemClock
-from shared.db import make_engine, make_sessions
 from shared.errors import UnavailableError
 from shared.etag import Condition
-from shared.keys.blind import BlindIndex
-from shared.keys.keyring import Keyring
-from shared.keys.locators import locators
-from shared.mail import tables as mails
+from shared.holder.contract import Found
+from shared.keys import versions
+from shared.keys.vault import Versions
 from shared.renewal import Renewal
+from shared.sweep import Sweep
 from shared.values import legacy
-from shared.values.identifiers import NORMAL_FORM, Identifier
+from shared.values.identifiers import NORMAL_FORM, Identifier, external
 from shared.values.mailbox import mailbox
+from shared.values.typed import Number
 from shared.work import Door, Work
-from tests.support.postgres import server
+from tests.support.customers import empty, holder_of, tools_of
+from tests.support.stand_in import StandIn
 
 STAFF = Actor(id="sub_" + "5" * 32, kind="user", roles=frozenset({"agent"}), team=frozenset({"sub_" + "5" * 32}))
 SYSTEM = Actor.system("customers")
-OWNER = "loc_1_" + "a" * 64
 WRITTEN: list[dict[str, str]] = [
     {"email": "Jane@München.de", "phone": "(12) 3923-5555", "country": "Brazil"},  # the same in both forms
     {"email": "mailto:anna@t.example", "phone": "020 7946 0003", "country": "UK"},  # another address, a phone that was none
@@ -49,28 +44,6 @@ WRITTEN: list[dict[str, str]] = [
     {"email": "gone@t.example", "phone": "+49 30 901820"},  # erased below
     {"email": "bad@t.example"},  # its ciphertext is spoilt below
 ]
-
-
-class StandIn:
-    """Of Vault: wraps nothing, hashes with a key."""
-
-    away = False
-
-    async def require(self) -> None:
-        if self.away:
-            raise UnavailableError("vault")
-
-    async def encrypt(self, key: str, values: Sequence[bytes]) -> list[str]:
-        return [base64.b64encode(one).decode() for one in values]
-
-    async def decrypt(self, key: str, values: Sequence[str]) -> list[bytes]:
-        return [base64.b64decode(one) for one in values]
-
-    async def hmac(self, key: str, values: Sequence[bytes]) -> list[str]:
-        return [f"vault:v1:{base64.b64encode(hmac.digest(b'k', one, hashlib.sha256)).decode()}" for one in values]
-
-    async def kv(self, path: str) -> dict[str, str]:
-        return {"email": "01" * 32, "phone": "02" * 32}
 
 
 class Bench:
@@ -84,38 +57,47 @@ class Bench:
         async def act(w: Work, rows: Sequence[Any]) -> None:
             await renew(w, self.tools, rows)
 
-        return Renewal(self.door, Customer, act)
+        return Renewal(self.door, Customer, act, self.tools.hashed, UNMADE)
 
     async def write_as_before(self) -> None:
         async with self.door.begin(SYSTEM) as w:
-            w.session.add(StaffLocator(locator=OWNER, user_id=STAFF.id))
             for written in WRITTEN:
                 self.ids.append(subject := w.new_id("sub"))
-                await w.keyring.create(w.session, [subject])
+                await w.create_keys([subject])
                 email, phone = legacy._old_mailbox(written["email"]), None
                 if "phone" in written:
                     phone = legacy._old_phone(written["phone"], written.get("country"))
                 assert email is not None
                 w.session.add(
                     Customer(
-                        id=subject, version=1, owner_locator=OWNER, created_at=w.now, updated_at=w.now, normal_form=1,
-                        email_index=await self.tools.blind.of("email", email),
-                        phone_index=await self.tools.blind.of("phone", phone) if phone else None,
-                        **{name: await w.seal(column(name), subject, value) for name, value in written.items()},
+                        id=subject, version=1, owner_id=STAFF.id, created_at=w.now, updated_at=w.now, normal_form=1,
+                        email_index=(await self.tools.blind.of("email", email)).value,
+                        phone_index=(await self.tools.blind.of("phone", phone)).value if phone else None,
+                        **{name: w.seal(column(name), subject, value) for name, value in written.items()},
                     )
                 )  # fmt: skip
                 await w.session.flush()
                 known: list[Identifier] = [("email", email), *([("phone", phone)] if phone else [])]  # type: ignore[list-item]
-                for (kind, _), one in zip(known, await self.tools.locate(known), strict=True):
-                    w.session.add(CustomerLocator(locator=one, customer_id=subject, kind=kind))
+                for (kind, _), every in zip(known, await self.tools.locators.of(known), strict=True):
+                    w.session.add_all(CustomerLocator(locator=one, customer_id=subject, kind=kind) for one in every)
             await w.session.flush()
             await w.session.execute(update(Customer).where(Customer.id == self.ids[5]).values(erased_at=w.now, email=None))
             await w.session.execute(text("UPDATE customers SET email = '\\x00' WHERE id = :id"), {"id": self.ids[6]})
 
     async def found(self, name: str, value: str) -> list[str]:
-        async with self.door.begin(STAFF, "contact") as w:
-            records, _ = await list_customers(w, self.tools, limit=50, search={name: value})
-            return [one.id for one in records]
+        async with self.door.look(STAFF, "contact") as look:
+            return [one.id for one in await search_customers(look, self.tools, {name: value}, limit=50)]
+
+    async def located(self, known: Identifier) -> Sequence[Found]:
+        """Whom the holder finds by the locators of this."""
+        async with self.door.begin(SYSTEM) as w:
+            (every,) = await self.tools.locators.of([known])
+            return await holder_of(self.tools).locate(w, every)
+
+    async def hashes(self) -> set[str]:
+        """Every locator that leads to somebody."""
+        async with self.door.begin(SYSTEM) as w:
+            return {*(await w.session.scalars(select(CustomerLocator.locator))).all()}
 
     async def state(self) -> Any:
         """Everything that the renewal writes, and nothing of when."""
@@ -132,26 +114,14 @@ class Bench:
             return [(str(headers).split("kept.customers.")[1].split(".v1")[0], key) for headers, key in rows]
 
 
-@pytest.fixture(scope="module")
-async def customers_server() -> AsyncIterator[Any]:
-    async with server() as databases:
-        yield databases["customers"]
-
-
 @pytest.fixture
 async def bench(customers_server: Any, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Bench]:
     monkeypatch.setattr(renewal, "ROWS_PER_BATCH", 3)
-    engine = make_engine(customers_server)
-    async with engine.begin() as connection:
-        await connection.run_sync(Base.metadata.drop_all)
-        await connection.run_sync(Base.metadata.create_all)
-        await connection.run_sync(mails.create)
     vault = cast(Any, StandIn())
-    door = Door("customers", make_sessions(engine), SystemClock(), Policies.load(), Keyring("customers", vault, TABLES))
-    made = Bench(door, Tools(load(), BlindIndex("customers", vault), lambda pairs: locators(vault, pairs)))
-    await made.write_as_before()
-    yield made
-    await engine.dispose()
+    async with empty(customers_server, vault) as door:
+        made = Bench(door, tools_of(vault))
+        await made.write_as_before()
+        yield made
 
 
 async def until_done(one: Renewal) -> int:
@@ -216,9 +186,9 @@ async def test_a_crash_anywhere_leaves_whole_batches_and_the_next_one_goes_on(be
     for crash in range(1, 8):
         async with bench.door.begin(SYSTEM) as w:
             await w.session.execute(delete(TABLES.outbox))
-            for table in (UnusableValue, CustomerLocator, Customer, StaffLocator):
+            for table in (UnusableValue, CustomerLocator, Customer):
                 await w.session.execute(delete(table))
-            await w.session.execute(delete(TABLES.keyring))
+            await w.session.execute(delete(TABLES.data_keys))
         first, bench.ids = bench.ids, []
         await bench.write_as_before()
         left = crash
@@ -232,7 +202,7 @@ async def test_a_crash_anywhere_leaves_whole_batches_and_the_next_one_goes_on(be
                 await renew(w, bench.tools, [row])
 
         with pytest.raises(asyncio.CancelledError):
-            await until_done(Renewal(bench.door, Customer, dies))
+            await until_done(Renewal(bench.door, Customer, dies, bench.tools.hashed))
         async with bench.door.begin(SYSTEM) as w:
             done = await w.session.scalar(select(func.count()).where(Customer.normal_form == NORMAL_FORM))
         assert done % 3 == 0, "whole batches"
@@ -283,7 +253,88 @@ async def test_a_changed_address_that_nobody_proved_leads_nobody_to_the_person_a
     async with bench.door.begin(SYSTEM) as w:
         await w.session.execute(update(Customer).where(Customer.id == same).values(normal_form=1))
     await until_done(bench.renewal())
-    agents, hers = await bench.tools.locate([("email", mailbox("agent@t.example")), ("email", mailbox("jane@münchen.de"))])
+    known: list[Identifier] = [("email", mailbox("agent@t.example")), ("email", mailbox("jane@münchen.de"))]
+    (agents,), (hers,) = await bench.tools.locators.of(known)
     async with bench.door.begin(SYSTEM) as w:
         found = (await w.session.scalars(select(CustomerLocator.locator).where(CustomerLocator.customer_id == same))).all()
     assert hers in found and agents not in found
+
+
+async def test_after_a_rotation_everybody_is_found_as_before_and_an_old_locator_in_hand_finds_nobody(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before it, in the middle of it, after it and after the trim; one without a key of their own stays behind and is named."""
+    monkeypatch.setattr(versions, "REFRESH_SECONDS", 0.0)
+    await until_done(bench.renewal())
+    same, other, two, *_ = bench.ids
+    async with bench.door.begin(SYSTEM) as w:
+        await w.unlock(two)
+        sealed = {"owner_number": w.seal(Customer.owner_number, two, "3"), "number": w.seal(Customer.number, two, "17")}
+        (waits,) = (await bench.tools.locators.of([("external", external("employee", Number("3")))]))[0]
+        await w.session.execute(update(Customer).where(Customer.id == two).values(owner_locator=waits, owner_id=None, **sealed))
+
+    async def finds() -> list[list[str]]:
+        return [
+            await bench.found("email", "jane@münchen.de"),
+            await bench.found("phone", "+44 20 7946 0003"),
+            [one.subject for one in await bench.located(("email", mailbox("anna@t.example")))],
+        ]
+
+    before, was = await bench.hashes(), [[same], [other], [other]]
+    assert await finds() == was
+    vault = cast(StandIn, cast(Any, bench.door.keyring)._vault)
+    vault.live = Versions(2, 1)
+    assert await finds() == was, "rotated, and nothing is done yet"
+    monkeypatch.setattr(versions, "SETTLE_SECONDS", 0.0)
+    assert await bench.renewal().step()
+    assert await finds() == was, "in the middle"
+    await until_done(bench.renewal())
+    after = await bench.hashes()
+    assert await finds() == was and before < after, "the new locators beside the old"
+    assert [one.subject for one in await bench.located(("external", external("customer", Number("17"))))] == [two]
+
+    vault.live = Versions(2, 2)
+    sweep = Sweep(bench.door, bench.tools.locators, CustomerLocator.locator, StaffLocator.locator)
+    while await sweep.step():
+        pass
+    assert await finds() == was, "trimmed"
+
+    async def no_more(*_: object) -> int:
+        raise AssertionError("the whole table is read in every round")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(sweep, "_take", no_more)
+        assert not await sweep.step()
+    left = await bench.hashes()
+    assert left and not left & before, "no locator of before leads anywhere"
+    async with bench.door.begin(SYSTEM) as w:
+        rows = (await w.session.execute(select(Customer.id, Customer.index_version, Customer.locator_version))).all()
+        assert {one for one, *of in rows if of != [2, 2]} == {bench.ids[6]}, "the one that can't be opened"
+        anew = await w.session.scalar(select(Customer.owner_locator).where(Customer.id == two))
+    assert anew == (await bench.tools.locators.of([("external", external("employee", Number("3")))]))[0][0] != waits
+    told = [key for kind, key in await bench.events() if kind == "customer.updated"]
+    assert told.count(same) == 1, "told once of the new ones"
+
+
+async def test_whose_number_was_never_kept_stays_behind_until_it_is(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the trim would take the locator of a number that nobody can hash anew."""
+    monkeypatch.setattr(versions, "REFRESH_SECONDS", 0.0)
+    monkeypatch.setattr(versions, "SETTLE_SECONDS", 0.0)
+    await until_done(bench.renewal())
+    same = bench.ids[0]
+    (old,) = (await bench.tools.locators.of([("external", external("customer", Number("17")))]))[0]
+    async with bench.door.begin(SYSTEM) as w:
+        w.session.add(CustomerLocator(locator=old, customer_id=same, kind="external"))
+    cast(Any, bench.door.keyring)._vault.live = Versions(2, 1)
+    await until_done(bench.renewal())
+    (gauge,) = await bench.renewal().left()
+    assert gauge.value == 2, "this one, and the one that can't be opened"
+    async with bench.door.begin(SYSTEM) as w:
+        await w.unlock(same)
+        sealed = w.seal(Customer.number, same, "17")
+        await w.session.execute(update(Customer).where(Customer.id == same).values(number=sealed))
+    await until_done(bench.renewal())
+    (gauge,) = await bench.renewal().left()
+    assert gauge.value == 1
+    cast(Any, bench.door.keyring)._vault.live = Versions(2, 2)
+    assert [one.subject for one in await bench.located(("external", external("customer", Number("17"))))] == [same]

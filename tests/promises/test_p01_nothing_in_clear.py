@@ -10,6 +10,7 @@ import pytest
 from deploy.local.catalog import SERVICES
 from tests.support import backups
 from tests.support.insider import wait_until
+from tests.support.made_up import HEADER
 from tests.support.people import customers, personal_values, staff_values
 from tests.support.platform import Platform
 from tests.support.portal import Person
@@ -20,7 +21,8 @@ pytestmark = pytest.mark.platform
 
 
 TYPED = "somebody.nobody.knows@example.org"  # at the portal, by a person of whom nothing is held
-VALUES = personal_values() | staff_values() | {"typed at the portal": TYPED}
+HEADING = "heading.nobody.knows@example.org"  # of a column: a list that was turned on its side, a note in the first row
+VALUES = personal_values() | staff_values() | {"typed at the portal": TYPED, "heading of a column": HEADING}
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +44,13 @@ def answers(platform: Platform) -> list[httpx.Response]:
         ):
             head = {"If-Match": jane.get(path).headers["etag"], "X-Purpose": purpose}
             jane.patch(path, json={"fields": {field: value}}, headers=head).raise_for_status()
+        headings = ",".join((*HEADER, HEADING)).encode()
+        for shown in (
+            HEADING,
+            f"column {len(HEADER) + 1}",
+        ):  # whoever sent it is told; what is kept for the next time names places
+            sent = nancy.post("/api/customers/imports", content=headings, headers={"Idempotency-Key": "p1-" + "h" * 20})
+            assert sent.raise_for_status().json()["refused_columns"][-1] == shown
         guess = {"email": staff_values()["employee 2 Email"], "password": luis["Address"], "code": "000000"}
         refused = [
             jane.patch(path, json={"fields": {"email": luis["Address"]}}, headers={"If-Match": '"1"'}),

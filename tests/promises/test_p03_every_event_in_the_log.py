@@ -69,7 +69,7 @@ async def test_whatever_the_broker_has_the_log_has_byte_for_byte(platform: Platf
     for topic in (one.name for one in topics()):
         records = await records_of(platform.state, topic)
         with suppress(AssertionError):  # below, with the shards' names
-            await asyncio.to_thread(wait_until, lambda of=topic, records=records: not behind(platform, of, records))
+            await asyncio.to_thread(wait_until, lambda of=topic, records=records: not behind(platform, of, records))  # type: ignore[misc]
         assert behind(platform, topic, records) == [], "the log does not have all that the broker has"
         for partition in {one.partition for one in records}:
             told = {one.offset: one for one in records if one.partition == partition}

@@ -8,25 +8,32 @@ import json
 import os
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import permutations
 from pathlib import Path
 
 import hvac
+import psutil
 import psycopg
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import GroupAuthorizationFailedError, KafkaError, TopicAuthorizationFailedError
 
-from deploy.local import users
+from deploy.arrows.table import table
+from deploy.local import processes, users
 from deploy.local.catalog import PARTS, topics
-from tests.support.insider import Insider
+from shared.errors import UnavailableError
+from shared.installed import operator
+from tests.support.insider import Insider, wait_until
 from tests.support.platform import Platform
+from tests.support.staff import signed_in
 
 pytestmark = pytest.mark.platform
 SERVICES = ("identity", "customers", "audit", "backup", "dsar")
 SIGNERS = {"kept-tokens": "identity", "kept-log": "audit"} | {f"kept-{one}-notes": one for one in SERVICES}
 PLAIN = {"plaintext": "AAAA"}
+# The part whose port has another name.
+PART_OF = {"smtp": "mail", "kafka_controller": "kafka", "vault_cluster": "vault"}
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +79,23 @@ def test_who_knows_no_identifiers_computes_no_locators(insiders: dict[str, Insid
             continue
         with refused(hvac.exceptions.Forbidden, f"{name}: locators"):
             one.vault.write_data("transit/hmac/kept-locator", data=data)
+
+
+def test_the_list_of_the_forgotten_is_customers_alone(insiders: dict[str, Insider]) -> None:
+    for name, one in insiders.items():
+        if name == "customers":
+            assert one.vault.write_data("transit/hmac/kept-customers-forgotten", data={"input": "AAAA"})
+            continue
+        with refused(hvac.exceptions.Forbidden, f"{name}: marks of the forgotten"):
+            one.vault.write_data("transit/hmac/kept-customers-forgotten", data={"input": "AAAA"})
+
+
+async def test_who_rotates_keys_leaves_that_of_the_forgotten(platform: Platform) -> None:
+    vault = operator("rotation")
+    assert (await vault.versions("kept-customers-forgotten")).newest == 1
+    for change in (vault.rotate("kept-customers-forgotten"), vault.trim("kept-customers-forgotten", 1)):
+        with pytest.raises(UnavailableError, match="refuses"):
+            await change
 
 
 def test_nobody_reads_anothers_secrets(insiders: dict[str, Insider]) -> None:
@@ -138,6 +162,35 @@ def test_every_part_has_a_user_of_its_own(platform: Platform) -> None:
         return
     assert len({each for uids in users.values() for each in uids}) == len(PARTS), users
     assert 0 not in {uids.effective for uids in users.values()}
+
+
+def test_every_connection_has_its_arrow(platform: Platform) -> None:
+    """What the parts have open to one another while somebody works, beside the table from which their rights come."""
+    of, ports = table(), {port: PART_OF.get(name, name) for name, port in platform.ports.items()}
+
+    def opened() -> set[tuple[str, str]]:
+        found = set()
+        for part in PARTS:
+            process = platform.process(part)
+            for member in [] if process is None else processes.family(process):
+                with suppress(psutil.Error):
+                    for one in member.net_connections("tcp"):
+                        if (
+                            one.raddr and one.laddr.port not in ports and one.raddr.port in ports
+                        ):  # it called, and was not called
+                            found.add((part, ports[one.raddr.port]))
+        return {(source, target) for source, target in found if source != target}
+
+    seen = set[tuple[str, str]]()
+
+    def everything() -> bool:
+        with signed_in(platform, "jane") as jane:
+            jane.get("/api/customers", params={"limit": 1}).raise_for_status()
+            seen.update(opened())
+        return {(service, store) for service in SERVICES for store in ("postgres", "kafka")} <= seen
+
+    wait_until(everything)
+    assert not {one for one in seen if not of.may(*one)}
 
 
 def test_no_part_reads_anothers_files(platform: Platform) -> None:

@@ -78,14 +78,14 @@ async def does_not_count(platform: Platform, operator: httpx.Client, damaged: di
 async def test_a_person_whose_key_was_lost_fails_the_drill(platform: Platform, operator: httpx.Client) -> None:
     """Every file is whole and every bit as it was; only that one person could never be read again."""
     with Insider(platform.state, "customers").connect("customers") as connection:
-        row = connection.execute("DELETE FROM keyring WHERE subject IN (SELECT min(id) FROM customers"
+        row = connection.execute("DELETE FROM data_keys WHERE subject IN (SELECT min(id) FROM customers"
                                  " WHERE erased_at IS NULL) RETURNING subject, version, wrapped").fetchone()  # fmt: skip
         connection.commit()
         assert row is not None
         try:
             damaged = backups.take(operator)
         finally:
-            connection.execute("INSERT INTO keyring (subject, version, wrapped) VALUES (%s, %s, %s)", row)
+            connection.execute("INSERT INTO data_keys (subject, version, wrapped) VALUES (%s, %s, %s)", row)
             connection.commit()
     drilled = backups.drill(operator, damaged["id"])
     assert drilled["state"] == "failed", "a set in which a key is missing passed its drill"

@@ -68,7 +68,10 @@ async def known_to_audit(platform: Platform, subject: str) -> None:
 
 def has_key(platform: Platform, holder: str, subject: str) -> bool:
     with Insider(platform.state, holder).connect(holder) as connection:
-        return connection.execute("SELECT 1 FROM keyring WHERE subject = %s", (subject,)).fetchone() is not None
+        return (
+            connection.execute("SELECT 1 FROM data_keys WHERE wrapped IS NOT NULL AND subject = %s", (subject,)).fetchone()
+            is not None
+        )
 
 
 @contextmanager
@@ -115,8 +118,12 @@ async def test_everyone_is_there_but_him(platform: Platform) -> None:
         async with scratch.serving(scratch.Scratch(root), scratch.Postgres(programs())) as place:
             for holder in KEYED:
                 with psycopg.connect(place.conninfo(holder)) as connection:
-                    keyed = connection.execute("SELECT 1 FROM keyring WHERE subject = %s", (subject,)).fetchone()
-                    noted = connection.execute("SELECT 1 FROM shredded WHERE subject = %s", (subject,)).fetchone()
+                    keyed = connection.execute(
+                        "SELECT 1 FROM data_keys WHERE wrapped IS NOT NULL AND subject = %s", (subject,)
+                    ).fetchone()
+                    noted = connection.execute(
+                        "SELECT 1 FROM data_keys WHERE shredded_at IS NOT NULL AND subject = %s", (subject,)
+                    ).fetchone()
                 assert keyed is None, f"the restore brought his key back to {holder}"
                 assert noted is not None, f"the restored {holder} would make him a new key"
 

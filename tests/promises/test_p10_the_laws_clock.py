@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from services.dsar import law
-from services.dsar.requests.calendars import holidays_of
-from services.dsar.requests.model import Law, Right, deadline
+from services.dsar.law.jurisdiction import holidays_of
+from services.dsar.law.model import Law, Right, deadline
 from tests.support.insider import Insider
 from tests.support.platform import Platform
 from tests.support.portal import Person

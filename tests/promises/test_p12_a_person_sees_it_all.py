@@ -12,6 +12,7 @@ import pytest
 from pyrage import passphrase
 
 from tests.support.insider import wait_until
+from tests.support.pages import every
 from tests.support.people import customers
 from tests.support.platform import Platform
 from tests.support.portal import Person, impersonal, opened
@@ -33,8 +34,8 @@ class Look:
 def trail(platform: Platform, subject: str) -> set[Look]:
     """What the officers see of who looked at a person."""
     with signed_in(platform, "andrew") as officer:
-        answer = officer.get(f"/api/audit/subjects/{subject}/looks", params={"limit": 500}).raise_for_status()
-    return {Look(one["time"], one["actor"], one["type"], one["purpose"]) for one in answer.json()["items"]}
+        looks = every(officer, f"/api/audit/subjects/{subject}/looks")
+    return {Look(one["time"], one["actor"], one["type"], one["purpose"]) for one in looks}
 
 
 def found_by(client: httpx.Client, email: str, purpose: str) -> str:
@@ -52,7 +53,7 @@ def looked_at(platform: Platform) -> str:
         subject = found_by(jane, customers()[0]["Email"], "support")
         jane.get("/api/customers", params={"limit": 100}).raise_for_status()
     for one, purpose in ((subject, "support"), (other, "delivery")):
-        wait_until(lambda one=one, purpose=purpose: [look for look in trail(platform, one) if look.purpose == purpose])
+        wait_until(lambda one=one, purpose=purpose: [look for look in trail(platform, one) if look.purpose == purpose])  # type: ignore[misc]
     return subject
 
 
@@ -142,7 +143,7 @@ def test_whoever_asks_to_be_forgotten_gets_a_certificate_that_proves_it(platform
     person = Person(platform.origin, customers()[4]["Email"])
     person.ask("erasure")
     person.prove()
-    person.until("two people are checking it")
+    person.until("it waits for two people to decide")
     approve(platform, person.request_id, "nancy", "andrew")
     person.until("Download the certificate")
     file = tmp_path / "certificate"

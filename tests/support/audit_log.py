@@ -29,6 +29,7 @@ from shared.clock import SystemClock
 from shared.db import KernelTables, make_sessions
 from shared.errors import KeptError
 from shared.keys.keyring import Keyring
+from shared.keys.login import AppRole
 from shared.keys.vault import Vault
 from shared.notes.note import VaultSigner
 from shared.work import Door
@@ -81,7 +82,7 @@ class AuditLog:
     async def shred(self, subject: str) -> None:
         """What audit does when a subject is to be forgotten."""
         async with self.door.begin(ME) as w:
-            await w.keyring.shred(w.session, subject, w.now)
+            await w.shred(subject)
             await until_unpinned(w, subject)
 
     async def size(self) -> int:
@@ -105,7 +106,7 @@ class Dying(Heads):
 async def open_log(state: State, tmp_path: Path) -> AsyncIterator[AuditLog]:
     """The body of a fixture, on the servers of a platform."""
     env = environment.read(state, "audit")
-    vault = Vault(env["KEPT_VAULT_ADDR"], env["KEPT_VAULT_ROLE_ID"], Path(env["KEPT_VAULT_SECRET_ID_FILE"]))
+    vault = Vault(env["KEPT_VAULT_ADDR"], AppRole(env["KEPT_VAULT_ROLE_ID"], Path(env["KEPT_VAULT_SECRET_ID_FILE"])))
     password = Insider(state, "audit").secret("audit/database")["password"]
     schema = f"log_{secrets.token_hex(4)}"
     where = SimpleNamespace(host=env["KEPT_DATABASE_HOST"], port=env["KEPT_DATABASE_PORT"])
@@ -116,7 +117,7 @@ async def open_log(state: State, tmp_path: Path) -> AsyncIterator[AuditLog]:
     )
     async with engine.begin() as connection:
         await connection.execute(text(f"CREATE SCHEMA {schema}"))
-        wanted = {"heads", "pins", "ledgers", "scrubs", *KernelTables.__dataclass_fields__}
+        wanted = {"heads", "pins", "ledgers", "scrubs", "slots", *KernelTables.__dataclass_fields__}
         tables = [table for name, table in Base.metadata.tables.items() if name in wanted]
         await connection.run_sync(lambda c: Base.metadata.create_all(c, tables=tables))
     door = Door("audit", make_sessions(engine), SystemClock(), Policies.load(), Keyring("audit", vault, TABLES))

@@ -88,7 +88,7 @@ class Importer(threading.Thread):
             ) as http:
                 while not self._enough.wait(self.pause):
                     people = numbers(self.rows)
-                    self.insist(lambda people=people: http.post("/api/customers/imports", content=table(people, STEVE)), 201)
+                    self.insist(lambda people=people: http.post("/api/customers/imports", content=table(people, STEVE)), 201)  # type: ignore[misc]
                     self.made += people
                     self.correct(http, people[0])
         except Exception as why:  # a thread's failure is the test's to tell

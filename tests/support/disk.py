@@ -16,7 +16,7 @@ import pytest
 from tests.support.chaos import held_down
 from tests.support.platform import Platform
 
-ROOM_BYTES = 24 * 1024 * 1024  # beside what lies there already: enough to work, and quickly full
+ROOM_BYTES = 96 * 1024 * 1024  # beside what lies there already: a few of PostgreSQL's segments of 16 MiB, and quickly full
 BLOCK = 64 * 1024
 
 

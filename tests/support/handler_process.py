@@ -8,9 +8,9 @@ import sys
 
 from sqlalchemy import text
 
-from shared.bus.consumer import Handlers
 from shared.bus.envelope import Envelope
 from shared.bus.event import Event
+from shared.handlers import Handlers
 from shared.work import Work
 from tests.support.kernel import TOPIC, kernel_on
 

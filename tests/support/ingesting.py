@@ -7,12 +7,12 @@ import asyncio
 import sys
 
 from services.audit.base import TABLES
+from services.audit.ingestion.workers import Workers
 from services.audit.log.head import Heads
 from services.audit.log.ingest import Ingest
 from services.audit.log.opening import Opener
 from services.audit.log.sealer import Sealer
 from services.audit.settings import AuditSettings
-from services.audit.workers import Workers
 from shared.blobs import PosixStore
 from shared.service import ground
 

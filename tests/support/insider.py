@@ -11,11 +11,12 @@ from typing import Any
 import httpx
 import hvac
 import psycopg
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaProducer
 
 from deploy.local import environment, vault_provision
 from deploy.local.state import State
 from shared.bus.broker import BrokerSettings
+from shared.bus.kafka.consumer import Consumer
 
 
 class Insider:
@@ -57,17 +58,18 @@ class Insider:
     def producer(self) -> AIOKafkaProducer:
         return AIOKafkaProducer(**self.broker().client(), request_timeout_ms=10_000)
 
-    def consumer(self, *topics: str) -> AIOKafkaConsumer:
+    def consumer(self, *topics: str) -> Consumer:
         return (
             self.broker().consumer(auto_offset_reset="earliest")
             if not topics
-            else AIOKafkaConsumer(
+            else Consumer(
                 *topics, **self.broker().client(), group_id=None, auto_offset_reset="earliest", enable_auto_commit=False
             )
         )
 
 
-def _unseal_keys(state: State) -> list[str]:
+def unseal_keys(state: State) -> list[str]:
+    """Of the local key service."""
     record = state.read_json(state.vault / "unseal.json")
     assert record is not None
     keys = record["keys"]
@@ -79,7 +81,7 @@ def _unseal_keys(state: State) -> list[str]:
 def sealed(state: State) -> Iterator[None]:
     """Vault is sealed inside the block, and opened again after it, whatever happens."""
     address = environment.read(state, "identity")["KEPT_VAULT_ADDR"]
-    keys = _unseal_keys(state)
+    keys = unseal_keys(state)
     root = hvac.Client(url=address, token=vault_provision.generate_root(address, keys[:2]), timeout=10)
     root.sys.seal()
     try:

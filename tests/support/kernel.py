@@ -7,17 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import MetaData, text
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.access.actor import Actor
 from shared.access.decide import Policies
 from shared.bus.broker import BrokerSettings
-from shared.bus.consumer import Handlers
 from shared.bus.dlq import topic_of
+from shared.bus.relay import Relay
 from shared.clock import SystemClock
-from shared.db import create_kernel_tables, database_url, kernel_tables, make_sessions
+from shared.db import database_url, kernel_tables, make_engine, make_sessions
+from shared.handlers import Handlers
 from shared.keys.keyring import Keyring
 from shared.keys.vault import Vault
+from shared.migrations import upgrade
 from shared.settings import ServiceSettings
 from shared.work import Door
 
@@ -50,6 +52,10 @@ class Kernel:
         """Handlers in a group of their own."""
         return Handlers("customers", self.door, self.broker, [TOPIC], group=await self.group())
 
+    def relay(self) -> Relay:
+        """A relay of what goes through the door."""
+        return Relay(self.engine, self.broker, self.door.wake)
+
     async def count(self, where: str) -> int:
         async with self.engine.connect() as connection:
             return int((await connection.execute(text(f"SELECT count(*) FROM {where}"))).scalar_one())
@@ -66,13 +72,11 @@ def settings_of_customers() -> ServiceSettings:
 async def kernel_on(schema: str) -> Kernel:
     """The kernel on a schema that may be there already."""
     settings = settings_of_customers()
-    vault = Vault(settings.vault_addr, settings.vault_role_id, settings.vault_secret_id_file)
+    vault = Vault.of(settings)
     await vault.login()
     password = (await vault.kv("customers/database"))["password"]
     broker = BrokerSettings.of(settings, (await vault.kv("customers/kafka"))["password"])
-    engine = create_async_engine(
-        database_url(settings, password), connect_args={"options": f"-c search_path={schema}"}, hide_parameters=True
-    )
+    engine = make_engine(database_url(settings, password).update_query_dict({"options": f"-c search_path={schema}"}))
     keyring = Keyring("customers", vault, kernel_tables(MetaData()))
     door = Door("customers", make_sessions(engine), SystemClock(), Policies.load(), keyring)
     return Kernel(engine, door, broker, schema)
@@ -83,8 +87,8 @@ async def open_kernel() -> AsyncIterator[Kernel]:
     kernel = await kernel_on(schema := f"kernel_{secrets.token_hex(4)}")
     async with kernel.engine.begin() as connection:
         await connection.execute(text(f"CREATE SCHEMA {schema}"))
-        await connection.run_sync(create_kernel_tables)
+        await connection.run_sync(lambda one: upgrade("customers", one, "kernel@head"))
     yield kernel
     async with kernel.engine.begin() as connection:
         await connection.execute(text(f"DROP SCHEMA {schema} CASCADE"))
-    await kernel.engine.dispose()
+    await kernel.door.close()

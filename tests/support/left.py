@@ -23,7 +23,8 @@ from shared.errors import TamperError
 from shared.holder.contract import Collect, answers_topic
 from shared.ids import new_event_id, new_id
 from shared.keys.cipher import DataKey, Place, open_
-from shared.keys.locators import locators
+from shared.keys.locators import Locators
+from shared.keys.login import AppRole
 from shared.keys.vault import Vault
 from shared.values.identifiers import Identifier
 from tests.support.insider import Insider
@@ -102,7 +103,9 @@ def keys_left(platform: Platform) -> Keys:
 
 def keys_in(insider: Insider, database: "psycopg.Connection[tuple[Any, ...]]") -> Keys:
     """Every key of this keyring, which may be that of a backup, unwrapped with the rights that its service has now."""
-    wrapped = database.execute("SELECT subject, version, wrapped FROM keyring ORDER BY subject").fetchall()
+    wrapped = database.execute(
+        "SELECT subject, version, wrapped FROM data_keys WHERE wrapped IS NOT NULL ORDER BY subject"
+    ).fetchall()
     found = {}
     for start in range(0, len(wrapped), 200):
         part = wrapped[start : start + 200]
@@ -131,8 +134,8 @@ def opens(sealed: bytes, subject: str, keys: Keys) -> list[str]:
 async def locators_of(platform: Platform, *identifiers: Identifier) -> list[str]:
     """By the service's own key in Vault."""
     env = platform.environment("customers")
-    vault = Vault(env["KEPT_VAULT_ADDR"], env["KEPT_VAULT_ROLE_ID"], Path(env["KEPT_VAULT_SECRET_ID_FILE"]))
-    return await locators(vault, list(identifiers))
+    vault = Vault(env["KEPT_VAULT_ADDR"], AppRole(env["KEPT_VAULT_ROLE_ID"], Path(env["KEPT_VAULT_SECRET_ID_FILE"])))
+    return [newest for newest, *_ in await Locators(vault).of(list(identifiers))]
 
 
 def live(platform: Platform, locator: str) -> set[str]:

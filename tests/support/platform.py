@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -51,7 +51,7 @@ class Platform:
     def kept(self, *words: str) -> "subprocess.CompletedProcess[str]":
         """`kept …`, as typed in a terminal."""
         return subprocess.run(
-            [sys.executable, "-m", "deploy.cli", *words], cwd=REPOSITORY, capture_output=True, text=True, timeout=300,
+            [sys.executable, "-m", "deploy.cli", *words], cwd=REPOSITORY, capture_output=True, text=True, timeout=900,
             env={**os.environ, "KEPT_STATE": str(self.state.root)},
         )  # fmt: skip
 
@@ -59,21 +59,22 @@ class Platform:
         return processes.alive(self.state.pid_file(part))
 
     def kill(self, part: str) -> None:
-        """SIGKILL to a part and its children. The supervisor starts it again."""
+        """SIGKILL to a part and its children; returns when they are gone. The supervisor starts it again."""
         process = self.process(part)
         assert process is not None, f"{part} does not run"
-        for member in [process, *process.children(recursive=True)]:
-            try:
+        family = processes.family(process)
+        for member in family:
+            with suppress(psutil.NoSuchProcess):
                 member.kill()
-            except psutil.NoSuchProcess:
-                continue
+        for member in family:
+            until_ended(member)
 
     @contextmanager
     def paused(self, part: str) -> Iterator[None]:
         """The part hangs: it is there, and does not answer."""
         process = self.process(part)
         assert process is not None, f"{part} does not run"
-        family = [process, *process.children(recursive=True)]
+        family = processes.family(process)
         for member in family:
             member.send_signal(signal.SIGSTOP)
         try:
@@ -97,14 +98,29 @@ class Platform:
         raise AssertionError(f"not ready within {seconds} s: {control.parts(self.state)}")
 
 
+def until_ended(process: psutil.Process, seconds: float = READY_SECONDS_MAX) -> None:
+    """Until it runs no more. On a busy machine that is a while after the signal, and meanwhile it is as ready as before."""
+    deadline = time.monotonic() + seconds
+    while process.is_running() and _status(process) not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD):
+        assert time.monotonic() < deadline, f"{process.pid} still runs after {seconds} s"
+        time.sleep(0.02)
+
+
+def _status(process: psutil.Process) -> str:
+    try:
+        return str(process.status())
+    except psutil.NoSuchProcess:
+        return str(psutil.STATUS_DEAD)
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
-def start() -> Iterator[Platform]:
-    """Starts, seeds, hands over, stops."""
+def start(*, twice: bool = False) -> Iterator[Platform]:
+    """Starts (`twice`: two processes of each service), seeds, hands over, stops."""
     borrowed = os.environ.get("KEPT_TEST_STATE")
     # Not pytest's own directory: a socket's path is limited, and PostgreSQL's user must pass through.
     root = Path(borrowed) if borrowed else Path(tempfile.mkdtemp(prefix="kept-test-"))
@@ -116,9 +132,10 @@ def start() -> Iterator[Platform]:
         root.chmod(0o711)
         os.environ["KEPT_PORT"] = str(free_port())
         os.environ.update(platform.collector.environment())
+        os.environ.setdefault("KEPT_ASKS_PER_SOURCE", "200")  # all tests ask from here
     try:
         if not borrowed:
-            control.start(platform.state, only_servers=False)
+            control.start(platform.state, only_servers=False, twice=twice)
         seed(platform)
         yield platform
     finally:

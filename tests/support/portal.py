@@ -10,7 +10,9 @@ from typing import Any
 
 import httpx
 
-WAIT_SECONDS = 120.0  # a consumer that its library left standing is started anew after 60 (shared/bus/consumer.py)
+# Two cores, and other tests beside. What takes longer is stuck, and to wait longer would hide it: once it was a log with
+# directories in it that a test had made as root.
+WAIT_SECONDS = 120.0
 
 
 @dataclass

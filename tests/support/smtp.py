@@ -50,9 +50,10 @@ class Box:
 
 
 @asynccontextmanager
-async def mailbox(*, utf8: bool = True) -> AsyncIterator[Box]:
+async def mailbox(*, utf8: bool = True, **more: Any) -> AsyncIterator[Box]:
+    """`more`: what else aiosmtpd's SMTP takes, such as a TLS context and who may sign in."""
     box, loop = Box(), asyncio.get_running_loop()
-    server = await loop.create_server(lambda: SMTP(box, enable_SMTPUTF8=utf8, loop=loop), "127.0.0.1", 0)
+    server = await loop.create_server(lambda: SMTP(box, enable_SMTPUTF8=utf8, loop=loop, **more), "127.0.0.1", 0)
     async with server:
         box.port = server.sockets[0].getsockname()[1]
         yield box

@@ -72,7 +72,7 @@ class Records:
 async def attest(run: Path, bus: Foreign) -> None:
     """One receipt per event: each in a log of its own with one leaf, signed by the real log key."""
     audit = settings(run, "audit")
-    signer = VaultSigner(Vault(audit.vault_addr, audit.vault_role_id, audit.vault_secret_id_file), "kept-log", audit.log_name)
+    signer = VaultSigner(Vault.of(audit), "kept-log", audit.log_name)
     seen: dict[str, bytes] = {}
 
     async def watch() -> None:

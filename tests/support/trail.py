@@ -72,7 +72,7 @@ def settings_of(platform: Platform) -> AuditSettings:
 async def made_up_index(platform: Platform) -> AsyncIterator[Door]:
     """A door whose index is an empty one of its own, beside the live one."""
     settings = settings_of(platform)
-    vault = Vault(settings.vault_addr, settings.vault_role_id, settings.vault_secret_id_file)
+    vault = Vault.of(settings)
     schema = f"trail_{secrets.token_hex(4)}"
     engine = create_async_engine(
         database_url(settings, (await vault.kv("audit/database"))["password"]),

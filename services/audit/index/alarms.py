@@ -94,6 +94,18 @@ ALARMS: Mapping[str, tuple[Said, Said]] = {
             "先备份该分片的目录，再运行 `kept audit verify`。还原文件后重启 audit；无法还原时运行 `kept audit go-on`。",
         ),
     ),
+    "too-much": (
+        Said(
+            "a holder answered more on a person than is taken of one, and nothing was kept of it",
+            "Ask the holder's team what they sent. If they do hold that much, hand it over by another way: the person's "
+            "package goes without them, and says so. See docs/runbooks/answers.md.",
+        ),
+        Said(
+            "持有方就一个人提供的数据超过上限，未予保存",
+            "请询问该持有方的团队发送了什么。若确实持有这么多，请以其他方式交付：当事人的数据包将不含该持有方并予以说明。"
+            "见 docs/runbooks/answers.md。",
+        ),
+    ),
     "topic-made-anew": (
         Said(
             "the broker has another history: the next generation began",
@@ -103,12 +115,12 @@ ALARMS: Mapping[str, tuple[Said, Said]] = {
     ),
     "unreadable": (
         Said(
-            "what a holder has on a person cannot be read, and was not kept",
-            "Tell the holder's team: until they mend it the person's package waits for them. See docs/runbooks/answers.md.",
+            "what a holder says of a person cannot be read or shown, and was not kept",
+            "Tell the holder's team: until they mend it the person's answer waits for them. See docs/runbooks/answers.md.",
         ),
         Said(
-            "持有方提供的个人数据无法读取，未予保存",
-            "请通知该持有方的团队：在其修复之前，当事人的数据包会等待。见 docs/runbooks/answers.md。",
+            "持有方就一个人提供的内容无法读取或显示，未予保存",
+            "请通知该持有方的团队：在其修复之前，对当事人的答复会等待。见 docs/runbooks/answers.md。",
         ),
     ),
 }

@@ -13,7 +13,7 @@ from services.audit.events import TrailExported
 from services.audit.index.actions import PURPOSE, TRAIL, Ends, counted, cursor_at, ends_now, rows_after, shown
 from services.audit.index.formats import Format, head, line_of
 from services.audit.index.model import Cursor, Filters, Row
-from services.audit.receipts import receipt
+from services.audit.index.receipts import receipt
 from shared.access.actor import Actor
 from shared.access.grants import Grant
 from shared.blobs import BlobStore

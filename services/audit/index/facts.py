@@ -25,16 +25,17 @@ CACHED_MAX = 4_096  # types and actors that are remembered, of a few hundred byt
 SHOWN = frozenset(
     (
         "action", "amr", "approval_id", "approvers", "backup_id", "checks", "created", "decision", "drill_id", "due", "filters",
-        "first", "format", "holder", "how", "import_id", "kind", "last", "law", "outcome", "reason", "refused_columns",
+        "first", "format", "holder", "how", "import_id", "kind", "last", "law", "outcome", "owner", "reason", "refused_columns",
         "request_id", "resource", "restore_id", "right", "roles", "rows", "searched", "shard",
         "alarm", "ground", "level", "reference", "requester",
     )
 )  # fmt: skip
-HEADERS = frozenset(("ce_id", "ce_type", "ce_subject", "ce_actor", "ce_time", "traceparent"))
+HEADERS = frozenset(("ce_id", "ce_type", "ce_subject", "ce_actor", "ce_session", "ce_time", "traceparent"))
 
 
 class Facts(NamedTuple):
-    """`look`: a reading of personal data. `about`: everybody whom the event concerns. `detail`: what SHOWN allows."""
+    """`look`: a reading of personal data. `about`: everybody whom the event concerns. `detail`: what SHOWN allows,
+    and the session."""
 
     ce_id: str
     type: str
@@ -75,6 +76,8 @@ def facts_from(kind: Kind, milliseconds: int, headers: Mapping[str, bytes], valu
             about = tuple(dict.fromkeys((*about, *subjects)))
             if about != (subject,):
                 detail["subjects"] = list(about)
+    if session := get("ce_session"):
+        detail["session"] = _text(session, ID_CHARS_MAX)
     return Facts(
         _text(get("ce_id", b""), ID_CHARS_MAX),
         type_ or f"({kind.name.lower()})",
@@ -139,6 +142,8 @@ def _locators(data: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _detail(data: Mapping[str, Any], look: bool) -> dict[str, Any]:
     shown = {name: kept for name, value in data.items() if name in SHOWN and (kept := _storable(value)) is not None}
+    if isinstance(named := data.get("refused_columns"), list):  # of an import before version 2: what a file called them
+        shown["refused_columns"] = len(named)
     fields = data.get("fields")
     if isinstance(fields, dict):
         # Of a look: field -> level. Of a change: the names alone, the values are ciphertext.

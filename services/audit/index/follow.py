@@ -1,7 +1,7 @@
 """Keeps the index behind the published log: a batch of bundles and its position in one transaction.
 
 A crash anywhere costs nothing: what was not committed is read again. Of two followers of a shard, who finds its batch stored by
-the other stands aside until it looks again.
+the other stands aside until it looks again. What one sets aside, or finds changed, the other knows too.
 """
 
 import asyncio
@@ -11,19 +11,19 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sqlalchemy import select
-
-from services.audit.events import AlarmRaised
-from services.audit.index import load, read
+from services.audit.index import load, read, tampered
 from services.audit.index.tables import LIVE, NEXT
 from services.audit.log.head import SYSTEM
 from services.audit.log.store import ShardStore
-from services.audit.log.tables import Head
 from shared.blobs import BlobStore
-from shared.errors import KeptError, TamperError
+from shared.errors import TamperError, UnavailableError
+from shared.loops.aside import Aside
+from shared.loops.forever import forever
+from shared.loops.items import Items
 from shared.work import Door
 
 log = logging.getLogger("kept.audit.index")
+LOOP = "index"
 FLOOR_SECONDS = 1.0
 AGAIN_SECONDS = 60.0  # a shard whose files were changed is looked at again: it may have been mended from a copy
 GIVE_WAY_RECORDS = 30_000  # some seconds of a busy bus: more than the log is ever behind in its stride
@@ -88,8 +88,10 @@ class Follower:
         checkpoints: read.Checkpoints,
         schema: str = LIVE,
         log_behind: Callable[[], int] = lambda: 0,
+        items: Items | None = None,
     ) -> None:
-        """`log_behind()`: records that the broker has and the published log has not."""
+        """`log_behind()`: records that the broker has and the published log has not. `items`: where a shard is set aside that
+        cannot be indexed for something unexpected; without, that is raised."""
         self._log_behind = log_behind
         self._blobs = blobs
         self._door = door
@@ -97,6 +99,10 @@ class Follower:
         self._schema = schema
         self._news = asyncio.Event()
         self._rest: dict[str, float] = {}
+        self._items = items
+        self._asked = float("-inf")  # when the next two were
+        self._aside: dict[str, Aside] = {}  # what is set aside, by any process
+        self._changed: set[str] = set()  # shards whose files any process found changed
         self.at: dict[str, int] = {}  # shard -> how far it is indexed, as far as this process knows
         self.behind: dict[str, int] = {}  # shard -> published entries that are not in the index yet
         self.faults: dict[str, str] = {}  # shard -> what is wrong with its files
@@ -105,19 +111,9 @@ class Follower:
         self._news.set()
 
     async def run(self) -> None:
-        while True:
-            try:
-                await self.catch_up()
-            except KeptError as error:
-                log.warning("the index waits: %s", error.code)
-            except Exception:  # our own bug must not end the index in silence: it is told, and tried again
-                log.exception("the index failed")
-            self._news.clear()
-            try:
-                async with asyncio.timeout(FLOOR_SECONDS):
-                    await self._news.wait()
-            except TimeoutError:
-                pass
+        """Until cancelled."""
+        every = FLOOR_SECONDS
+        await forever(LOOP, self.catch_up, every=every, pause_max=every, wake=self._news, expected=(OSError,))
 
     async def catch_up(self, moved: Moved | None = None) -> int:
         """Index everything published so far, one batch of each shard in turn; returns how many entries were new.
@@ -130,8 +126,8 @@ class Follower:
                 turn = turns.popleft()
                 try:
                     batch = await ahead.take(turn)
-                except TamperError as error:
-                    await self._stop(turn.shard, error)
+                except Exception as error:
+                    await self._left(turn.shard, error)
                     continue
                 turn.at = batch.end
                 if turn.at < turn.end.size:
@@ -139,10 +135,17 @@ class Follower:
                 if turns:
                     ahead.begin(turns[0])
                 # A batch that is begun is finished, or dies with the process: a COPY cancelled half-way may wait for ever.
-                if await asyncio.shield(asyncio.ensure_future(self._store(batch))):
+                try:
+                    stored = await asyncio.shield(asyncio.ensure_future(self._store(batch)))
+                except Exception as error:
+                    await self._left(turn.shard, error)
+                    turns = deque(one for one in turns if one is not turn)
+                    continue
+                if stored:
                     done += batch.end - batch.start
                 elif turn in turns:
                     turns.remove(turn)
+                await self._well(turn)
                 self._told(turn, moved)
                 await self._give_way()
         return done
@@ -155,19 +158,24 @@ class Follower:
     async def _turns(self, moved: Moved | None) -> deque[Turn]:
         """The shards that have something new."""
         found = []
+        if self._aside or self._changed:
+            await self._ask()
         for shard in await asyncio.to_thread(read.shards, self._blobs):
-            if self._rest.get(shard, 0) <= time.monotonic():
+            if not self._rests(shard):
                 store = ShardStore(self._blobs, shard)
                 try:
                     found.append(Turn(store, await self._checkpoints.newest(store)))
-                except TamperError as error:
-                    await self._stop(shard, error)
+                except Exception as error:
+                    await self._left(shard, error)
         if any(self.at.get(one.shard, -1) < one.end.size for one in found):
+            await self._ask()
+            found = [one for one in found if not self._rests(one.shard)]
             async with self._door.begin(SYSTEM) as w:
                 self.at = await load.positions(w, self._schema)
         for one in found:
             one.at = self.at.setdefault(one.shard, 0)
-            if one.at >= one.end.size:
+            if one.at >= one.end.size:  # another process has stored it all, maybe
+                await self._well(one)
                 self._told(one, moved)
         return deque(one for one in found if one.at < one.end.size)
 
@@ -187,15 +195,48 @@ class Follower:
         self.at[batch.shard] = batch.end if ours else at
         return ours
 
+    async def _left(self, shard: str, error: Exception) -> None:
+        """It rests for a while, and the others go on. UnavailableError, OSError: a part is away, for all."""
+        if isinstance(error, TamperError):
+            await self._stop(shard, error)
+        elif self._items is None or isinstance(error, (UnavailableError, OSError)):
+            raise error
+        else:
+            self._aside[shard] = await self._items.put(shard, error, self._aside.get(shard))
+
+    async def _well(self, turn: Turn) -> None:
+        """The shard goes on; and where all of it is indexed, nothing that was changed is left."""
+        if self._items is not None and self._aside.pop(turn.shard, None) is not None:
+            await self._items.done(turn.shard)
+        if turn.shard in self._changed and self.at[turn.shard] >= turn.end.size:
+            async with self._door.begin(SYSTEM) as w:
+                await tampered.mended(w, [turn.shard])
+            self._changed.remove(turn.shard)
+
+    async def _ask(self) -> None:
+        """What any process has set aside or found changed by now; asked for once in FLOOR_SECONDS."""
+        if time.monotonic() - self._asked < FLOOR_SECONDS or self._schema == NEXT:  # a rebuild says itself what it finds
+            return
+        self._aside = {} if self._items is None else await self._items.known()
+        async with self._door.begin(SYSTEM) as w:
+            self._changed = await tampered.known(w)
+        self._asked = time.monotonic()
+
+    def _rests(self, shard: str) -> bool:
+        """Whether it is too early to look at it again; `kept set-aside retry` says when it is not."""
+        aside = self._aside.get(shard)
+        early = aside is not None and self._items is not None and not self._items.due(aside)
+        return early or self._rest.get(shard, 0) > time.monotonic()
+
     async def _stop(self, shard: str, error: TamperError) -> None:
-        """Nothing of it is indexed until its files are whole again; the others go on. Told once, to people and in an event."""
-        known = shard in self.faults
+        """Nothing of it is indexed until its files are whole again; the others go on. Each process says so of itself; one tells
+        people, in an event."""
+        if shard not in self.faults:
+            log.critical("%s", error.detail)
         self.faults[shard] = error.detail
         self._rest[shard] = time.monotonic() + AGAIN_SECONDS
-        if known or self._schema == NEXT:  # a rebuild says so itself
+        if self._schema == NEXT:
             return
-        log.critical("%s", error.detail)
         async with self._door.begin(SYSTEM) as w:
-            base = await w.session.scalar(select(Head.base).where(Head.shard == shard)) or 0
-            offset = base + self.at.get(shard, 0)
-            w.publish(AlarmRaised(kind="tampered", shard=shard, first=offset, last=offset))
+            await tampered.found(w, shard, self.at.get(shard, 0))
+        self._changed.add(shard)

@@ -50,6 +50,9 @@ CREATE TABLE {schema}.acknowledged (
   alarm text COLLATE "C" PRIMARY KEY, at timestamptz NOT NULL, by text COLLATE "C" NOT NULL,
   reason text COLLATE "C" NOT NULL, reference text COLLATE "C" NOT NULL
 );
+CREATE TABLE {schema}.tampered (
+  shard text COLLATE "C" PRIMARY KEY, at timestamptz NOT NULL
+);
 CREATE TABLE {schema}.events_other PARTITION OF {schema}.events DEFAULT;
 CREATE TABLE {schema}.about_other PARTITION OF {schema}.about DEFAULT;
 """

@@ -21,9 +21,9 @@ from services.audit.index.tables import LIVE, NEXT, OLD
 from services.audit.log.head import SYSTEM
 from shared.blobs import BlobStore
 from shared.errors import ConflictError, TamperError
+from shared.locks import REBUILD
 from shared.work import Door, Work
 
-LOCK = 0x6B657074  # one rebuild at a time
 TRIES = 20  # at catching up with the live index; each is shorter than the one before
 
 _AHEAD = f"""SELECT count(*) FROM {LIVE}.positions live LEFT JOIN {NEXT}.positions new USING (shard)
@@ -60,12 +60,12 @@ class Rebuild:
     async def _alone(self) -> AsyncIterator[None]:
         async with self._engine.connect() as connection:
             await connection.execution_options(isolation_level="AUTOCOMMIT")  # it lasts: no snapshot is held meanwhile
-            if not await connection.scalar(text("SELECT pg_try_advisory_lock(:n)"), {"n": LOCK}):
+            if not await connection.scalar(text("SELECT pg_try_advisory_lock(:n)"), {"n": REBUILD}):
                 raise ConflictError("another rebuild is running")
             try:
                 yield
             finally:
-                await connection.execute(text("SELECT pg_advisory_unlock(:n)"), {"n": LOCK})
+                await connection.execute(text("SELECT pg_advisory_unlock(:n)"), {"n": REBUILD})
 
     async def _begin(self, fresh: bool) -> None:
         await self._drop(OLD)
@@ -79,8 +79,7 @@ class Rebuild:
     async def _swap(self) -> int | None:
         """None where the live index has more than the new one by now."""
         async with self._door.begin(SYSTEM) as w:
-            await w.keyring.hold(w.session)  # who is erased now is forgotten in both, by their names of before or after
-            await w.session.execute(text(f"LOCK TABLE {LIVE}.positions IN EXCLUSIVE MODE"))
+            await w.session.execute(text(f"LOCK TABLE {LIVE}.positions IN EXCLUSIVE MODE"))  # erasures too: known.hold_swap
             if await w.session.scalar(text(_AHEAD)):
                 return None
             await w.session.execute(text(f"ALTER SCHEMA {LIVE} RENAME TO {OLD}"))

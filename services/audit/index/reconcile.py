@@ -12,7 +12,6 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from aiokafka import TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from sqlalchemy import func, select
 
@@ -23,9 +22,9 @@ from services.audit.log.store import ShardStore
 from services.audit.log.tables import Head
 from shared.blobs import BlobStore
 from shared.bus.broker import BrokerSettings
-from shared.bus.patience import ended, within
 from shared.errors import UnavailableError
-from shared.http.gauges import Gauge
+from shared.gauges import Gauge
+from shared.timeouts import closed, within
 from shared.work import Door
 
 log = logging.getLogger("kept.audit")
@@ -177,7 +176,7 @@ class Reconciler:
 
     async def ranges(self) -> dict[TopicPartition, Range]:
         """What the broker has of every topic that we may read."""
-        consumer, admin = self._broker.consumer(auto_offset_reset="none"), AIOKafkaAdminClient(**self._broker.client())
+        consumer, admin = self._broker.consumer(auto_offset_reset="none"), self._broker.admin()
         try:
             await within(ANSWER_SECONDS_MAX, consumer.start())
             await within(ANSWER_SECONDS_MAX, admin.start())
@@ -190,8 +189,8 @@ class Reconciler:
             log.info("kafka: %s", type(error).__name__)
             raise UnavailableError("the broker does not answer") from None
         finally:
-            await ended(consumer.stop())
-            await ended(admin.close())
+            await closed(consumer.stop())
+            await closed(admin.close())
         return {part: Range(begins[part], ends[part]) for part in parts}
 
     async def _log(self) -> tuple[list[ShardSize], list[Gaps]]:

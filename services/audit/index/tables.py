@@ -66,6 +66,16 @@ class Known(Base):
     subject: Mapped[str] = mapped_column(_C, primary_key=True, index=True)
 
 
+class Tampered(Base):
+    """A shard whose files read differently than they were signed, since when: told once, whichever process found it first.
+    Deleted when it reads as it was signed again."""
+
+    __tablename__ = "tampered"
+    __table_args__ = ({"schema": LIVE},)
+    shard: Mapped[str] = mapped_column(_C, primary_key=True)
+    at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+
+
 class Acknowledged(Base):
     """An alarm that somebody has seen to. `alarm`: the id of the event that raised it."""
 

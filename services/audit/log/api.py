@@ -5,20 +5,20 @@ import asyncio
 from fastapi import APIRouter, Response
 
 from services.audit.log.store import moves
-from services.audit.wiring import Wired
+from shared.blobs import BlobStore
 from shared.errors import MalformedError, NotFoundError
 
 FOREVER = "public, max-age=31536000, immutable"
 
 
-def router(wired: Wired) -> APIRouter:
+def router(blobs: BlobStore) -> APIRouter:
     routes = APIRouter(tags=["log"])
 
     @routes.get("/log/{path:path}")
     async def file(path: str) -> Response:
         """A file of the log: `shards`, `keys`, `<topic>/<partition>/checkpoint`, `…/tile/…`, `…/large/…`."""
         try:
-            data = await asyncio.to_thread(wired.blobs.get, path)
+            data = await asyncio.to_thread(blobs.get, path)
         except MalformedError:
             raise NotFoundError() from None
         moving = moves(path)

@@ -3,20 +3,19 @@
 Exit codes: 0 whole, 1 faults, 2 the log or an argument can't be read, 3 a part is away (run it again: it goes on).
 """
 
-import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import typer
-from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from services.audit.log.run import Options, Report, verify_log
 from services.audit.log.trust import Trust
 from services.audit.log.verify import Progress as Moved
-from shared.cli import say_error
+from shared.cli import console, echo, emit, say_error
 from shared.errors import KeptError, MalformedError, UnavailableError
 from shared.notes.cosignature import Quorum
 from shared.notes.tlogproof import HEADER, parse_receipt
@@ -41,7 +40,7 @@ def _bar(quiet: bool) -> Iterator[Moved]:
         TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(),
         TextColumn("{task.completed:,.0f} of {task.total:,.0f} entries"),
         TextColumn("{task.fields[rate]}", style="dim"), TimeRemainingColumn(),
-        console=Console(stderr=True), disable=quiet or not sys.stderr.isatty(), transient=True,
+        console=console(stderr=True), disable=quiet or not sys.stderr.isatty(), transient=True,
     )  # fmt: skip
     task = bar.add_task("", total=0, rate="")
     known: dict[str, tuple[int, int]] = {}
@@ -64,7 +63,7 @@ def run(where: str, trust: Trust, options: Options, as_json: bool) -> Report:
         with _bar(as_json) as moved:
             return verify_log(where, trust, options, moved)
     except KeyboardInterrupt:
-        Console(stderr=True).print("Interrupted. The same command goes on where this one was.", highlight=False)
+        echo("Interrupted. The same command goes on where this one was.", err=True)
         raise typer.Exit(INTERRUPTED) from None
 
 
@@ -85,18 +84,18 @@ def _show_json(report: Report, own_keys: bool, quorum: Quorum) -> None:
         "faults": [vars(f) for f in report.faults], "uncounted": report.uncounted, "notices": report.notices,
         "keys_from_elsewhere": not own_keys, "witnesses": len(quorum.witnesses), "quorum": quorum.needed,
     }  # fmt: skip
-    typer.echo(json.dumps(said))
+    emit(said)
 
 
 def _show_lines(report: Report, own_keys: bool, quorum: Quorum) -> None:
-    out = Console(highlight=False, soft_wrap=True)
+    out = console(soft_wrap=True)
     for fault in report.faults:
         at = f" entry {fault.index}" if fault.index >= 0 else ""
-        out.print(f"[red]{fault.kind}[/] {fault.file}{at}: {fault.detail}")
+        out.print(f"[red]{fault.kind}[/] {escape(f'{fault.file}{at}: {fault.detail}')}")
     if report.uncounted:
         out.print(f"[red]and {report.uncounted:,} more[/]")
     for notice in report.notices[:3]:
-        out.print(f"[dim]{notice}[/]")
+        out.print(f"[dim]{escape(notice)}[/]")
     if len(report.notices) > 3:
         out.print(f"[dim]… and so for {len(report.notices) - 3} other shards[/]")
     if report.passed:

@@ -173,7 +173,8 @@ def parse_payload(data: bytes) -> tuple[tuple[tuple[str, bytes | None], ...], by
 
 
 _names: dict[bytes, str] = {name.encode(): name for name in (
-    "ce_specversion", "ce_id", "ce_type", "ce_source", "ce_time", "ce_actor", "ce_subject", "content-type", "traceparent",
+    "ce_specversion", "ce_id", "ce_type", "ce_source", "ce_time", "ce_actor", "ce_subject", "ce_session", "content-type",
+    "traceparent",
 )}  # fmt: skip
 
 

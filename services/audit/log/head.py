@@ -20,6 +20,10 @@ from shared.work import Door
 SYSTEM = Actor.system("audit")
 
 
+class AnotherOwnerError(ConflictError):
+    """Another owner did meanwhile what this one was about to do. The shard is opened again, and gone on with from there."""
+
+
 @dataclass(frozen=True)
 class HeadState:
     shard: str
@@ -112,11 +116,12 @@ class Heads:
         return found
 
     async def stopped(self, shard: str, event: Event) -> None:
-        """Note and tell that a shard is not written any more."""
+        """Note and tell that a shard is not written any more: once until it goes on, whoever finds it so again."""
+        first = update(Head).where(Head.shard == shard, Head.stopped_at.is_(None))
         async with self._door.begin(SYSTEM) as w:
             await unpin_stopped(w.session, shard)
-            await w.session.execute(update(Head).where(Head.shard == shard).values(stopped_at=w.now))
-            w.publish(event)
+            if await w.session.scalar(first.values(stopped_at=w.now).returning(Head.shard)) is not None:
+                w.publish(event)
 
     async def goes_on(self, shard: str) -> None:
         """A shard that was stopped could be opened again: its files are back."""
@@ -124,19 +129,19 @@ class Heads:
             await w.session.execute(update(Head).where(Head.shard == shard).values(stopped_at=None))
 
     async def identify(self, old: HeadState, topic_id: UUID) -> HeadState:
-        """Note of which topic the records are from here on. ConflictError when another owner moved the head, or was first."""
+        """Note of which topic the records are from here on. AnotherOwnerError when that one moved the head, or was first."""
         same = (Head.topic_id.is_not_distinct_from(old.topic_id), Head.size == old.size, Head.root == old.root)
         noted = update(Head).where(Head.shard == old.shard, *same).values(topic_id=topic_id).returning(Head.shard)
         async with self._door.begin(SYSTEM) as w:
             if await w.session.scalar(noted) is None:
-                raise ConflictError("another owner moved the head")
+                raise AnotherOwnerError("another owner moved the head")
         return replace(old, topic_id=topic_id)
 
     async def move(self, old: HeadState, size: int, root: bytes) -> HeadState:
-        """Compare-and-swap. ConflictError when another owner moved it first: read it again, and start from there."""
+        """Compare-and-swap. AnotherOwnerError when another owner moved it first: read it again, and start from there."""
         moved = await self.move_all([Move(old, size, root)])
         if old.shard not in moved:
-            raise ConflictError("another owner moved the head")
+            raise AnotherOwnerError("another owner moved the head")
         return moved[old.shard]
 
     async def move_all(self, moves: Sequence[Move]) -> dict[str, HeadState]:

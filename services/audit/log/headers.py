@@ -22,7 +22,7 @@ _four = struct.Struct(">I").pack
 Headers = Sequence[tuple[str, bytes | None]]
 
 _WHOLE = frozenset(("ce_specversion", "ce_id", "ce_type", "ce_source", "ce_time", "ce_actor", "content-type"))
-_ENVELOPE = _WHOLE | {"ce_subject", "traceparent"}
+_ENVELOPE = _WHOLE | {"ce_subject", "ce_session", "traceparent"}
 _STAYS = frozenset(("ce_id", "ce_type", "ce_source", "ce_time"))  # says what and when, not who
 
 

@@ -13,9 +13,9 @@ from services.audit.log.head import HeadState
 from services.audit.log.sequence import Received, is_of
 from services.audit.log.store import ShardStore
 from shared.bus.broker import BrokerSettings
-from shared.bus.fetch_by_id import FetchById
-from shared.bus.patience import ended, within
+from shared.bus.kafka.fetch_by_id import FetchById
 from shared.errors import KeptError, UnavailableError
+from shared.timeouts import closed, within
 
 ANSWER_SECONDS_MAX = 15.0
 RECORD_SECONDS_MAX = 5.0  # a record that the broker has comes at once; where it has none, nothing comes
@@ -86,4 +86,4 @@ async def probing(broker: BrokerSettings, partition: TopicPartition, topic_id: U
         consumer.assign([partition])
         yield probe
     finally:
-        await ended(consumer.stop())
+        await closed(consumer.stop())

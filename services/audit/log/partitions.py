@@ -4,26 +4,32 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from uuid import UUID
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
 
 from services.audit.events import AlarmRaised
-from services.audit.log.head import HeadState
+from services.audit.log.head import AnotherOwnerError, HeadState
 from services.audit.log.opening import Opener
 from services.audit.log.sequence import gaps
 from services.audit.log.shard import Batch, Shard, append_all
 from services.audit.log.slots import Slot
 from services.audit.log.stream import Stream
 from shared.bus.broker import BrokerSettings
-from shared.bus.fetch_by_id import Reads
-from shared.bus.patience import within
-from shared.bus.topic_ids import topics
-from shared.errors import KeptError, TamperError
+from shared.bus.kafka import Admin
+from shared.bus.kafka.fetch_by_id import Reads
+from shared.bus.kafka.topic_ids import topics
+from shared.errors import KeptError, TamperError, UnavailableError, described
+from shared.loops.aside import Aside
+from shared.loops.items import Items
+from shared.timeouts import within
 
 log = logging.getLogger("kept.audit.ingest")
+AWAY = (UnavailableError, KafkaError, OSError)  # broker, store, key service or database: nothing against a partition
+AGAIN_SECONDS = 60  # a partition that is set aside is tried again so soon, for ever: nobody need ask for the log to go on
 LEAVES_MAX = 50_000  # at once: a hole of millions is filled in steps
 # So long must a broker go on saying that it has less than the log, or another topic: one that starts may be behind. What was
 # received of the topic that is gone is in the log long before.
@@ -32,11 +38,16 @@ ANSWER_SECONDS_MAX = 15.0  # a broker that answers no question for so long is as
 
 
 class Partitions:
-    """`streams`: those that are read. `faults`: those that are stopped, and the code of what stopped them."""
+    """`streams`: those that are read. `faults`: those that are stopped, and the code of what stopped them. `aside`: those that
+    could not be gone on with for something unexpected; they are tried again, and the others go on."""
 
-    def __init__(self, pattern: str, slot: Slot, opener: Opener, broker: BrokerSettings, beat: Callable[[], None]) -> None:
+    def __init__(
+        self, pattern: str, slot: Slot, opener: Opener, broker: BrokerSettings, beat: Callable[[], None], items: Items
+    ) -> None:
         self.streams: dict[TopicPartition, Stream] = {}
         self.faults: dict[str, str] = {}
+        self.aside: dict[str, Aside] = {}
+        self._items = items
         self._pattern = re.compile(pattern)
         self.known = 0  # partitions that the broker has, of all slots
         self._slot = slot
@@ -47,6 +58,14 @@ class Partitions:
         self._stopped: dict[TopicPartition, str] = {}  # the shard of each that is stopped
         self._diverged: set[TopicPartition] = set()  # the broker has lost records that were read, and has others
         self._doubted: dict[TopicPartition, float] = {}  # since when the broker has less than the log, or another topic
+
+    def begin(self) -> None:
+        """The slot is this process's now, maybe once more: what was wrong is told by the store and the database, where another
+        process may have seen to it meanwhile."""
+        self.forget()
+        self.faults.clear()
+        self.aside.clear()
+        self._stopped.clear()
 
     def forget(self) -> None:
         """What the client before this one saw. A doubt begins anew too: it counts only if it was asked about all the time."""
@@ -62,7 +81,7 @@ class Partitions:
         """Those that are written here, and the generations before them."""
         return [*(stream.shard for stream in self.streams.values()), *(one for ended in self._ended.values() for one in ended)]
 
-    async def discover(self, consumer: AIOKafkaConsumer, admin: AIOKafkaAdminClient) -> None:
+    async def discover(self, consumer: AIOKafkaConsumer, admin: Admin) -> None:
         """Find new topics and partitions, open their shards, and read on where each shard ends.
 
         Each question to the broker has its limit, and so has a step that does not beat; all of it together has none: of many
@@ -72,20 +91,22 @@ class Partitions:
         await self._release()
         self._leave(there)
         new = sorted(p for p in there.keys() - self.streams if self._slot.has(p) and named(p) not in self.faults)
+        new = await self._due(new) if new else new
         opened = False
         if new:
             # First of all: what another owner adds meanwhile, the broker has as well when it is asked for its ends.
-            heads = {partition: await self._head(partition) for partition in new}
+            heads = dict[TopicPartition, HeadState | None]()
+            for partition in new:
+                async with self.alone(partition):
+                    heads[partition] = await self._head(partition)
             starts = await within(ANSWER_SECONDS_MAX, consumer.beginning_offsets(new))
             ends = await within(ANSWER_SECONDS_MAX, consumer.end_offsets(new))
             still = await self._there(admin)  # offsets are asked for by name
-            for partition in [one for one in new if one in still and still[one] == there[one]]:
+            for partition in [one for one in heads if one in still and still[one] == there[one]]:
                 self._beat()
-                try:
+                async with self.alone(partition):
                     start, end = starts[partition], ends[partition]
                     opened |= await self._open(partition, there[partition], heads[partition], start, end)
-                except TamperError as error:
-                    await self._stop(partition, error)
             await self._opener.list()
         # A shard that was opened again goes on where its log ends: what the client has received beyond that is received anew.
         # Without it the records between would be taken for offsets at which the broker has nothing.
@@ -98,7 +119,7 @@ class Partitions:
         self._beat()
         return await self._opener.head(partition)
 
-    async def _there(self, admin: AIOKafkaAdminClient) -> Reads:
+    async def _there(self, admin: Admin) -> Reads:
         """What the broker has, as it says now."""
         told = await within(ANSWER_SECONDS_MAX, topics(admin))
         found = {name: topic for name, topic in told.items() if self._pattern.fullmatch(name)}
@@ -162,19 +183,37 @@ class Partitions:
             log.warning("%s: the broker has less than the log, or another topic: asked again", named(partition))
         return doubtful
 
-    async def drop(self, shard: Shard, error: KeptError) -> None:
-        """A shard that could not be written: it is opened again, or, after tampering, stopped."""
+    @asynccontextmanager
+    async def alone(self, partition: TopicPartition) -> AsyncIterator[None]:
+        """What is done here with a partition fails for it alone (`_left`); AWAY, which is nothing against it."""
+        try:
+            yield
+        except AWAY:
+            raise
+        except Exception as error:
+            await self._left(partition, error)
+
+    async def _left(self, partition: TopicPartition, error: Exception) -> None:
+        """Read it no further. It is opened again where another owner was faster, or a part was away; after tampering it is
+        stopped; after anything else, which is a defect or bad data, it is set aside for a while."""
+        self.streams.pop(partition, None)
+        if isinstance(error, TamperError):
+            await self._stop(partition, error)
+        elif isinstance(error, (AnotherOwnerError, *AWAY)):
+            log.warning("%s: %s", named(partition), error.detail if isinstance(error, KeptError) else described(error))
+        else:
+            await self.put_aside(partition, error)
+
+    async def drop(self, shard: Shard, error: Exception) -> None:
+        """A shard that could not be written (`_left`)."""
         for partition in [p for p, stream in self.streams.items() if stream.shard is shard]:
-            del self.streams[partition]
-            if isinstance(error, TamperError):
-                await self._stop(partition, error)
-            else:
-                log.warning("%s: %s", named(partition), error.detail)
+            await self._left(partition, error)
         for partition in [p for p, ended in self._ended.items() if shard in ended]:
             self._ended[partition].remove(shard)
-            log.warning("%s: %s", shard.store.shard, error.detail)
+            log.warning("%s: %s", shard.store.shard, error.detail if isinstance(error, KeptError) else described(error))
             if not isinstance(error, TamperError) and partition in self.streams:
-                self._ended[partition] = await self._opener.earlier(self.streams[partition].shard.head)
+                async with self.alone(partition):
+                    self._ended[partition] = await self._opener.earlier(self.streams[partition].shard.head)
 
     async def _begin(self, partition: TopicPartition, shard: Shard, start: int) -> None:
         """What the broker dropped before the log had it is a gap, and told."""
@@ -188,6 +227,23 @@ class Partitions:
                 raise error
         self._ended[partition] = await self._opener.earlier(shard.head)
         self.streams[partition] = await asyncio.to_thread(Stream, shard, start)
+
+    async def put_aside(self, partition: TopicPartition, error: Exception) -> None:
+        """Not read until its time comes."""
+        self.streams.pop(partition, None)
+        name = named(partition)
+        self.aside[name] = await self._items.put(name, error, self.aside.get(name))
+
+    async def up_to_date(self, partition: TopicPartition) -> None:
+        """What the broker has of it comes into the log: what was wrong with it is over."""
+        if self.aside.pop(named(partition), None) is not None:
+            await self._items.done(named(partition))
+
+    async def _due(self, new: Sequence[TopicPartition]) -> list[TopicPartition]:
+        """Without those that are set aside until later."""
+        known = await self._items.known()
+        self.aside |= {named(one): known[named(one)] for one in new if named(one) in known}
+        return [one for one in new if named(one) not in known or self._items.due(known[named(one)])]
 
     async def _stop(self, partition: TopicPartition, error: TamperError) -> None:
         """This shard stops until a person has looked, and either lets it go on as its next generation (`kept audit go-on`) or

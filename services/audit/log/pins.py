@@ -4,10 +4,11 @@ Sealed entries are written before the head says that they are there. Were their 
 writes the batch again after a crash could only say FORGOTTEN where SEALED is in the store already, under a name that never
 changes. So:
 
-1. A batch pins the keys of its subjects, in the transaction that reads them and that knows who is shredded (keyring.keys
-   holds off shreds until it ends). A crash leaves a pin: the next owner finds the same keys, and writes the same bytes.
+1. A batch pins the keys of its subjects, in the transaction that reads them and that knows who is shredded (until it ends,
+   keyring.keys holds off the shreds of these subjects). A crash leaves a pin: the next owner finds the same keys, and writes
+   the same bytes.
 2. The transaction that moves the head past the batch takes its pin away.
-3. A shred first keeps new batches from starting (keyring.shred), then waits for the pins on its subject, then destroys the key.
+3. A shred first keeps new batches about its subject from starting (keyring.shred), waits for the pins on it, and then commits.
    Batches that come later find the tombstone: FORGOTTEN, whoever writes them.
 
 A pin counts for PIN_HOLDS at most: a shard that cannot be written for so long stops with a TamperError rather than stand in

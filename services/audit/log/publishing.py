@@ -17,12 +17,13 @@ from services.audit.log.checkpoint import Checkpoint
 from services.audit.log.head import HeadState
 from services.audit.log.shard import Shard, replace_all, signed
 from services.audit.log.witnesses import Asked, Witnesses
-from shared.errors import KeptError
+from shared.loops.forever import forever
 from shared.notes.cosignature import cosigned
 
 log = logging.getLogger("kept.audit.publish")
+LOOP = "publish"
 PACE_SECONDS = 0.5  # between the beginnings of rounds: whatever is appended, a witness is asked twice a second about a shard
-Failed = Callable[[Mapping[Shard, KeptError]], Awaitable[None]]
+Failed = Callable[[Mapping[Shard, Exception]], Awaitable[None]]
 
 
 @dataclass
@@ -50,19 +51,13 @@ class Publisher:
 
     async def run(self) -> None:
         """For ever."""
-        waits = ""
-        while True:
-            began = time.monotonic()
-            try:
-                await self.round()
-                waits = ""
-            except KeptError as error:
-                if error.code != waits:
-                    log.warning("publication waits: %s", error.code)
-                waits = error.code
-            except Exception:  # our own bug must not end publication in silence: it is told, and tried again
-                log.exception("publication failed")
-            await asyncio.sleep(max(0.0, began + PACE_SECONDS - time.monotonic()))
+        await forever(LOOP, self._paced, every=PACE_SECONDS, pause_max=PACE_SECONDS, expected=(OSError,))
+
+    async def _paced(self) -> bool:
+        began = time.monotonic()
+        await self.round()
+        await asyncio.sleep(max(0.0, began + PACE_SECONDS - time.monotonic()))
+        return True
 
     async def round(self) -> None:
         """Steps 1 to 3, once, for every shard that owes a checkpoint or cosignatures."""
@@ -98,17 +93,17 @@ class Publisher:
         # Those that went without last round are asked first: of many shards a slow witness signs others each time.
         return dict(sorted(owed.items(), key=lambda one: one[0].store.shard not in self.unwitnessed))
 
-    def _asked(self, drafts: Mapping[Shard, _Draft]) -> tuple[dict[Shard, Asked], dict[Shard, KeptError]]:
-        asked, failed = {}, dict[Shard, KeptError]()
+    def _asked(self, drafts: Mapping[Shard, _Draft]) -> tuple[dict[Shard, Asked], dict[Shard, Exception]]:
+        asked, failed = {}, dict[Shard, Exception]()
         for shard, draft in drafts.items():
             try:
                 there = cosigned(draft.note, self._witnesses.policy.quorum.witnesses)
-            except KeptError as error:  # a published line that does not verify: somebody changed it
+                head = draft.head
+                checkpoint = Checkpoint(shard.signer.name, head.size, head.root)
+                nodes = shard.store.nodes(head.size)
+                asked[shard] = Asked(draft.note, checkpoint, nodes, shard.signer.vkeys, frozenset(there))
+            except Exception as error:  # a published line that does not verify: somebody changed it; or a defect
                 failed[shard] = error
-                continue
-            head = draft.head
-            checkpoint = Checkpoint(shard.signer.name, head.size, head.root)
-            asked[shard] = Asked(draft.note, checkpoint, shard.store.nodes(head.size), shard.signer.vkeys, frozenset(there))
         return asked, failed
 
     def _say(self, drafts: Mapping[Shard, _Draft]) -> None:

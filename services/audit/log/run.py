@@ -24,7 +24,7 @@ from services.audit.log.tiles import Nodes
 from services.audit.log.trust import Trust
 from services.audit.log.verify import Opened, Progress, Result, base_of, open_shard, shards, spans
 from shared.blobs import open_store
-from shared.errors import KeptError, UnavailableError
+from shared.errors import KeptError, UnavailableError, described
 from shared.notes.cosignature import Quorum
 
 FAULTS_MAX = 10_000  # told one by one; beyond them they are counted
@@ -245,6 +245,16 @@ class _Worker:
         self._ledger = Ledger(self._files, checkpoints)
 
     def check(self, part: span.Span) -> Faults:
+        """What is wrong with a span. UnavailableError, OSError: the log cannot be read now."""
+        try:
+            return self._found(part)
+        except (UnavailableError, OSError):
+            raise
+        except Exception as error:  # what cannot be verified is a fault; the other spans are verified
+            first = part.n * span.LEAVES
+            return (Fault(f"{part.shard}/tile/entries", "entries", first, f"cannot be verified: {described(error)}"),)
+
+    def _found(self, part: span.Span) -> Faults:
         found = span.check(self._files, part)
         said = ((file, index, claim.shard, self._ledger.fault(claim)) for file, index, claim in found.claims)
         return (*found.faults, *(Fault(file, "ledger", index, wrong, about) for file, index, about, wrong in said if wrong))

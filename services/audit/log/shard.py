@@ -18,15 +18,16 @@ from dataclasses import dataclass
 
 from services.audit.log.checkpoint import Checkpoint
 from services.audit.log.entry import ENTRY_BYTES_MAX
-from services.audit.log.head import Heads, HeadState, Move
+from services.audit.log.head import AnotherOwnerError, Heads, HeadState, Move
 from services.audit.log.recovery import furthest, published
 from services.audit.log.store import Files, ShardStore
 from services.audit.log.tiles import Edge
 from shared.bus.event import Event
-from shared.errors import ConflictError, KeptError, TamperError
+from shared.errors import ConflictError, UnavailableError
 from shared.notes.note import VaultSigner, sign_notes
 
 log = logging.getLogger("kept.audit.log")
+AWAY = (UnavailableError, OSError)  # store, key service or database: nothing against a shard
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ class Shard:
         return shard
 
     async def append(self, entries: Sequence[bytes]) -> None:
-        """Make `entries` part of the published log. ConflictError where another owner did meanwhile."""
+        """Make `entries` part of the published log. AnotherOwnerError where another owner did meanwhile."""
         for error in (await append_all({self: Batch(entries)})).values():
             raise error
 
@@ -115,41 +116,72 @@ class Growth:
     move: Move
 
 
-async def append_all(work: Mapping[Shard, Batch]) -> dict[Shard, KeptError]:
+async def append_all(work: Mapping[Shard, Batch]) -> dict[Shard, Exception]:
     """Make each batch part of its shard's published log; the shards in which it could not be done, and why.
 
-    A ConflictError: another owner was faster. A TamperError: bytes that were written once are others now.
+    An AnotherOwnerError: that one was faster. A TamperError: bytes that were written once are others now. Anything else is a
+    defect that meets this shard. Raised are UnavailableError and OSError alone: a part is away, for all.
     """
     growths, failed = await asyncio.to_thread(_write, work)
     if not growths:
         return failed
-    heads = next(iter(growths)).heads
-    moved = await heads.move_all([growth.move for growth in growths.values()])
-    for shard in growths:
+    moved, spoiled = await _moved(growths)
+    failed |= spoiled
+    for shard in growths.keys() - spoiled.keys():
         if shard.store.shard in moved:
             shard.head = moved[shard.store.shard]
         else:
-            failed[shard] = ConflictError("another owner moved the head")
+            failed[shard] = AnotherOwnerError("another owner moved the head")
     return failed | await _publish([shard for shard in growths if shard not in failed])
 
 
-def _write(work: Mapping[Shard, Batch]) -> tuple[dict[Shard, Growth], dict[Shard, KeptError]]:
-    """Step 1: in one go, and only where bytes differ shard by shard, to know whose they are."""
-    growths = {shard: shard.grow(batch) for shard, batch in work.items()}
-    blobs = next(iter(growths)).store.blobs
-    failed: dict[Shard, KeptError] = {}
+async def _moved(growths: Mapping[Shard, Growth]) -> tuple[dict[str, HeadState], dict[Shard, Exception]]:
+    """Step 2, in one transaction; only where that fails for something unexpected shard by shard, to know whose it is."""
+    heads = next(iter(growths)).heads
+    try:
+        return await heads.move_all([growth.move for growth in growths.values()]), {}
+    except AWAY:
+        raise
+    except Exception as error:
+        if len(growths) == 1:
+            return {}, dict.fromkeys(growths, error)
+    moved: dict[str, HeadState] = {}
+    spoiled: dict[Shard, Exception] = {}
+    for shard, growth in growths.items():
+        one, failed = await _moved({shard: growth})
+        moved |= one
+        spoiled |= failed
+    return moved, spoiled
+
+
+def _write(work: Mapping[Shard, Batch]) -> tuple[dict[Shard, Growth], dict[Shard, Exception]]:
+    """Step 1: in one go, and only where that fails shard by shard, to know whose it is."""
+    growths: dict[Shard, Growth] = {}
+    failed: dict[Shard, Exception] = {}
+    for shard, batch in work.items():
+        try:
+            growths[shard] = shard.grow(batch)
+        except AWAY:
+            raise
+        except Exception as error:
+            failed[shard] = error
+    blobs = next(iter(work)).store.blobs
     try:
         blobs.put_all_same([file for growth in growths.values() for file in growth.files])
-    except TamperError:
+    except AWAY:
+        raise
+    except Exception:
         for shard, growth in growths.items():
             try:
                 blobs.put_all_same(growth.files)
-            except TamperError as error:
+            except AWAY:
+                raise
+            except Exception as error:
                 failed[shard] = error
     return {shard: growth for shard, growth in growths.items() if shard not in failed}, failed
 
 
-async def _publish(shards: Sequence[Shard]) -> dict[Shard, KeptError]:
+async def _publish(shards: Sequence[Shard]) -> dict[Shard, Exception]:
     """Steps 3 and 4; the shards that another owner published meanwhile."""
     now = [shard for shard in shards if not shard.deferred]
     return await asyncio.to_thread(replace_all, await signed(now)) if now else {}
@@ -161,13 +193,17 @@ async def signed(shards: Sequence[Shard]) -> dict[Shard, str]:
     return dict(zip(shards, await sign_notes(texts), strict=True))
 
 
-def replace_all(notes: Mapping[Shard, str]) -> dict[Shard, KeptError]:
-    """Step 4; the shards that another owner published meanwhile."""
-    failed: dict[Shard, KeptError] = {}
+def replace_all(notes: Mapping[Shard, str]) -> dict[Shard, Exception]:
+    """Step 4; the shards that another owner published meanwhile, or that could not be for something unexpected."""
+    failed: dict[Shard, Exception] = {}
     for shard, note in notes.items():
         try:
             shard.store.publish(note, shard.note)
             shard.note = note
-        except ConflictError as error:
+        except ConflictError:
+            failed[shard] = AnotherOwnerError("another owner published meanwhile")
+        except AWAY:
+            raise
+        except Exception as error:
             failed[shard] = error
     return failed

@@ -15,6 +15,7 @@ class Stream:
     def __init__(self, shard: Shard, start: int) -> None:
         self.shard = shard
         self.next = max(shard.next_offset, start)
+        self._began = shard.published_offset
         # Compared with the broker's record at its offset: a topic made anew has another one there.
         self._last = _last_entry(shard) if shard.next_offset > start else None
 
@@ -22,6 +23,11 @@ class Stream:
     def topic_id(self) -> UUID | None:
         """Of the topic that it is read of, where that is known: its records are asked for by it (shared/bus/fetch_by_id.py)."""
         return self.shard.head.topic_id
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether any of it was published since it is read."""
+        return self.shard.published_offset > self._began
 
     @property
     def position(self) -> int:

@@ -1,10 +1,11 @@
 """The heads: what each shard's checkpoint may say next; and what must not happen before they have moved."""
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import BigInteger, DateTime, ForeignKey, Identity, Integer, LargeBinary, Text, Uuid
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from services.audit.base import Base
@@ -35,6 +36,16 @@ class Pin(Base):
     until: Mapped[int] = mapped_column(BigInteger)
     subjects: Mapped[list[str]] = mapped_column(ARRAY(Text))
     pinned_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+
+
+class SlotSaid(Base):
+    """What the process that has a slot of the log said of it last (ingestion/said.py), for the one that stands by."""
+
+    __tablename__ = "slots"
+    number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    of: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    said: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    said_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
 
 
 class Scrub(Base):

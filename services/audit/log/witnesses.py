@@ -16,6 +16,7 @@ A witness that does not sign is left alone for a while, longer each time, so tha
 
 import asyncio
 import base64
+import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,11 +28,13 @@ from services.audit.log import proof
 from services.audit.log.checkpoint import Checkpoint, parse
 from services.audit.log.tiles import Nodes
 from services.audit.log.tree import EMPTY_ROOT
-from shared.errors import KeptError, MalformedError, TamperError
-from shared.http.gauges import Gauge
+from shared.errors import KeptError, MalformedError, TamperError, described
+from shared.gauges import Gauge
+from shared.loops.forever import health
 from shared.notes.cosignature import Quorum, cosigned
 from shared.notes.note import Key, signature_line, split_note, verify_note
 
+log = logging.getLogger("kept.audit.publish")
 ANSWER_BYTES_MAX = 256 * 1024
 TRIES = 3  # about one checkpoint: from what we know, from what it says, and where another owner was faster meanwhile
 AGAIN_SECONDS, AGAIN_SECONDS_MAX = 1.0, 10.0
@@ -72,7 +75,7 @@ class Asked:
     vkeys: Callable[[], Awaitable[Sequence[str]]]
     there: frozenset[Key] = frozenset()  # who signed it before
     lines: dict[Key, str] = field(default_factory=dict)
-    failed: KeptError | None = None
+    failed: Exception | None = None
     _proofs: dict[int, Sequence[bytes]] = field(default_factory=dict)
 
     def proof(self, old: int) -> Sequence[bytes]:
@@ -194,6 +197,10 @@ class _Witness:
             self._not_now(origin, error.detail)
         except KeptError as error:  # a proof of two histories; or our own store cannot be read
             one.failed = error
+        except Exception as error:  # a defect, or an answer that nobody thought of: nothing against the shard or the others
+            health("publish").items_failed += 1
+            log.error("%s about %s: %s", self.key.name, origin, described(error))
+            self._not_now(origin, "cannot be asked")
 
     def _not_now(self, origin: str, state: str) -> None:
         self.state = state

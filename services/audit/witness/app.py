@@ -20,7 +20,7 @@ from services.audit.witness.store import Memory, Proven
 from services.audit.witness.trust import Trusted
 from shared.clock import Clock
 from shared.errors import InvariantError, KeptError, NotAllowedError, NotFoundError, TamperError, TooLargeError
-from shared.http.gauges import Gauge, text_of
+from shared.gauges import Gauge, text_of
 from shared.notes.note import parse_vkey, signature_line, split_note, verify_note
 
 log = logging.getLogger("kept.witness")

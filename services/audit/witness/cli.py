@@ -1,18 +1,17 @@
 """`kept audit witness`: run a witness."""
 
-import json
 import socket
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
-from rich.console import Console
 
 from services.audit.log.cli import told
 from services.audit.witness.app import Witness, app
 from services.audit.witness.key import KINDS, opened
 from services.audit.witness.trust import Trusted
 from shared import telemetry
+from shared.cli import console, emit
 from shared.clock import SystemClock
 from shared.errors import UnavailableError
 
@@ -45,9 +44,9 @@ def witness(
         listening = _listening(host, port)
     address = f"http://{host}:{listening.getsockname()[1]}"
     if as_json:
-        typer.echo(json.dumps({"ok": True, "name": key.name, "vkey": key.vkey, "address": address}))
+        emit({"ok": True, "name": key.name, "vkey": key.vkey, "address": address})
     else:
-        Console(highlight=False, soft_wrap=True, markup=False).print(f"{key.vkey}\nsigns at {address} (stop it: Ctrl-C)")
+        console(soft_wrap=True, markup=False).print(f"{key.vkey}\nsigns at {address} (stop it: Ctrl-C)")
     try:
         _serve(Witness(key, memory, trusted, SystemClock()), listening)
     finally:

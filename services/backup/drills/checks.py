@@ -4,22 +4,26 @@
 2. opens      every database opens, and every table is read to its end (counts per database).
 3. structure  pg_amcheck: heap and B-tree pages hang together.
 4. erased     none of the erased has a key in the holder that erased them, and each is noted there as shredded.
-5. everyone   whoever has a row with sealed values has a wrapped key, unless noted as shredded.
+5. keys       how many living keys each keyring has, and the oldest version of its KEK that wraps one (rotation/).
+6. left-out   of a set with the newest drilled set's keys: how many people have none of them, and why (restore/left_out.py).
+7. everyone   whoever has a row with sealed values has a wrapped key, unless noted as shredded.
 
-1 runs on the files before a server touches them; 4 is "but him", 5 is "everyone is there".
+1 runs on the files before a server touches them; 4 is "but him", 7 is "everyone is there".
 """
 
 import asyncio
 import subprocess
 from collections.abc import Mapping, Set
-from typing import LiteralString
 
 import psycopg
 from psycopg import sql
 
-from services.backup.formats.report import Check
-from services.backup.restore.replay_erasures import has_keyring
-from services.backup.restore.scratch import Postgres, Scratch
+from services.backup.formats.report import Check, keys_check
+from services.backup.postgres import Postgres
+from services.backup.restore.keyrings import TABLES, ages, column, keyring_of
+from services.backup.restore.left_out import LeftOut
+from services.backup.restore.replay_erasures import keyring_in
+from services.backup.restore.scratch import Scratch, databases
 
 PROGRAM_SECONDS_MAX = 900
 
@@ -53,15 +57,36 @@ async def opens(scratch: Scratch) -> list[Check]:
 async def erased(scratch: Scratch, erasures: Mapping[str, Set[str]]) -> list[Check]:
     checks = []
     for holder in sorted(erasures):
-        if not await has_keyring(scratch, holder):
-            continue
-        subjects = sorted(erasures[holder])
-        async with await psycopg.AsyncConnection.connect(scratch.conninfo(holder)) as connection:
-            keys = await _count(connection, "SELECT count(*) FROM keyring WHERE subject = ANY(%s)", subjects)
-            noted = await _count(connection, "SELECT count(*) FROM shredded WHERE subject = ANY(%s)", subjects)
+        async with keyring_in(scratch, holder) as found:
+            if found is None:
+                continue
+            connection, keyring = found
+            keyed, all_noted = await column(connection, keyring.keyed), await column(connection, keyring.noted)
+        subjects = erasures[holder]
+        keys, noted = len(subjects & keyed), len(subjects & all_noted)
         says = f"{len(subjects)} erased, {keys} of them with a key, {noted} noted as shredded"
         checks.append(Check(f"erased/{holder}", keys == 0 and noted == len(subjects), says))
     return checks
+
+
+async def keys(scratch: Scratch) -> list[Check]:
+    checks = []
+    for name in await databases(scratch):
+        async with keyring_in(scratch, name) as found:
+            if found is not None:
+                checks.append(keys_check(name, await ages(*found)))
+    return checks
+
+
+def left_out(found: LeftOut | None) -> list[Check]:
+    """How many; who they are stands in the drill's row, as a report has counts alone. Never fails: whether somebody is lost is
+    the question of `everyone`."""
+    if found is None:
+        return []
+    says = (
+        f"{found.erased_since} erased after the newest drilled set, {found.unlisted} without a key in it and without an erasure"
+    )
+    return [Check("left-out", True, says)]
 
 
 async def everyone(scratch: Scratch) -> list[Check]:
@@ -69,24 +94,17 @@ async def everyone(scratch: Scratch) -> list[Check]:
     checks = []
     for name in await databases(scratch):
         async with await psycopg.AsyncConnection.connect(scratch.conninfo(name)) as connection:
-            tables = await _tables(connection)
-            if "keyring" not in tables:
+            keyring = await keyring_of(connection)
+            if keyring is None:
                 continue
             people: set[str] = set()
             for place in await _sealed_columns(connection):
                 people |= await _people(connection, place)
-            keyed = await _column(connection, "SELECT subject FROM keyring")
-            shredded = await _column(connection, "SELECT subject FROM shredded")
+            keyed, shredded = await column(connection, keyring.keyed), await column(connection, keyring.noted)
         lost = people - keyed - shredded
         says = f"{len(people)} people with sealed rows, {len(keyed)} keys, {len(shredded)} shredded, {len(lost)} lost"
         checks.append(Check(f"everyone/{name}", not lost and not keyed & shredded, says))
     return checks
-
-
-async def databases(scratch: Scratch) -> list[str]:
-    async with await psycopg.AsyncConnection.connect(scratch.conninfo()) as connection:
-        query = "SELECT datname FROM pg_database WHERE NOT datistemplate AND datname <> 'postgres' ORDER BY 1"
-        return [row[0] for row in await (await connection.execute(query)).fetchall()]
 
 
 async def _tables(connection: psycopg.AsyncConnection) -> list[str]:
@@ -106,9 +124,10 @@ async def _sealed_columns(connection: psycopg.AsyncConnection) -> list[tuple[str
             ORDER BY column_name = 'subject' DESC LIMIT 1
         ) AS person ON true
         WHERE bytes.table_schema = 'public' AND bytes.data_type = 'bytea'
-          AND bytes.table_name NOT IN ('keyring', 'shredded', 'outbox', 'inbox', 'spent_grants', 'idempotency')
+          AND bytes.table_name <> ALL (%s)
     """
-    return [(row[0], row[1], row[2]) for row in await (await connection.execute(query)).fetchall()]
+    kernel = [*TABLES, "outbox", "inbox", "spent_grants", "idempotency"]
+    return [(row[0], row[1], row[2]) for row in await (await connection.execute(query, (kernel,))).fetchall()]
 
 
 async def _people(connection: psycopg.AsyncConnection, place: tuple[str, str, str]) -> set[str]:
@@ -119,15 +138,6 @@ async def _people(connection: psycopg.AsyncConnection, place: tuple[str, str, st
         " AND length({value}) >= 31 AND length({value}) <> 32 AND get_byte({value}, 0) = 1"
     ).format(table=table, person=person, value=value)
     return {row[0] for row in await (await connection.execute(query)).fetchall()}
-
-
-async def _column(connection: psycopg.AsyncConnection, query: LiteralString) -> set[str]:
-    return {row[0] for row in await (await connection.execute(query)).fetchall()}
-
-
-async def _count(connection: psycopg.AsyncConnection, query: LiteralString, subjects: list[str]) -> int:
-    row = await (await connection.execute(query, (subjects,))).fetchone()
-    return int(row[0]) if row else 0
 
 
 async def _run(postgres: Postgres, program: str, *arguments: str) -> int:

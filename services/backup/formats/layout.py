@@ -5,6 +5,7 @@ sets/<bak_…>/parts/00000000    the age stream, cut in parts
 sets/<bak_…>/manifest          written last: a set without it does not count
 erasures/<holder>/<subject>    one empty fact each: this holder destroyed this subject's key
 drills/<drl_…>/report          signed note
+horizon/<drl_…>                signed note: what opens nothing any more, since this drill
 """
 
 import re
@@ -32,6 +33,10 @@ def manifest(backup_id: str) -> str:
 
 def report(drill_id: str) -> str:
     return f"drills/{require_id(drill_id, 'drl')}/report"
+
+
+def horizon(drill_id: str) -> str:
+    return f"horizon/{require_id(drill_id, 'drl')}"
 
 
 def erasure(holder: str, subject: str) -> str:

@@ -15,6 +15,10 @@ _HEADER = re.compile(
 )
 _CHECK = re.compile(r"check (?P<outcome>passed|failed) (?P<name>[a-z][a-z0-9-]*(?:/[a-z][a-z0-9_]*)?) (?P<says>[ -~]{1,400})")
 
+CARRIED = "carried/"
+_KEYS = "keys/"
+_LIVING = re.compile(r"(?P<living>0|[1-9][0-9]{0,17}) living keys, lowest version (?P<lowest>0|[1-9][0-9]{0,8})")
+
 
 @dataclass(frozen=True)
 class Check:
@@ -38,6 +42,36 @@ class Report:
     def passed(self) -> bool:
         """A drill without checks proves nothing."""
         return bool(self.checks) and all(check.passed for check in self.checks)
+
+
+@dataclass(frozen=True)
+class Ages:
+    """Of a restored keyring: living keys, and the oldest version of the KEK that wraps one (0: nobody lives)."""
+
+    living: int
+    lowest: int
+
+
+def keys_check(holder: str, found: Ages) -> Check:
+    """The check `keys/<holder>`; it says how things are, and never fails."""
+    return Check(f"{_KEYS}{holder}", True, f"{found.living} living keys, lowest version {found.lowest}")
+
+
+def keyrings(report: Report) -> dict[str, Ages]:
+    """holder -> its keyring, of those that the drill looked at. MalformedError where a check of keys says something else."""
+    found: dict[str, Ages] = {}
+    for check in report.checks:
+        if check.name.startswith(_KEYS):
+            said = _LIVING.fullmatch(check.says)
+            if said is None:
+                raise MalformedError("drill report: a check of keys is not as its format says")
+            found[check.name.removeprefix(_KEYS)] = Ages(int(said["living"]), int(said["lowest"]))
+    return found
+
+
+def carried(report: Report) -> bool:
+    """Whether a keyring that was looked at came from another set."""
+    return any(check.name.startswith(CARRIED) for check in report.checks)
 
 
 def encode(report: Report) -> str:

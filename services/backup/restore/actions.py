@@ -6,6 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
 from services.backup.events import RestoreFinished
+from services.backup.restore.left_out import LeftOut
 from services.backup.restore.tables import Erasure, Restore
 from services.backup.sets import actions as sets
 from shared.access.grants import Grant
@@ -39,15 +40,32 @@ async def load(w: Work, restore_id: str) -> Restore:
     return found
 
 
-async def finish(w: Work, restore_id: str, erasures: int) -> None:
+async def finish(w: Work, restore_id: str, erasures: int, left_out: LeftOut | None) -> None:
+    """`left_out`: of a set from before the horizon."""
     row = await load(w, restore_id)
+    if row.state != "running":
+        raise ConflictError(f"a restore that is {row.state} cannot finish")
     row.state, row.finished_at, row.erasures = "finished", w.now, erasures
-    w.publish(RestoreFinished(backup_id=row.backup_id, restore_id=row.id, approval_id=row.approval_id, erasures=erasures))
+    row.left_out = None if left_out is None else left_out.model_dump()
+    people = 0 if left_out is None else left_out.erased_since + left_out.unlisted
+    w.publish(
+        RestoreFinished(
+            backup_id=row.backup_id, restore_id=row.id, approval_id=row.approval_id, erasures=erasures, left_out=people
+        )
+    )  # fmt: skip
 
 
 async def fail(w: Work, restore_id: str, code: str) -> None:
     row = await load(w, restore_id)
     row.state, row.finished_at, row.failure = "failed", w.now, code
+
+
+async def interrupted(w: Work) -> list[str]:
+    """Restores that nobody runs any more have failed; their ids."""
+    rows = (await w.session.scalars(select(Restore).where(Restore.state == "running").with_for_update())).all()
+    for row in rows:
+        row.state, row.finished_at, row.failure = "failed", w.now, "interrupted"
+    return [row.id for row in rows]
 
 
 async def listed(w: Work, *, cursor: str = "", limit: int = PAGE_ROWS) -> tuple[Sequence[Restore], str | None]:

@@ -19,3 +19,8 @@ async def known(store: BlobStore) -> Mapping[str, Set[str]]:
         holder, subject = layout.parse_erasure(path)
         found.setdefault(holder, set()).add(subject)
     return found
+
+
+def people(erased: Mapping[str, Set[str]]) -> int:
+    """How many were erased, each counted once, however many holders said so."""
+    return len(set[str]().union(*erased.values()))

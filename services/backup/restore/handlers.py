@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 from services.backup.restore import actions, erasures
 from shared.blobs.store import BlobStore
-from shared.bus.consumer import Handlers
 from shared.bus.envelope import Envelope
+from shared.handlers import Handlers
 from shared.holder.contract import ForeignShredded, SubjectShredded
 from shared.work import Work
 

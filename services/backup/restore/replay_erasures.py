@@ -1,16 +1,16 @@
 """P9: before anything else looks at a restored cluster, everybody who was erased since is erased again.
 
-For each holder, in its own database: delete the wrapped data key, and note it in `shredded`. Idempotent: what the
-backup already knew is left as it is. The same pair of statements as shared/keys/keyring.py `shred`, on a server that
-no service is connected to yet.
+For each holder, in its own database: destroy the wrapped data key, and note that it is gone. Idempotent: what the backup
+already knew is left as it is. As the keyring shreds (shared/keys/keyring.py), on a server that no service is connected to yet.
 """
 
-from collections.abc import Mapping, Set
+from collections.abc import AsyncIterator, Mapping, Set
+from contextlib import asynccontextmanager
 from datetime import datetime
 
 import psycopg
-from psycopg import sql
 
+from services.backup.restore.keyrings import Connection, Keyring, keyring_of, shred
 from services.backup.restore.scratch import Scratch
 
 
@@ -19,28 +19,20 @@ async def replay(scratch: Scratch, erasures: Mapping[str, Set[str]], now: dateti
     keyring in the set joined later: it has nothing here to erase."""
     destroyed = 0
     for holder in sorted(erasures):
-        if not await has_keyring(scratch, holder):
-            continue
-        async with await psycopg.AsyncConnection.connect(scratch.conninfo(holder)) as connection:
-            destroyed += await _in(connection, sorted(erasures[holder]), now)
+        async with keyring_in(scratch, holder) as found:
+            if found is not None:
+                destroyed += await shred(*found, sorted(erasures[holder]), now)
     return destroyed
 
 
-async def has_keyring(scratch: Scratch, holder: str) -> bool:
+@asynccontextmanager
+async def keyring_in(scratch: Scratch, holder: str) -> AsyncIterator[tuple[Connection, Keyring] | None]:
+    """The holder's keyring, in one transaction; None where the set has none of this holder."""
     async with await psycopg.AsyncConnection.connect(scratch.conninfo()) as connection:
-        found = await connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (holder,))
-        if await found.fetchone() is None:
-            return False
+        there = await connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (holder,))
+        if await there.fetchone() is None:
+            yield None
+            return
     async with await psycopg.AsyncConnection.connect(scratch.conninfo(holder)) as connection:
-        found = await connection.execute("SELECT to_regclass('public.keyring')")
-        return await found.fetchone() != (None,)
-
-
-async def _in(connection: psycopg.AsyncConnection[tuple[object, ...]], subjects: list[str], now: datetime) -> int:
-    """One transaction: committed when the connection's block ends."""
-    gone = await connection.execute("DELETE FROM keyring WHERE subject = ANY(%s)", (subjects,))
-    await connection.execute(
-        sql.SQL("INSERT INTO shredded (subject, shredded_at) SELECT unnest(%s::text[]), %s ON CONFLICT DO NOTHING"),
-        (subjects, now),
-    )
-    return gone.rowcount
+        keyring = await keyring_of(connection)
+        yield None if keyring is None else (connection, keyring)

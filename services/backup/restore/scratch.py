@@ -7,7 +7,6 @@ archiving, no preloaded libraries, its own pg_hba.
 
 import asyncio
 import os
-import pwd
 import shutil
 import signal
 import subprocess
@@ -19,40 +18,11 @@ from pathlib import Path
 import psutil
 import psycopg
 
+from services.backup.postgres import Postgres
 from shared.errors import InvariantError, UnavailableError
 
 START_SECONDS_MAX = 120  # WAL recovery included
 SOCKET_PATH_BYTES_MAX = 107  # sockaddr_un
-
-
-@dataclass(frozen=True)
-class Postgres:
-    """Where the programs are (None: PATH), and as whom they run when we are root, which PostgreSQL refuses."""
-
-    bin: Path | None
-    os_user: str = "nobody"
-
-    def program(self, name: str) -> str:
-        return str(self.bin / name) if self.bin else name
-
-    def runs_as(self, root: Path) -> tuple[tuple[str, ...], int | None]:
-        """(what to put before the command, the user to switch to) for a server whose files are under `root`.
-
-        Where that user cannot pass through to the files or the programs (a checkout under /root), a user namespace in
-        which our uid is not 0 does the same.
-        """
-        if os.geteuid() != 0:
-            return (), None
-        if _passable(root.parent) and (self.bin is None or _passable(self.bin)):
-            return (), pwd.getpwnam(self.os_user).pw_uid
-        if shutil.which("unshare") is None:
-            raise UnavailableError(f"PostgreSQL refuses root, and {self.os_user} may not pass through to its files")
-        return ("unshare", "--user", "--map-user=1000", "--map-group=1000", "--"), None
-
-
-def _passable(path: Path) -> bool:
-    """Whether any user may pass through to `path`."""
-    return all(place.stat().st_mode & 0o001 for place in (path, *path.parents))
 
 
 @dataclass(frozen=True)
@@ -112,6 +82,13 @@ async def serving(scratch: Scratch, postgres: Postgres) -> AsyncIterator[Scratch
         yield scratch
     finally:
         await asyncio.shield(asyncio.to_thread(_stop, process))
+
+
+async def databases(scratch: Scratch) -> list[str]:
+    """Of services, by name, on a server that is up."""
+    async with await psycopg.AsyncConnection.connect(scratch.conninfo()) as connection:
+        query = "SELECT datname FROM pg_database WHERE NOT datistemplate AND datname <> 'postgres' ORDER BY 1"
+        return [row[0] for row in await (await connection.execute(query)).fetchall()]
 
 
 async def _until_ready(scratch: Scratch, process: "subprocess.Popen[bytes]") -> None:

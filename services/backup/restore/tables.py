@@ -1,8 +1,10 @@
 """Erasures, as they were heard of; restores, as they were done."""
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import DateTime, Integer, Text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from services.backup.base import Base
@@ -29,4 +31,5 @@ class Restore(Base):
     started_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     finished_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     erasures: Mapped[int | None] = mapped_column(Integer)
+    left_out: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))  # left_out.py
     failure: Mapped[str | None] = mapped_column(Text)

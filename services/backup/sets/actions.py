@@ -19,7 +19,7 @@ SETS = Resource("Backups", "sets", {})
 
 
 def begin(w: Work) -> BackupSet:
-    """Asks for a set; the runner takes it."""
+    """Asks for a set; the process that leads takes it."""
     w.decide("take", SETS)
     row = BackupSet(id=w.new_id("bak"), state="taking", started_at=w.now)
     w.session.add(row)
@@ -49,7 +49,7 @@ async def failed(w: Work, backup_id: str, code: str) -> None:
 
 
 async def interrupted(w: Work) -> int:
-    """At start: what a crash left half taken has failed. It has no manifest, so nothing can restore it."""
+    """What a crash left half taken has failed. It has no manifest, so nothing can restore it."""
     rows = (await w.session.scalars(select(BackupSet).where(BackupSet.state == "taking").with_for_update())).all()
     for row in rows:
         move(row, "failed")
@@ -66,6 +66,11 @@ async def listed(w: Work, *, cursor: str = "", limit: int = PAGE_ROWS) -> tuple[
 async def newest(w: Work, *states: State) -> BackupSet | None:
     query = select(BackupSet).where(BackupSet.state.in_(states)).order_by(BackupSet.id.desc()).limit(1)
     return cast("BackupSet | None", await w.session.scalar(query))
+
+
+async def ids(w: Work, *states: State) -> Sequence[str]:
+    """Of all sets in one of these states, the oldest first."""
+    return (await w.session.scalars(select(BackupSet.id).where(BackupSet.state.in_(states)).order_by(BackupSet.id))).all()
 
 
 def move(row: BackupSet, to: State) -> None:

@@ -4,14 +4,13 @@ from typing import cast
 
 from fastapi import APIRouter
 from fastapi.responses import PlainTextResponse
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from services.backup.formats import layout
 from services.backup.sets import actions
 from services.backup.sets.model import State
 from services.backup.sets.tables import BackupSet
-from services.backup.sets.take import take
-from services.backup.wiring import Wired
+from services.backup.wiring import Tools
 from shared.clock import rfc3339
 from shared.http.app import CurrentActor
 from shared.http.idempotency import OnlyOnce
@@ -20,6 +19,12 @@ from shared.once import Impersonal
 from shared.paging import PAGE_ROWS
 
 PURPOSE = "backup"
+
+
+class OfSet(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    backup_id: str = Field(pattern=r"^bak_[0-9a-f]{32}$", examples=["bak_019ab3c01234567890abcdef12345678"])
 
 
 class SetOut(Impersonal):
@@ -48,40 +53,39 @@ class SetOut(Impersonal):
         )
 
 
-def router(wired: Wired) -> APIRouter:
+def router(tools: Tools) -> APIRouter:
     routes = APIRouter(prefix="/api/backup", tags=["sets"])
 
     @routes.get("/sets")
     async def listed(actor: CurrentActor, cursor: Cursor = "", limit: Limit = PAGE_ROWS) -> Page[SetOut]:
         """Sets, newest first."""
-        async with wired.door.begin(actor, purpose=PURPOSE) as w:
+        async with tools.door.begin(actor, purpose=PURPOSE) as w:
             rows, after = await actions.listed(w, cursor=cursor, limit=limit)
             return Page(items=[SetOut.of(row) for row in rows], next=after)
 
     @routes.post("/sets", status_code=202)
     async def begin(actor: CurrentActor, once: OnlyOnce) -> SetOut:
         """Take a set. It is taken when its state says so."""
-        async with wired.door.begin(actor, purpose=PURPOSE, once=once) as w:
+        async with tools.door.begin(actor, purpose=PURPOSE, once=once) as w:
             begun = once.answer(SetOut.of(actions.begin(w)))
-        wired.runner.start(take(wired, begun.id))
         return begun
 
     @routes.get("/sets/{backup_id}")
     async def one(actor: CurrentActor, backup_id: str) -> SetOut:
-        async with wired.door.begin(actor, purpose=PURPOSE) as w:
+        async with tools.door.begin(actor, purpose=PURPOSE) as w:
             w.decide("view", actions.SETS)
             return SetOut.of(await actions.load(w, backup_id))
 
     @routes.get("/sets/{backup_id}/manifest")
     async def manifest(actor: CurrentActor, backup_id: str) -> PlainTextResponse:
         """The manifest as it was signed."""
-        async with wired.door.begin(actor, purpose=PURPOSE) as w:
+        async with tools.door.begin(actor, purpose=PURPOSE) as w:
             w.decide("view", actions.SETS)
-        return PlainTextResponse(wired.store.get(layout.manifest(backup_id)))
+        return PlainTextResponse(tools.store.get(layout.manifest(backup_id)))
 
     @routes.get("/keys")
     async def keys() -> PlainTextResponse:
         """The vkeys that manifests and drill reports verify with, oldest first. Public."""
-        return PlainTextResponse("".join(f"{key}\n" for key in await wired.signer.vkeys()))
+        return PlainTextResponse("".join(f"{key}\n" for key in await tools.signer.vkeys()))
 
     return routes

@@ -14,7 +14,7 @@ import pyrage
 from services.backup.formats import layout
 from services.backup.formats import manifest as formats
 from services.backup.formats.manifest import Manifest
-from services.backup.wiring import Wired
+from services.backup.wiring import Tools
 from shared.errors import MalformedError, TamperError
 from shared.notes.note import verify_note
 
@@ -30,21 +30,21 @@ class Opened:
         return f"Opened({self.manifest.id})"  # never the identity
 
 
-async def open_set(wired: Wired, backup_id: str) -> Opened:
+async def open_set(tools: Tools, backup_id: str) -> Opened:
     """NotFoundError, MalformedError, TamperError; UnavailableError while Vault is away. `get` is for other threads."""
-    raw = await asyncio.to_thread(wired.store.get, layout.manifest(backup_id))
+    raw = await asyncio.to_thread(tools.store.get, layout.manifest(backup_id))
     try:
         note = raw.decode()
     except UnicodeDecodeError:
         raise MalformedError("manifest: not UTF-8") from None
-    manifest = formats.parse(verify_note(note, await wired.signer.vkeys()))  # 1, 2
+    manifest = formats.parse(verify_note(note, await tools.signer.vkeys()))  # 1, 2
     if manifest.id != backup_id:  # 3
         raise TamperError("the manifest is that of another set")
-    (identity,) = await wired.vault.decrypt("kept-backup", [manifest.key])
+    (identity,) = await tools.vault.decrypt("kept-backup", [manifest.key])
     if str(pyrage.x25519.Identity.from_str(identity.decode()).to_public()) != manifest.recipient:  # 4
         raise TamperError("the wrapped key is not that of the manifest's recipient")
 
     def get(number: int) -> bytes:
-        return wired.store.get(layout.part(backup_id, number))
+        return tools.store.get(layout.part(backup_id, number))
 
     return Opened(manifest, hashlib.sha256(raw).hexdigest(), identity.decode(), get)

@@ -18,24 +18,12 @@ import psycopg
 import pyrage
 
 from services.backup.formats.manifest import Part
+from services.backup.postgres import Cluster
 from shared.errors import InvariantError, UnavailableError
 
 log = logging.getLogger("kept.backup")
 PART_BYTES = 8 * 1024 * 1024  # one part is held in memory while it is written
 _LSN = re.compile(r"write-ahead log (start|end) point: ([0-9A-F]+/[0-9A-F]+)")
-
-
-@dataclass(frozen=True)
-class Cluster:
-    """How to reach the cluster for replication."""
-
-    host: str
-    port: int
-    user: str
-    password: str
-
-    def conninfo(self) -> str:
-        return psycopg.conninfo.make_conninfo(host=self.host, port=self.port, user=self.user, connect_timeout=10)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from services.backup.formats import manifest as formats
 from services.backup.formats.manifest import Head, Manifest
 from services.backup.sets import actions
 from services.backup.sets.stream import identify, stream
-from services.backup.wiring import Wired
+from services.backup.wiring import Tools
 from shared.access.actor import Actor
 from shared.clock import rfc3339
 from shared.errors import KeptError, MalformedError
@@ -31,45 +31,45 @@ SHARDS_MAX = 4096  # heads in a manifest
 LOG_SECONDS_MAX = 5
 
 
-async def take(wired: Wired, backup_id: str) -> None:
+async def take(tools: Tools, backup_id: str) -> None:
     """Takes the set that `actions.begin` asked for; its row says how it ended."""
     try:
-        manifest, sha256 = await write(wired, backup_id)
+        manifest, sha256 = await write(tools, backup_id)
     except Exception as error:
         log.warning("set failed: %s", error.detail if isinstance(error, KeptError) else type(error).__name__)
-        async with wired.door.begin(SYSTEM) as w:
+        async with tools.door.begin(SYSTEM) as w:
             await actions.failed(w, backup_id, error.code if isinstance(error, KeptError) else "internal")
         if isinstance(error, KeptError):
             return
         raise
-    async with wired.door.begin(SYSTEM) as w:  # 5
+    async with tools.door.begin(SYSTEM) as w:  # 5
         await actions.taken(w, backup_id, manifest, sha256)
 
 
-async def write(wired: Wired, backup_id: str) -> tuple[Manifest, str]:
+async def write(tools: Tools, backup_id: str) -> tuple[Manifest, str]:
     """Steps 1 to 4: (manifest, SHA-256 of its note)."""
-    started = rfc3339(wired.door.clock.now())
+    started = rfc3339(tools.door.clock.now())
     claim = label.encode(label.Label(backup_id, started)).encode()
-    await asyncio.to_thread(wired.store.put_new, layout.label(backup_id), claim)  # 1
+    await asyncio.to_thread(tools.store.put_new, layout.label(backup_id), claim)  # 1
     identity = pyrage.x25519.Identity.generate()  # 2
     recipient = str(identity.to_public())
-    (key,) = await wired.vault.encrypt("kept-backup", [str(identity).encode()])
+    (key,) = await tools.vault.encrypt("kept-backup", [str(identity).encode()])
     del identity
-    heads = await log_heads(wired.settings.public_origin)
-    cluster = wired.cluster()
+    heads = await log_heads(tools.settings.public_origin)
+    cluster = tools.cluster()
     who = await asyncio.to_thread(identify, cluster)
 
     def put(number: int, data: bytes) -> None:
-        wired.store.put_new(layout.part(backup_id, number), data)
+        tools.store.put_new(layout.part(backup_id, number), data)
 
-    done = await stream(cluster, wired.settings.pg_bin, recipient, put)  # 3
+    done = await stream(cluster, tools.settings.pg_bin, recipient, put)  # 3
     manifest = Manifest(
-        id=backup_id, taken=rfc3339(wired.door.clock.now()), server=who.server, system=who.system,
+        id=backup_id, taken=rfc3339(tools.door.clock.now()), server=who.server, system=who.system,
         timeline=who.timeline,
         start=done.start, stop=done.stop, recipient=recipient, key=key, parts=done.parts, heads=heads,
     )  # fmt: skip
-    note = (await sign_note(formats.encode(manifest), wired.signer)).encode()  # 4
-    await asyncio.to_thread(wired.store.put_new, layout.manifest(backup_id), note)
+    note = (await sign_note(formats.encode(manifest), tools.signer)).encode()  # 4
+    await asyncio.to_thread(tools.store.put_new, layout.manifest(backup_id), note)
     return manifest, hashlib.sha256(note).hexdigest()
 
 

@@ -2,6 +2,7 @@
 
 import hmac
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -15,9 +16,9 @@ from services.customers.events import (
     AddressObjected,
     ApprovalGranted,
     CustomerUpdated,
-    ciphertext,
 )
-from services.customers.records.tables import Customer, CustomerLocator
+from services.customers.recipients.model import of_category
+from services.customers.tables import Customer, CustomerLocator
 from services.customers.wiring import Tools
 from shared.clock import rfc3339
 from shared.errors import ConflictError, InvalidInputError, NotFoundError
@@ -38,12 +39,13 @@ class Link:
     side: Side
 
 
-async def _locator(tools: Tools, address: str | None) -> str | None:
-    """None for none, and for what an older version took for an address: nobody can be told there."""
+async def _locators(tools: Tools, address: str | None) -> Sequence[str]:
+    """Under every live version, the newest first. None for none, and for what an older version took for an address: nobody can
+    be told there."""
     try:
-        return (await tools.locate([("email", mailbox(address))]))[0] if address else None
+        return (await tools.locators.of([("email", mailbox(address))]))[0] if address else ()
     except InvalidInputError:
-        return None
+        return ()
 
 
 async def _locked(w: Work, change_id: str) -> AddressChange | None:
@@ -68,25 +70,25 @@ async def begin(w: Work, tools: Tools, customer: Customer, old: str | None, new:
     goes on leading to the person, and its mailbox is told."""
     before = await waiting(w, customer.id)
     if before is not None:
-        old = None if before.old_email is None else await w.open(AddressChange.old_email, customer.id, before.old_email)
+        old = None if before.old_email is None else w.open(AddressChange.old_email, customer.id, before.old_email)
         await _settle(w, before, State.SUPERSEDED)
-    places = {Side.OLD: await _locator(tools, old), Side.NEW: await _locator(tools, new)}
-    if places[Side.OLD] == places[Side.NEW]:
+    places = {Side.OLD: await _locators(tools, old), Side.NEW: await _locators(tools, new)}
+    if {*places[Side.OLD]} & {*places[Side.NEW]} or not any(places.values()):
         return  # it came back, or is only spelt in another way
     change = AddressChange(
         id=w.new_id("chg"), customer_id=customer.id, state=State.WAITING, changed_by=w.actor.id, changed_at=w.now
     )
     if old and places[Side.OLD]:
-        change.old_email = await w.seal(AddressChange.old_email, customer.id, old)
-        change.old_secret = await w.seal(AddressChange.old_secret, customer.id, secrets.token_urlsafe(32))
+        change.old_email = w.seal(AddressChange.old_email, customer.id, old)
+        change.old_secret = w.seal(AddressChange.old_secret, customer.id, secrets.token_urlsafe(32))
     if new:
-        change.new_email = await w.seal(AddressChange.new_email, customer.id, new)
-        change.new_secret = await w.seal(AddressChange.new_secret, customer.id, secrets.token_urlsafe(32))
+        change.new_email = w.seal(AddressChange.new_email, customer.id, new)
+        change.new_secret = w.seal(AddressChange.new_secret, customer.id, secrets.token_urlsafe(32))
     w.session.add(change)
     for side, place in places.items():
         kind = f"address.{side}"
-        if place and await queued_lately(w, place, kind, HOUR) < NOTICES_PER_HOUR:
-            queue(w, kind, customer.id, recipient=place, facts={"change": change.id})
+        if place and await queued_lately(w, place[0], kind, HOUR) < NOTICES_PER_HOUR:
+            queue(w, kind, customer.id, recipient=place[0], facts={"change": change.id})
     w.publish(
         AddressChanged(
             subject=customer.id, change_id=change.id, had_address=change.old_email is not None, has_address=bool(new)
@@ -99,10 +101,11 @@ async def followed(w: Work, change_id: str, secret: str) -> Link:
     change = await _locked(w, change_id)
     if change is None:
         raise NotFoundError
+    await w.unlock(change.customer_id)
     for side, column in ((Side.NEW, AddressChange.new_secret), (Side.OLD, AddressChange.old_secret)):
         sealed = change.new_secret if side is Side.NEW else change.old_secret
         if sealed is not None:
-            known = await w.open(column, change.customer_id, sealed)
+            known = w.open(column, change.customer_id, sealed)
             if hmac.compare_digest(known.encode(), secret.encode()):
                 return Link(change, side)
     raise NotFoundError
@@ -124,9 +127,11 @@ async def object_(w: Work, tools: Tools, link: Link) -> None:
     if link.side is not Side.OLD or change.old_email is None:
         raise ConflictError("only who reads mail at the address before can object")
     customer = await w.session.get_one(Customer, change.customer_id)
-    address = await w.open(AddressChange.old_email, customer.id, change.old_email)
-    customer.email = await w.seal(Customer.email, customer.id, address)
-    customer.email_index = await tools.blind.of("email", mailbox(address))
+    await w.unlock(customer.id)
+    address = w.open(AddressChange.old_email, customer.id, change.old_email)
+    customer.email = w.seal(Customer.email, customer.id, address)
+    customer.rehashed(await tools.hashed())
+    customer.email_index = (await tools.blind.of("email", mailbox(address))).value
     customer.version += 1
     customer.updated_at = w.now
     await _settle(w, change, State.OBJECTED)
@@ -135,7 +140,7 @@ async def object_(w: Work, tools: Tools, link: Link) -> None:
             subject=customer.id,
             key_version=key_version(customer.email),
             version=customer.version,
-            fields={"email": ciphertext(customer.email)},
+            fields={"email": customer.email},
             locators=None,
         )
     )
@@ -178,14 +183,16 @@ async def _prove(w: Work, tools: Tools, change: AddressChange, how: How, approve
     """1. The locator of the address before goes, the new one comes. 2. The change keeps no address. 3. Both are told."""
     mine = CustomerLocator.customer_id == change.customer_id
     await w.session.execute(delete(CustomerLocator).where(mine, CustomerLocator.kind == "email"))
+    customer = await w.session.get_one(Customer, change.customer_id)
     if change.new_email is not None:
-        address = await w.open(AddressChange.new_email, change.customer_id, change.new_email)
-        if locator := await _locator(tools, address):
-            w.session.add(CustomerLocator(locator=locator, customer_id=change.customer_id, kind="email"))
+        await w.unlock(change.customer_id)
+        address = w.open(AddressChange.new_email, change.customer_id, change.new_email)
+        customer.rehashed(await tools.hashed())
+        every = await _locators(tools, address)
+        w.session.add_all(CustomerLocator(locator=one, customer_id=change.customer_id, kind="email") for one in every)
     await w.session.flush()
     await _settle(w, change, State.PROVEN)
     change.how = how
-    customer = await w.session.get_one(Customer, change.customer_id)
     customer.version += 1
     known = sorted((await w.session.scalars(select(CustomerLocator.locator).where(mine))).all())
     w.publish(CustomerUpdated(subject=customer.id, key_version=1, version=customer.version, fields={}, locators=known))
@@ -199,18 +206,32 @@ async def _settle(w: Work, change: AddressChange, state: State) -> None:
     await w.session.flush()
 
 
+# The change of a customer's that waits, as a column of a query of customers.
+WAITING_ID = (
+    select(AddressChange.id)
+    .where(AddressChange.customer_id == Customer.id, AddressChange.state == State.WAITING)
+    .correlate(Customer)
+    .scalar_subquery()
+)
+
+
 async def waiting_id(w: Work, customer_id: str) -> str | None:
     """The change of this person that waits, for those who look after them."""
     query = select(AddressChange.id).where(AddressChange.customer_id == customer_id, AddressChange.state == State.WAITING)
     return await w.session.scalar(query)
 
 
+async def waiting_emails(w: Work, customers: Sequence[str]) -> dict[str, str | None]:
+    """Of those (unlocked, their records locked) of whose address a change waits: the one that proves who they are meanwhile."""
+    query = select(AddressChange.customer_id, AddressChange.old_email)
+    mine = query.where(AddressChange.customer_id.in_(customers), AddressChange.state == State.WAITING)
+    found = (await w.session.execute(mine)).all()
+    return {one: None if old is None else w.open(AddressChange.old_email, one, old) for one, old in found}
+
+
 async def proven_email(w: Work, customer: Customer, written: str | None) -> str | None:
     """The address that proves who this person is: what stands in the record (`written`), unless a change of it waits."""
-    change = await waiting(w, customer.id)
-    if change is None:
-        return written
-    return None if change.old_email is None else await w.open(AddressChange.old_email, customer.id, change.old_email)
+    return (await waiting_emails(w, [customer.id])).get(customer.id, written)
 
 
 async def history(w: Work, subject: str) -> list[Category]:
@@ -222,9 +243,9 @@ async def history(w: Work, subject: str) -> list[Category]:
         one = {"change": change.id, "state": change.state, "by": change.changed_by, "how": change.how or ""}
         one |= {name: rfc3339(at) for name, at in told.items() if at is not None}
         if change.old_email is not None:
-            one["before"] = await w.open(AddressChange.old_email, subject, change.old_email)
+            one["before"] = w.open(AddressChange.old_email, subject, change.old_email)
         if change.new_email is not None:
-            one["after"] = await w.open(AddressChange.new_email, subject, change.new_email)
+            one["after"] = w.open(AddressChange.new_email, subject, change.new_email)
         records.append(one)
     return (
         [
@@ -233,6 +254,7 @@ async def history(w: Work, subject: str) -> list[Category]:
                 purpose="nobody takes a person's place by writing another address over theirs",
                 basis="GDPR 6(1)(c), 32(1)",
                 retention="as the record; the addresses until the change is settled",
+                recipients=of_category("Contact data"),
                 records=records,
             )
         ]

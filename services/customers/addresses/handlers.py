@@ -3,8 +3,8 @@
 from services.customers.addresses import actions
 from services.customers.events import ApprovalGranted
 from services.customers.wiring import Tools
-from shared.bus.consumer import Handlers
 from shared.bus.envelope import Envelope
+from shared.handlers import Handlers
 from shared.work import Work
 
 

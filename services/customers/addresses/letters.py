@@ -30,16 +30,17 @@ class Letters:
             address, secret = change.new_email, change.new_secret
         if address is None or secret is None:
             return None
+        await w.unlock(change.customer_id)
         values = {
             "controller": self._settings.controller,
             "contact": self._settings.contact,
             "days": str(self._settings.address_days),
             "link": f"{self._settings.public_origin}/customers/addresses/{change.id}/"
-            + await w.open(columns[1], change.customer_id, secret),
+            + w.open(columns[1], change.customer_id, secret),
         }
         subjects, texts = ([TEXTS[lang][f"mail.{mail.kind}{part}"] for lang in ("en", "zh")] for part in (".subject", ""))
         return Letter(
-            to=mailbox(await w.open(columns[0], change.customer_id, address)),
+            to=mailbox(w.open(columns[0], change.customer_id, address)),
             subject=" / ".join(subjects).format(**values),
             text=_BETWEEN.join(texts).format(**values),
         )

@@ -9,6 +9,9 @@ EN: Mapping[str, str] = {
     "search": "Find by e-mail address or phone number (exactly, with country code)",
     "find": "Find",
     "none": "Nobody here that you may see.",
+    "search.bad": "Nothing was searched. Give a whole e-mail address, or a phone number with its country code:",
+    "unowned": "Customers whom nobody can see, because nobody on the staff is their representative yet: {count}",
+    "unusable": "Can't be used, so nobody is found or reached by it:",
     "next": "Next page",
     "back.list": "All customers",
     "name": "Name",
@@ -51,14 +54,16 @@ EN: Mapping[str, str] = {
     "changed.over": "This link is not good any more: the change was settled, or another one came.",
     "changed.contact": "Questions",
     "waits": "The e-mail address was changed and proves nothing yet. It counts when the former mailbox agrees or does not "
-    "object in time, or when two people decide on evidence (action prove_address, resource {change}).",
+    "object in time, or when two people decide on evidence (ask for the "
+    "approval “Take a changed e-mail address for the person's”, of {change}).",
     "mail.address.new.subject": "Please confirm your e-mail address",
     "mail.address.new": "{controller} wrote this e-mail address down for a customer. If that is you, please confirm it:\n\n"
     "{link}\n\nIf you know nothing of it, do nothing.\n\n{controller}, {contact}\n",
     "mail.address.old.subject": "Your e-mail address was changed",
     "mail.address.old": "At {controller} another e-mail address was written down for you. Was that on your behalf?\n\n"
-    "Say yes or no here: {link}\n\nUntil you say yes, everything about your data goes on coming to this address. If you say "
-    "nothing for {days} days, the new address counts as yours.\n\n{controller}, {contact}\n",
+    "Say yes or no here: {link}\n\nUntil it is settled, everything about your data goes on coming to this address. It is "
+    "settled when you say yes or no; when you say nothing for {days} days, and the new address counts as yours; or when two "
+    "people here have seen evidence that the new address is yours.\n\n{controller}, {contact}\n",
 }
 
 ZH: Mapping[str, str] = {
@@ -68,6 +73,9 @@ ZH: Mapping[str, str] = {
     "search": "按电子邮箱或电话号码查找（须完全一致，含国家代码）",
     "find": "查找",
     "none": "这里没有您可以查看的客户。",
+    "search.bad": "未进行查找。请填写完整的电子邮箱，或带国家代码的电话号码：",
+    "unowned": "因员工中尚无其销售代表而无人可见的客户数：{count}",
+    "unusable": "无法使用，因此不能据此查找或联系：",
     "next": "下一页",
     "back.list": "全部客户",
     "name": "姓名",
@@ -110,13 +118,14 @@ ZH: Mapping[str, str] = {
     "changed.over": "此链接已失效：更改已有结果，或又有新的更改。",
     "changed.contact": "联系",
     "waits": "电子邮箱已更改，尚不能证明身份。原邮箱同意，或未按时提出异议，或由两个人凭证据决定"
-    "（操作 prove_address，对象 {change}）之后才有效。",
+    "（申请审批“认定更改后的电子邮箱为本人所有”，对象 {change}）之后才有效。",
     "mail.address.new.subject": "请确认您的电子邮箱",
     "mail.address.new": "{controller} 为一位客户登记了这个电子邮箱。如果是您本人，请确认：\n\n"
     "{link}\n\n如果您不知情，请忽略。\n\n{controller}，{contact}\n",
     "mail.address.old.subject": "您的电子邮箱已被更改",
     "mail.address.old": "{controller} 为您登记了另一个电子邮箱。这是您要求的吗？\n\n"
-    "请在此回答是或否：{link}\n\n在您同意之前，有关您数据的一切仍发到此邮箱。若您 {days} 天内没有回答，新邮箱即算是您的。"
+    "请在此回答是或否：{link}\n\n在有结果之前，有关您数据的一切仍发到此邮箱。您回答是或否，即有结果；您 {days} 天内没有回答，"
+    "或我们的两名人员查看了新邮箱属于您的证据之后，新邮箱即算是您的。"
     "\n\n{controller}，{contact}\n",
 }
 

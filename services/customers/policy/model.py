@@ -1,11 +1,12 @@
 """The rules of the field policy. A field without a purpose is not held; a purpose sees what it needs."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date
 from types import MappingProxyType
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 
 from shared.access.masks import Kind, Level
 from shared.errors import InvalidInputError
@@ -52,8 +53,19 @@ class FieldRule(Strict):
     levels: Mapping[str, Level]
 
 
+@dataclass(frozen=True)
+class Sight:
+    """What a purpose sees: each field's name, level and kind; `opened`: those of which something is shown."""
+
+    fields: tuple[tuple[str, Level, Kind], ...]
+    opened: tuple[str, ...]
+    levels: dict[str, Level]
+
+
 class FieldPolicy(Strict):
     """The whole file."""
+
+    _sights: dict[str, Sight] = PrivateAttr(default_factory=dict)
 
     version: int = Field(ge=1)
     review: Review
@@ -79,9 +91,19 @@ class FieldPolicy(Strict):
             raise InvalidInputError("no such purpose: " + ", ".join(sorted(self.purposes)), field="purpose")
         return name
 
+    def sight(self, purpose: str) -> Sight:
+        """What `purpose` sees, worked out once."""
+        found = self._sights.get(purpose)
+        if found is None:
+            levels = {name: rule.levels[purpose] for name, rule in self.fields.items()}
+            fields = tuple((name, level, self.fields[name].kind) for name, level in levels.items())
+            opened = tuple(name for name, level in levels.items() if level != "hidden")
+            found = self._sights[purpose] = Sight(fields, opened, levels)
+        return found
+
     def levels(self, purpose: str) -> Mapping[str, Level]:
         """Field -> how much of it this purpose sees."""
-        return MappingProxyType({name: rule.levels[purpose] for name, rule in self.fields.items()})
+        return MappingProxyType(self.sight(purpose).levels)
 
     def columns(self) -> Mapping[str, str]:
         """Column of an import -> field."""

@@ -1,77 +1,40 @@
-"""What can be done with records: look, search, correct; and who the staff is.
+"""What can be done with records besides looking (looks.py) and making (creation.py): correct them; see what is of no use."""
 
-Reading is always through `readable(actor)`, which knows who asks; a plain `select(Customer)` is for jobs without a reader.
-"""
+from collections.abc import Collection, Mapping, Sequence
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
-
-from sqlalchemy import ColumnElement, Select, delete, select, tuple_
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import ARRAY, Text, bindparam, delete, exists, select, tuple_
 
 from services.customers.addresses import actions as addresses
-from services.customers.events import CustomerUpdated, RecordsViewed, UserCreated, ciphertext
+from services.customers.base import TABLES, Base
+from services.customers.events import CustomerUpdated, RecordsViewed
 from services.customers.policy.model import SEARCHED, FieldPolicy
-from services.customers.records.model import Shown, changed, found_by, require_a_name, seen, unusable
-from services.customers.records.tables import Customer, CustomerLocator, StaffLocator, UnusableValue, column
+from services.customers.records.looks import Record
+from services.customers.records.model import changed, found_by, require_a_name, seen, unusable
+from services.customers.records.opened import Corrected, Opened
+from services.customers.records.rows import KEYED, KEYS, readable, visible
+from services.customers.tables import FIELDS, Customer, CustomerLocator, UnusableValue, column
 from services.customers.wiring import Tools
-from shared.access.actor import Actor
+from shared import storing
 from shared.access.decide import Resource
-from shared.errors import InvalidInputError
 from shared.etag import Condition
-from shared.keys.cipher import Sealed, key_version
+from shared.keys.cipher import key_version
+from shared.keys.keyring import WrappedKey
 from shared.paging import cut
-from shared.values import legacy
+from shared.trips import Query
 from shared.values.identifiers import Identifier
-from shared.values.mailbox import mailbox
-from shared.values.phone import phone
 from shared.work import Work
 
-Row = tuple[Customer, str]  # the customer and the owner's id
-
-
-@dataclass(frozen=True)
-class Record:
-    """A customer as the actor sees it for the purpose."""
-
-    id: str
-    version: int
-    owner: str
-    updated_at: datetime
-    fields: Mapping[str, Shown]
-    address_change: str | None = None  # the e-mail address proves nothing yet; told where one record is looked at
-
-
-def readable(actor: Actor) -> Select[Customer, str]:
-    """The customers that `actor` may know of: those owned by someone in the actor's reporting line."""
-    return (
-        select(Customer, StaffLocator.user_id)
-        .join(StaffLocator, StaffLocator.locator == Customer.owner_locator)
-        .where(Customer.erased_at.is_(None), StaffLocator.user_id.in_(actor.team))
+TABLE = Base.metadata.tables[Customer.__tablename__]
+_READ = Query(  # what a correction compares, under the row's lock; and what hangs on it, with the row and not after it
+    select(
+        Customer.version, Customer.owner_id, Customer.index_version, Customer.locator_version,
+        KEYS.version.label("key_version"), KEYS.wrapped, addresses.WAITING_ID,
+        exists().where(UnusableValue.customer_id == Customer.id), *(column(name) for name in FIELDS),
     )
-
-
-async def list_customers(
-    w: Work, tools: Tools, *, after: str = "", limit: int, search: Mapping[str, str] | None = None
-) -> tuple[list[Record], str | None]:
-    """One page of records, oldest first, and the cursor of the next. One look, one event, also when nobody is found."""
-    w.decide("look", Resource("Customers", "all"))
-    query = readable(w.actor).where(Customer.id > after).order_by(Customer.id).limit(limit + 1)
-    for name, value in (search or {}).items():
-        query = query.where(await _searched(name, value, tools))
-    page, more = cut([(row[0], row[1]) for row in (await w.session.execute(query)).all()], limit)
-    found = await _look(w, tools.policy, page, searched=list(search or {}))
-    return found, page[-1][0].id if more else None
-
-
-async def view_customer(w: Work, tools: Tools, customer_id: str) -> Record:
-    """One record. NotFoundError for one that is not there and for one that the actor may not know of, alike."""
-    w.decide("look", Resource("Customers", "all"), subject=customer_id)
-    row = (await w.session.execute(readable(w.actor).where(Customer.id == customer_id))).first()
-    if row is None:
-        raise w.unknown("view", Resource("Customer", customer_id))
-    return await _one(w, tools, (row[0], row[1]))
+    .join(TABLES.data_keys, KEYED)
+    .where(visible(bindparam("team", type_=ARRAY(Text))), Customer.id == bindparam("id", type_=Text))
+    .with_for_update(of=Customer)
+)  # fmt: skip
 
 
 async def update_customer(
@@ -79,95 +42,74 @@ async def update_customer(
 ) -> Record:
     """Correct fields of one record. Nothing changes and nothing is published where all is as it was."""
     w.decide("look", Resource("Customers", "all"), subject=customer_id)
-    query = readable(w.actor).where(Customer.id == customer_id).with_for_update(of=Customer)
-    row = (await w.session.execute(query)).first()
-    if row is None:
+    (found,) = await w.ask(_READ.asking(team=sorted(w.actor.team), id=customer_id))
+    if not found:
         raise w.unknown("update", Resource("Customer", customer_id))
-    customer, owner = row[0], row[1]
-    w.decide("update", Resource("Customer", customer.id, {"owner": owner}))
+    version, owner, index, locator, of_key, key, waiting, has_unusable, *fields = found[0]
+    stored = {**dict(zip(FIELDS, fields, strict=True)), "index_version": index, "locator_version": locator}
+    customer = Customer(id=customer_id, version=version, owner_id=owner, **stored)  # of no session: a statement changes it
+    w.decide("update", Resource("Customer", customer.id, {"owner": customer.owner_id or ""}))
     condition.require(customer.version)
-    values = await opened(w, customer)
+    await w.unlock(wrapped={customer.id: WrappedKey(of_key, key)})
+    values = opened(w, customer)
     new = changed(values, changes, tools.policy.require_purpose(w.purpose), tools.policy)
+    corrected = Corrected(values, new)
     if new:
         if {"first_name", "last_name"} & set(new):
-            require_a_name({**values, **new}, tools.policy)
-        sealed = {name: await w.seal(column(name), customer.id, value) if value else None for name, value in new.items()}
+            require_a_name(corrected, tools.policy)
+        sealed = {name: w.seal(column(name), customer.id, value) if value else None for name, value in new.items()}
         for name, cipher in sealed.items():
             setattr(customer, name, cipher)
         kinds = {name for name in SEARCHED if name in new} | ({"phone"} if "country" in new else set())
-        moved = await _reindex(w, tools, customer, {**values, **new}, kinds) if kinds else None
-        await note_unusable(w, customer.id, {**values, **new}, tools.policy)
+        moved = await _reindex(w, tools, customer, corrected, kinds) if kinds else None
+        await note_unusable(w, customer.id, corrected, tools.policy, {*new, *kinds}, fresh=not has_unusable)
         customer.version += 1
-        customer.updated_at = w.now
+        hashes = (*(f"{kind}_index" for kind in kinds), "index_version", "locator_version") if kinds else ()
+        indexes = {name: getattr(customer, name) for name in hashes}
+        beside = {"version": customer.version, "updated_at": w.now}
+        w.finally_(storing.change(TABLE, {"id": customer.id}, {**sealed, **indexes, **beside}))
         w.publish(
             CustomerUpdated(
                 subject=customer.id,
                 key_version=max((key_version(one) for one in sealed.values() if one), default=1),
                 version=customer.version,
-                fields={name: ciphertext(one) if one else None for name, one in sealed.items()},
+                fields=sealed,
                 locators=moved,
             )
         )
         if "email" in new:
             await addresses.begin(w, tools, customer, values["email"], new["email"])
-    return await _one(w, tools, (customer, owner))
+            waiting = await addresses.waiting_id(w, customer.id)
+    return _shown(w, tools, customer, waiting)
 
 
-async def _one(w: Work, tools: Tools, row: Row) -> Record:
-    (found,) = await _look(w, tools.policy, [row])
-    return replace(found, address_change=await addresses.waiting_id(w, found.id))
-
-
-async def _look(w: Work, policy: FieldPolicy, rows: Sequence[Row], *, searched: Sequence[str] = ()) -> list[Record]:
-    """Open what the purpose sees, and tell of the look. Values leave only after the event has committed with it (P7)."""
-    purpose = policy.require_purpose(w.purpose)
-    for owner, customer in {owner: customer for customer, owner in rows}.items():
-        w.decide("view", Resource("Customer", customer.id, {"owner": owner}))
-    await w.keyring.prefetch(w.session, [customer.id for customer, _ in rows])
-    levels = policy.levels(purpose)
-    wanted = [name for name, level in levels.items() if level != "hidden"]
-    found = [
-        Record(c.id, c.version, owner, c.updated_at, seen(await opened(w, c, wanted), purpose, policy)) for c, owner in rows
-    ]
+def _shown(w: Work, tools: Tools, customer: Customer, change: str | None) -> Record:
+    """The record as it is now, and the event that tells that it was shown (P7)."""
+    sight = tools.policy.sight(tools.policy.require_purpose(w.purpose))
     w.publish(
         RecordsViewed(
-            subject=rows[0][0].id if len(rows) == 1 else None,
-            subjects=[customer.id for customer, _ in rows],
-            fields=dict(levels),
-            purpose=purpose,
-            decision=list(w.policy_ids),
-            searched=list(searched),
+            subject=customer.id,
+            subjects=[customer.id],
+            fields=sight.levels,
+            purpose=tools.policy.require_purpose(w.purpose),
+            decision=[*w.policy_ids],
         )
     )
-    return found
+    return Record(
+        customer.id, customer.version, customer.owner_id or "", seen(opened(w, customer, sight.opened), sight), change
+    )
 
 
-async def opened(w: Work, customer: Customer, names: Sequence[str] = ()) -> dict[str, str | None]:
-    """The fields of a record in clear (all, or `names`). Whoever calls this tells of it."""
-    found: dict[str, str | None] = {}
-    for name in names or FIELDS:
-        sealed: Sealed | None = getattr(customer, name)
-        found[name] = None if sealed is None else await w.open(column(name), customer.id, sealed)
-    return found
-
-
-FIELDS = ("first_name", "last_name", "email", "phone", "address", "city", "state", "country", "postal_code")
-
-
-async def _searched(name: str, value: str, tools: Tools) -> ColumnElement[bool]:
-    """In every form that it may be stored in, once it is one that may be asked for."""
-    if name == "email":
-        mailbox(value)
-        return Customer.email_index.in_([await tools.blind.of("email", one) for one in legacy.mailboxes(value)])
-    if name == "phone":
-        phone(value)
-        return Customer.phone_index.in_([await tools.blind.of("phone", one) for one in legacy.phones(value)])
-    raise InvalidInputError("can't be searched", field=name)
+def opened(w: Work, customer: Customer, names: Sequence[str] = ()) -> Opened:
+    """The fields of a record in clear (all, or `names`), who is unlocked: each opens when it is looked at. Whoever calls this
+    tells of it."""
+    return Opened(w, customer, names or FIELDS)
 
 
 async def _reindex(w: Work, tools: Tools, customer: Customer, values: Mapping[str, str | None], kinds: set[str]) -> list[str]:
     """Blind indexes and locators of `kinds` after an identifier changed; returns all locators that hold now. By a new address
     the staff finds the record at once, but it proves nothing yet: the locator of the one before stays (addresses/)."""
+    hashed = await tools.hashed()
     known = [one for one in found_by(values) if one[0] in kinds]
     email, phone_ = await blind_indexes(tools, known)
     if "email" in kinds:
@@ -177,8 +119,9 @@ async def _reindex(w: Work, tools: Tools, customer: Customer, values: Mapping[st
     mine = CustomerLocator.customer_id == customer.id
     await w.session.execute(delete(CustomerLocator).where(mine, CustomerLocator.kind.in_(kinds - {"email"})))
     proven = [one for one in known if one[0] != "email"]
-    for (kind, _), locator in zip(proven, await tools.locate(proven) if proven else [], strict=True):
-        w.session.add(CustomerLocator(locator=locator, customer_id=customer.id, kind=kind))
+    for (kind, _), every in zip(proven, await tools.locators.of(proven), strict=True):
+        w.session.add_all(CustomerLocator(locator=one, customer_id=customer.id, kind=kind) for one in every)
+    customer.rehashed(hashed)
     await w.session.flush()
     return sorted((await w.session.scalars(select(CustomerLocator.locator).where(mine))).all())
 
@@ -188,22 +131,35 @@ async def blind_indexes(tools: Tools, known: Sequence[Identifier]) -> tuple[byte
     email = phone = None
     for one in known:
         if one[0] == "email":
-            email = await tools.blind.of("email", one[1])
+            email = (await tools.blind.of("email", one[1])).value
         elif one[0] == "phone":
-            phone = await tools.blind.of("phone", one[1])
+            phone = (await tools.blind.of("phone", one[1])).value
     return email, phone
 
 
 async def note_unusable(
-    w: Work, subject: str, values: Mapping[str, str | None], policy: FieldPolicy, *, fresh: bool = False
+    w: Work,
+    subject: str,
+    values: Mapping[str, str | None],
+    policy: FieldPolicy,
+    names: Collection[str] = FIELDS,
+    *,
+    fresh: bool = False,
 ) -> None:
-    """Which of all these values of a record the grammar refuses or nobody can use, in the place of what was known (nothing
-    where the record is `fresh`)."""
+    """Which of these values of a record (of `names`) the grammar refuses or nobody can use, in the place of what was known
+    (nothing where the record is `fresh`)."""
     if not fresh:
-        await w.session.execute(delete(UnusableValue).where(UnusableValue.customer_id == subject))
+        known = UnusableValue.customer_id == subject, UnusableValue.field.in_(names)
+        await w.session.execute(delete(UnusableValue).where(*known))
     w.session.add_all(
-        UnusableValue(customer_id=subject, field=one.field, reason=one.reason) for one in unusable(values, policy)
+        UnusableValue(customer_id=subject, field=one.field, reason=one.reason) for one in unusable(values, policy, names)
     )
+
+
+async def unusable_of(w: Work, subject: str) -> Sequence[UnusableValue]:
+    """What of one record, which the actor has been shown, can't be used, and why. No value is read."""
+    mine = select(UnusableValue).where(UnusableValue.customer_id == subject).order_by(UnusableValue.field)
+    return (await w.session.scalars(mine)).all()
 
 
 async def list_unusable(w: Work, *, after: tuple[str, str] = ("", ""), limit: int) -> tuple[list[UnusableValue], bool]:
@@ -218,14 +174,3 @@ async def list_unusable(w: Work, *, after: tuple[str, str] = ("", ""), limit: in
     )
     page, more = cut((await w.session.scalars(query)).all(), limit)
     return list(page), more
-
-
-async def note_user(w: Work, event: UserCreated) -> None:
-    """Remember under which locators identity knows a user: customers follow their representative through it."""
-    if event.subject is None:
-        return
-    for locator in event.locators:
-        known = insert(StaffLocator).values(locator=locator, user_id=event.subject)
-        await w.session.execute(
-            known.on_conflict_do_update(index_elements=[StaffLocator.locator], set_={"user_id": event.subject})
-        )

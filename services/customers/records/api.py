@@ -1,20 +1,24 @@
-"""HTTP: look at customers, search them, correct one."""
+"""HTTP: look at customers, search them, make one, correct one."""
 
 from typing import Annotated, Self
 
 from fastapi import APIRouter, Header, Query, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import to_json
 
-from services.customers.records import actions
-from services.customers.records.actions import Record
+from services.customers.records import actions, looks, ownership
+from services.customers.records.creation import create_customer as create
+from services.customers.records.looks import Record
 from services.customers.wiring import Tools
 from shared.access.masks import Level
 from shared.errors import NotFoundError
 from shared.etag import etag
 from shared.http.app import CurrentActor
 from shared.http.conditions import SeenVersion
+from shared.http.idempotency import OnlyOnce
 from shared.http.paging import Cursor, Limit, Page
 from shared.ids import is_id
+from shared.once import Impersonal
 from shared.work import Door
 
 PurposeHeader = Annotated[
@@ -41,6 +45,10 @@ class CustomerOut(BaseModel):
     )
 
 
+class CustomerKept(CustomerOut, Impersonal):
+    """A new customer as it is kept for the next time: without anybody in it."""
+
+
 class CustomersOut(Page[CustomerOut]):
     """One page of customers, as you see them for this purpose."""
 
@@ -53,6 +61,15 @@ class UnusableOut(BaseModel):
     subject: str
     field: str = Field(examples=["phone"])
     reason: str
+
+
+class UnownedOut(BaseModel):
+    """Customers whom nobody can see, because nobody on the staff is their representative yet.
+
+    `without_number`: those of them who came before that number was kept; their file, imported once more, adds it."""
+
+    records: int
+    without_number: int
 
 
 class Search(BaseModel):
@@ -78,11 +95,42 @@ class Changes(BaseModel):
     fields: dict[str, str | None] = Field(min_length=1, max_length=20, examples=[{"city": "Porto Alegre"}])
 
 
-def shape(record: Record) -> CustomerOut:
-    fields = {name: FieldOut(level=one.level, value=one.value) for name, one in record.fields.items()}
-    return CustomerOut(
-        id=record.id, version=record.version, owner=record.owner, fields=fields, address_change=record.address_change
+class New(BaseModel):
+    """Somebody who becomes a customer. A field that is not given is empty."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    fields: dict[str, str | None] = Field(
+        min_length=1,
+        max_length=20,
+        examples=[{"first_name": "Luís", "last_name": "Gonçalves", "email": "luisg@embraer.com.br"}],
     )
+    owner: str | None = Field(
+        default=None, max_length=40, description="who looks after them, of your reporting line; without: you"
+    )
+
+
+Returning = Annotated[
+    bool, Query(description="who was forgotten is a customer again: you answer for a new contract or consent")
+]
+
+
+def shape(record: Record) -> dict[str, object]:
+    """A `CustomerOut` as JSON has it. A page has hundreds of fields: a model of each would cost more than to open them all."""
+    fields = {name: {"level": level, "value": value} for name, (level, value) in record.fields.items()}
+    return {
+        "id": record.id,
+        "version": record.version,
+        "owner": record.owner,
+        "fields": fields,
+        "address_change": record.address_change,
+    }
+
+
+def answered(body: object, *, version: int | None = None) -> Response:
+    """`body` as JSON; with the ETag of one record."""
+    headers = {"ETag": etag(version)} if version is not None else None
+    return Response(to_json(body), media_type="application/json", headers=headers)
 
 
 def subject_id(text: str) -> str:
@@ -95,27 +143,44 @@ def subject_id(text: str) -> str:
 def router(door: Door, tools: Tools, page_rows: int) -> APIRouter:
     api = APIRouter(prefix="/api/customers", tags=["customers"])
 
-    @api.get("")
+    @api.get("", response_model=CustomersOut)
     async def list_customers(
         actor: CurrentActor,
         purpose: PurposeHeader = None,
         cursor: Cursor = "",
         limit: Limit = page_rows,
-    ) -> CustomersOut:
+    ) -> Response:
         """Your customers and those of your reporting line. The whole page is one event in the log."""
         why = tools.policy.require_purpose(purpose)
-        async with door.begin(actor, why) as w:
-            found, after = await actions.list_customers(w, tools, after=cursor, limit=limit)
-        return CustomersOut(items=[shape(one) for one in found], next=after, purpose=why)
+        async with door.look(actor, why) as look:
+            found, after = await looks.list_customers(look, tools, after=cursor, limit=limit)
+        return answered({"items": [shape(one) for one in found], "next": after, "purpose": why})
 
-    @api.post("/search")
-    async def search_customers(asked: Search, actor: CurrentActor, purpose: PurposeHeader = None) -> CustomersOut:
+    @api.post("", status_code=201)
+    async def create_customer(
+        new: New,
+        actor: CurrentActor,
+        once: OnlyOnce,
+        response: Response,
+        returning: Returning = False,
+        purpose: PurposeHeader = None,
+    ) -> CustomerOut:
+        """A new customer, of yours or of somebody of your reporting line. An answer that is given again (`Idempotency-Key`) has
+        no fields: no value of a person is kept for it."""
+        async with door.begin(actor, tools.policy.require_purpose(purpose), once=once) as w:
+            made = await create(w, tools, new.fields, new.owner, returning=returning)
+            kept = CustomerKept(id=made.id, version=made.version, owner=made.owner, fields={})
+            shown = once.answer(CustomerOut.model_validate(shape(made)), kept)
+        response.headers["ETag"] = etag(made.version)
+        return shown
+
+    @api.post("/search", response_model=CustomersOut)
+    async def search_customers(asked: Search, actor: CurrentActor, purpose: PurposeHeader = None) -> Response:
         """Those of your customers who have exactly this address and number. A POST: an address in a URL ends in histories."""
         why = tools.policy.require_purpose(purpose)
-        async with door.begin(actor, why) as w:
-            search = {name: value for name, value in asked if value}
-            found, _ = await actions.list_customers(w, tools, after="", limit=page_rows, search=search)
-        return CustomersOut(items=[shape(one) for one in found], next=None, purpose=why)
+        async with door.look(actor, why) as look:
+            found = await looks.search_customers(look, tools, {name: value for name, value in asked if value}, limit=page_rows)
+        return answered({"items": [shape(one) for one in found], "next": None, "purpose": why})
 
     @api.get("/unusable")
     async def list_unusable(
@@ -128,29 +193,31 @@ def router(door: Door, tools: Tools, page_rows: int) -> APIRouter:
         items = [UnusableOut(subject=one.customer_id, field=one.field, reason=one.reason) for one in found]
         return Page(items=items, next=f"{items[-1].subject}.{items[-1].field}" if more else None)
 
-    @api.get("/{customer_id}")
-    async def view_customer(
-        customer_id: str, actor: CurrentActor, response: Response, purpose: PurposeHeader = None
-    ) -> CustomerOut:
-        """One customer; the ETag is what a correction must send as If-Match."""
-        async with door.begin(actor, tools.policy.require_purpose(purpose)) as w:
-            found = await actions.view_customer(w, tools, subject_id(customer_id))
-        response.headers["ETag"] = etag(found.version)
-        return shape(found)
+    @api.get("/unowned")
+    async def count_unowned(actor: CurrentActor) -> UnownedOut:
+        """How many customers wait for a representative; for those who may import. It says of none who they are."""
+        async with door.begin(actor) as w:
+            found = await ownership.view_unowned(w)
+        return UnownedOut(records=found.records, without_number=found.without_number)
 
-    @api.patch("/{customer_id}")
+    @api.get("/{customer_id}", response_model=CustomerOut)
+    async def view_customer(customer_id: str, actor: CurrentActor, purpose: PurposeHeader = None) -> Response:
+        """One customer; the ETag is what a correction must send as If-Match."""
+        async with door.look(actor, tools.policy.require_purpose(purpose)) as look:
+            found = await looks.view_customer(look, tools, subject_id(customer_id))
+        return answered(shape(found), version=found.version)
+
+    @api.patch("/{customer_id}", response_model=CustomerOut)
     async def patch_customer(
         customer_id: str,
         changes: Changes,
         actor: CurrentActor,
         seen: SeenVersion,
-        response: Response,
         purpose: PurposeHeader = None,
-    ) -> CustomerOut:
+    ) -> Response:
         """Correct fields. If-Match is required: nobody overwrites what they have not seen."""
         async with door.begin(actor, tools.policy.require_purpose(purpose)) as w:
             found = await actions.update_customer(w, tools, subject_id(customer_id), seen, changes.fields)
-        response.headers["ETag"] = etag(found.version)
-        return shape(found)
+        return answered(shape(found), version=found.version)
 
     return api

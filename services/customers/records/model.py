@@ -1,20 +1,21 @@
 """Records: the rules. What a value must be, what changed, and how much of a record a purpose sees."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from services.customers.policy.model import FieldPolicy
+from services.customers.policy.model import FieldPolicy, Sight
 from shared.access.masks import Level, shown
 from shared.errors import InvalidInputError
+from shared.values import legacy
 from shared.values.identifiers import Identifier
 from shared.values.mailbox import as_written, mailbox
 from shared.values.name import free_text
 from shared.values.phone import Phone, phone
 
 
-@dataclass(frozen=True)
-class Shown:
+class Shown(NamedTuple):
     """One field as somebody sees it. `value` is None where the level is hidden or nothing is held."""
 
     level: Level
@@ -31,9 +32,10 @@ class Note:
 
 @dataclass(frozen=True)
 class Cleaned:
-    """One row as it will be stored, and what its sender should know of it."""
+    """One row as it will be stored, by what it is found, and what its sender should know of it."""
 
     values: Mapping[str, str | None]
+    known: Sequence[Identifier]
     notes: Sequence[Note]
 
 
@@ -42,23 +44,19 @@ def clean_row(written: Mapping[str, str], policy: FieldPolicy) -> Cleaned:
 
     InvalidInputError: `field` says which one, as the policy names it."""
     values = {name: clean(name, value, policy) for name, value in written.items()}
-    return Cleaned(values, notes(values))
+    return Cleaned(values, *identified(values))
 
 
 def notes(values: Mapping[str, str | None]) -> list[Note]:
-    """What of `values` is stored and of no use: nobody is found by it, no call goes there."""
-    try:
-        _phone(values)
-    except InvalidInputError as error:
-        return [Note("phone", error.detail)]
-    return []
+    """What of `values` is stored and of no use."""
+    return identified(values)[1]
 
 
-def unusable(values: Mapping[str, str | None], policy: FieldPolicy) -> list[Note]:
-    """What is stored and today's grammar refuses: an older version took it. And what is of no use."""
-    found: dict[str, Note] = {one.field: one for one in notes(values)}
-    for name, value in values.items():
-        if value:
+def unusable(values: Mapping[str, str | None], policy: FieldPolicy, names: Collection[str]) -> list[Note]:
+    """What of `names` is stored and today's grammar refuses: an older version took it. And what is of no use."""
+    found: dict[str, Note] = {one.field: one for one in notes(values)} if "phone" in names else {}
+    for name in names:
+        if value := values.get(name):
             try:
                 clean(name, value, policy)
             except InvalidInputError as error:
@@ -90,14 +88,34 @@ def require_a_name(values: Mapping[str, str | None], policy: FieldPolicy) -> Non
 
 def found_by(values: Mapping[str, str | None]) -> list[Identifier]:
     """By what of `values` a record is found, in normal form; what can't be used is not among it."""
+    return identified(values)[0]
+
+
+def indexed(values: Mapping[str, str | None], known: Sequence[Identifier], *, email: bool, phone: bool) -> list[Identifier]:
+    """By what the staff finds a record that has such an index: in today's form (`known`: found_by(values)), else in the one of
+    before."""
+    found = [*known]
+    kinds = {kind for kind, _ in found}
+    if email and "email" not in kinds:
+        found += [("email", one) for one in legacy.mailboxes(values.get("email") or "")[:1]]
+    if phone and "phone" not in kinds:
+        found += [("phone", one) for one in legacy.phones(values.get("phone") or "", values.get("country"))[:1]]
+    return found
+
+
+def identified(values: Mapping[str, str | None]) -> tuple[list[Identifier], list[Note]]:
+    """By what of `values` a record is found, in normal form; and what is stored and of no use: nobody is found by it, no call
+    goes there."""
     found: list[Identifier] = []
     with suppress(InvalidInputError):  # stored by a version that took it: named among the unusable
         if email := values.get("email"):
             found.append(("email", mailbox(email)))
-    with suppress(InvalidInputError):  # noted when it came
+    try:
         if number := _phone(values):
             found.append(("phone", number))
-    return found
+    except InvalidInputError as error:
+        return found, [Note("phone", error.detail)]
+    return found, []
 
 
 def _phone(values: Mapping[str, str | None]) -> Phone | None:
@@ -118,10 +136,10 @@ def changed(
     return {name: value for name, value in new.items() if value != old.get(name)}
 
 
-def seen(values: Mapping[str, str | None], purpose: str, policy: FieldPolicy) -> dict[str, Shown]:
-    """Every field at the level that `purpose` gives it."""
+def seen(values: Mapping[str, str | None], sight: Sight) -> dict[str, Shown]:
+    """Every field as far as the sight goes."""
     found = {}
-    for name, level in policy.levels(purpose).items():
-        value = values.get(name)
-        found[name] = Shown(level, shown(level, policy.fields[name].kind, value) if value else None)
+    for name, level, kind in sight.fields:
+        value = None if level == "hidden" else values.get(name)
+        found[name] = Shown(level, shown(level, kind, value) if value else None)
     return found

@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Query, Request, Response
 
 from services.customers.pages.show import Show
-from services.customers.records import actions
+from services.customers.records import actions, looks, ownership
 from services.customers.records.api import subject_id
 from services.customers.wiring import Tools
 from shared.access.actor import Actor
@@ -46,26 +46,42 @@ def router(door: Door, tools: Tools, show: Show, page_rows: int) -> APIRouter:
 
     async def page(request: Request, actor: Actor, why: str, cursor: str, q: str) -> Response:
         search = {"email" if "@" in q else "phone": q} if q else {}
-        wrong = False
-        async with door.begin(actor, why) as w:
+        wrong = ""
+        after: str | None = None
+        async with door.look(actor, why) as look:
             try:
-                found, after = await actions.list_customers(w, tools, after=cursor, limit=page_rows, search=search)
-            except InvalidInputError:  # raised before anything is read: what was typed is neither address nor number
-                found, after, wrong = [], None, True
+                if search:
+                    found = await looks.search_customers(look, tools, search, limit=page_rows)
+                else:
+                    found, after = await looks.list_customers(look, tools, after=cursor, limit=page_rows)
+            except InvalidInputError as error:  # before anything is read: what was typed is neither address nor number
+                found, wrong = [], error.detail
+        async with door.begin(actor, why) as w:
+            unowned = await ownership.told_unowned(w)
         return show(
-            request, "list.html", records=found, next=after, policy=tools.policy, purpose=why, searchable=True, wrong=wrong
+            request,
+            "list.html",
+            records=found,
+            next=after,
+            policy=tools.policy,
+            purpose=why,
+            searchable=True,
+            wrong=wrong,
+            unowned=unowned,
         )
 
     async def one(
         request: Request, actor: CurrentActor, customer_id: str, why: str, *, said: str = "", field: str = "", typed: str = "",
         detail: str = "",
     ) -> Response:  # fmt: skip
+        async with door.look(actor, why) as look:
+            record = await looks.view_customer(look, tools, subject_id(customer_id))
         async with door.begin(actor, why) as w:
-            record = await actions.view_customer(w, tools, subject_id(customer_id))
+            unusable = await actions.unusable_of(w, record.id)
         status = {"stale": 412, "bad": 422, "both": 422, "neither": 422}.get(said, 200)
         return show(
             request, "one.html", status=status, record=record, policy=tools.policy, purpose=why, searchable=False,
-            said=said, field=field, typed=typed, detail=detail,
+            said=said, field=field, typed=typed, detail=detail, unusable=unusable,
         )  # fmt: skip
 
     @pages.get("/{customer_id}")

@@ -1,49 +1,49 @@
-"""Import: one file, one transaction, so nothing of it is ever there by half.
+"""Import: one file, one transaction, so nothing of it is ever there by half; a part of it at a time, so that a large one takes
+no more memory than a small one.
 
-1. One import at a time: of two at once the second finds what the first made. 2. Who will own the records, and may the actor
-import for them. 3. Who is there already, who was forgotten, who is new. 4. What is there is compared and left as it is.
-5. Who is new is made, and told of. Whatever a person should know of a row is a notice: row and column, never a value.
+1. One import at a time: of two at once the second finds what the first made. Then, part by part: 2. Who will own the records,
+and may the actor import for them. 3. Who is there already, who was forgotten, who is new. 4. What is there is compared and left
+as it is. 5. Who is new is made, and told of. 6. At the end: the whole is told. Whatever a person should know of a row is a
+notice: row and column, never a value.
 """
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+import asyncio
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
 
-from sqlalchemy import delete, select
+from sqlalchemy import select
 
-from services.customers.events import CustomerCreated, ImportCompleted, ciphertext
-from services.customers.records.actions import blind_indexes, note_unusable, readable
-from services.customers.records.model import found_by
-from services.customers.records.tables import Customer, CustomerLocator, ForgottenLocator, StaffLocator, column
+from services.customers.events import ImportCompleted
+from services.customers.records import forgotten
+from services.customers.records.creation import Locators, New, make
+from services.customers.records.ownership import UNOWNED, Owner
+from services.customers.records.rows import among, readable
+from services.customers.tables import Customer, CustomerLocator, StaffLocator
 from services.customers.transfer.compare import Known, compared
-from services.customers.transfer.model import OWNER, SUBJECT, File, Line, Place
+from services.customers.transfer.model import OWNER, SUBJECT, File, Line, Places
 from services.customers.transfer.notices import Notice, notice, refusal
 from services.customers.wiring import Tools
 from shared.access.decide import Resource
 from shared.errors import InvalidInputError
 from shared.ids import is_id
-from shared.keys.cipher import Sealed
-from shared.values.identifiers import Identifier, Kind, external
+from shared.keys.versions import Hashed
+from shared.values.identifiers import Identifier, external
 from shared.values.typed import number
 from shared.work import Work
 
-Locators = Sequence[tuple[Kind, str]]
+LINES = 1_000  # read and taken in at a time; a few megabytes
+PART = 250  # people who are made at once: some 50 ms, in which the process answers nobody
 
 
 @dataclass(frozen=True)
-class Owner:
-    """A representative: the locator that customers follow, and the user, once somebody on the staff has it."""
-
-    locator: str
-    user: str | None
-
-
-@dataclass(frozen=True)
-class New:
-    """A line without a record, with all its locators; `was_forgotten`: those of them that a forgotten person left."""
+class Missing:
+    """A line without a record, with all its locators; `was_forgotten`: those of them that a forgotten person left, by what they
+    are made of."""
 
     line: Line
     locators: Locators
-    was_forgotten: Collection[str]
+    was_forgotten: Mapping[Identifier, Sequence[str]]
 
 
 @dataclass(frozen=True)
@@ -62,78 +62,151 @@ class Imported:
     notices: Sequence[Notice]
 
 
-async def import_customers(
-    w: Work, tools: Tools, file: File, *, returning: bool = False, unowned: bool = False, check: bool = False
-) -> Imported:
-    """Make the customers of `file` who are not there yet, and tell of each. Run again, it changes nothing.
+@dataclass(frozen=True)
+class Wish:
+    """`returning`: who was forgotten is a customer again, and whoever says so answers for the new contract or consent.
+    `unowned`: take in also whom nobody can see, because nobody on the staff is their representative. `check`: say all, make
+    nobody."""
 
-    `returning`: who was forgotten is a customer again, and whoever says so answers for the new contract or consent. `unowned`:
-    take in also whom nobody can see, because nobody on the staff is their representative. `check`: say all, make nobody."""
+    returning: bool = False
+    unowned: bool = False
+    check: bool = False
+
+
+@dataclass
+class Tally:
+    """What is known of the parts that were taken, as far as the next ones or the answer need it."""
+
+    owners: dict[str, Owner] = field(default_factory=dict)  # by what the file calls them
+    records: dict[str, int] = field(default_factory=dict)  # who is there -> their row
+    addresses: dict[str, int] = field(default_factory=dict)  # locator -> the first row that has it
+    sharing: set[int] = field(default_factory=set)
+    back: dict[Identifier, Sequence[str]] = field(default_factory=dict)  # of forgotten people who are customers again
+    created: int = 0
+    returned: int = 0
+    numbered: int = 0
+    unowned: Places = field(default_factory=Places)
+    forgotten: Places = field(default_factory=Places)
+    different: Places = field(default_factory=Places)
+
+
+async def import_customers(w: Work, tools: Tools, file: File, wish: Wish) -> Imported:
+    """Make the customers of `file` who are not there yet, and tell of each. Run again, it changes nothing."""
+    may_import(w, [])  # before anybody waits for anything
     await w.in_turn("import")  # 1
-    owners = await _owners(w, tools, file)  # 2
-    w.decide("import", Resource("Customers", "all", {"owners": sorted({one.user for one in owners.values() if one.user})}))
-    there, missing = await _sorted(w, tools, file, owners)  # 3
-    gone = [one for one in missing if one.was_forgotten and not returning]
-    new = [one for one in missing if returning or not one.was_forgotten]
-    nobodys = notice("unowned", [Place(one.line.row, [OWNER]) for one in new if owners[one.line.owner].user is None])
-    if nobodys.count and not unowned and not check:
-        raise InvalidInputError(refusal(nobodys), field=OWNER)
-    seen = await compared(w, tools.policy, there)  # 4
-    email = tools.policy.fields["email"].column
-    found = [
-        nobodys,
-        notice("forgotten", [Place(one.line.row, []) for one in gone]),
-        notice("different", seen.different),
-        notice("shared_address", [Place(line.row, [email]) for line in await _sharing(w, new)]),
-        notice("unusable", file.unusable),
-        notice("spreadsheet_error", file.errors),
-    ]
-    done = Imported(
-        import_id=w.new_id("imp"), rows=len(file.lines), created=len(new), already_there=len(there), forgotten=len(gone),
-        returned=sum(bool(one.was_forgotten) for one in new), different=len(seen.different), unowned=nobodys.count,
-        numbered=len(seen.without_number), notices=[one for one in found if one.count],
-    )  # fmt: skip
-    if not check:  # 5
-        for customer, line in seen.without_number:
-            customer.number = await w.seal(Customer.number, customer.id, line.number or "")
-        await w.session.execute(
-            delete(ForgottenLocator).where(ForgottenLocator.locator.in_([x for one in new for x in one.was_forgotten]))
-        )
-        await _create(w, tools, new, owners)
+    tally, hashed = Tally(), await tools.hashed()
+    async with aclosing(_parts(file)) as parts:
+        async for part in parts:
+            await _take(w, tools, hashed, part, wish, tally)
+    if tally.unowned.count and not wish.unowned and not wish.check:
+        raise InvalidInputError(refusal(notice("unowned", tally.unowned)), field=OWNER)
+    done = _done(w, tools, file, tally)
+    if not wish.check:  # 6
+        await forgotten.come_back(w, tools, tally.back)
         _tell(w, done, file)
     return done
 
 
-async def _owners(w: Work, tools: Tools, file: File) -> dict[str, Owner]:
+async def _parts(file: File) -> AsyncGenerator[list[Line], None]:
+    """Seconds of work for the largest file: in a thread, never where everybody else is answered; the next part while one is
+    taken in."""
+    reading = asyncio.create_task(asyncio.to_thread(file.part, LINES))
+    try:
+        while part := await reading:
+            reading = asyncio.create_task(asyncio.to_thread(file.part, LINES))
+            yield part
+    finally:
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)  # what it found is of a part that nobody takes any more
+
+
+async def _take(w: Work, tools: Tools, hashed: Hashed, part: Sequence[Line], wish: Wish, tally: Tally) -> None:
+    await _owners(w, tools, part, tally)  # 2
+    there, missing = await _sorted(w, tools, part, tally)  # 3
+    new = [one for one in missing if wish.returning or not one.was_forgotten]
+    for one in missing:
+        if one.was_forgotten and not wish.returning:
+            tally.forgotten.add(one.line.row)
+    for one in new:
+        if tally.owners[one.line.owner].user is None:
+            tally.unowned.add(one.line.row, [OWNER])
+        tally.returned += bool(one.was_forgotten)
+        tally.back |= one.was_forgotten
+    tally.created += len(new)
+    seen = await compared(w, tools.policy, there)  # 4
+    for place in seen.different:
+        tally.different.add(place.row, place.columns)
+    tally.numbered += len(seen.without_number)
+    await _note_sharing(w, new, tally)
+    if not wish.check and (wish.unowned or not tally.unowned.count):  # 5
+        for customer, line in seen.without_number:
+            customer.number = w.seal(Customer.number, customer.id, line.number or "")
+        await _number_unowned(w, there, tally.owners)
+        await _create(w, tools, hashed, new, tally.owners)
+    w.lock(*(one.id for one in there))
+
+
+def _done(w: Work, tools: Tools, file: File, tally: Tally) -> Imported:
+    email, sharing = tools.policy.fields["email"].column, Places()
+    for row in sorted(tally.sharing):
+        sharing.add(row, [email])
+    notices = [
+        notice("unowned", tally.unowned),
+        notice("forgotten", tally.forgotten),
+        notice("different", tally.different),
+        notice("shared_address", sharing),
+        notice("unusable", file.unusable),
+        notice("spreadsheet_error", file.errors),
+    ]
+    return Imported(
+        import_id=w.new_id("imp"), rows=file.rows, created=tally.created, already_there=len(tally.records),
+        forgotten=tally.forgotten.count, returned=tally.returned, different=tally.different.count,
+        unowned=tally.unowned.count, numbered=tally.numbered, notices=[one for one in notices if one.count],
+    )  # fmt: skip
+
+
+def may_import(w: Work, owners: Iterable[str]) -> None:
+    """Whether the actor may import for these users; for none of them: whether they may import at all. NotAllowedError."""
+    w.decide("import", Resource("Customers", "all", {"owners": sorted(owners)}))
+
+
+async def _owners(w: Work, tools: Tools, part: Sequence[Line], tally: Tally) -> None:
     """The representative behind each cell: an employee's number, or a user's id as an export writes it."""
-    said = sorted({line.owner for line in file.lines})
+    said = sorted({line.owner for line in part} - tally.owners.keys())
     numbers = [one for one in said if not is_id(one, "sub")]
-    made = await tools.locate([("external", external("employee", number(one))) for one in numbers]) if numbers else []
+    made = await tools.locators.of([("external", external("employee", number(one))) for one in numbers])
     locators = dict(zip(numbers, made, strict=True))
+    every = [one for some in made for one in some]
     staff = select(StaffLocator.locator, StaffLocator.user_id)
-    rows = (await w.session.execute(staff.where(StaffLocator.locator.in_(made) | StaffLocator.user_id.in_(said)))).all()
+    found = staff.where(StaffLocator.locator.in_(every) | StaffLocator.user_id.in_(said))
+    rows = (await w.session.execute(found)).all() if said else []
     user_of = {row.locator: row.user_id for row in rows}
-    locator_of = {row.user_id: row.locator for row in rows}
-    for line in file.lines:
-        if line.owner not in locators and line.owner not in locator_of:
+    known = {
+        typed: Owner(next((user_of[one] for one in some if one in user_of), None), some, typed)
+        for typed, some in locators.items()
+    }
+    known |= {row.user_id: Owner(row.user_id, [row.locator]) for row in rows if row.user_id in said}
+    for line in part:
+        if line.owner not in known and line.owner not in tally.owners:
             raise InvalidInputError(f"row {line.row}, column {OWNER}: nobody on the staff has this id", field=OWNER)
-    return {one: Owner(locators.get(one) or locator_of[one], user_of.get(locators.get(one) or locator_of[one])) for one in said}
+    may_import(w, {one.user for one in known.values() if one.user})
+    tally.owners |= known
 
 
-async def _sorted(w: Work, tools: Tools, file: File, owners: dict[str, Owner]) -> tuple[list[Known], list[New]]:
+async def _sorted(w: Work, tools: Tools, part: Sequence[Line], tally: Tally) -> tuple[list[Known], list[Missing]]:
     """Which lines have a record, and which have none."""
-    numbered: list[Identifier] = [("external", external("customer", one)) for line in file.lines if (one := line.number)]
-    made = iter(await tools.locate(numbered) if numbered else [])
-    number_of = {line.row: next(made) for line in file.lines if line.number}
-    by_number = await _records(w, list(number_of.values()))
-    subjects = [line.subject for line in file.lines if line.subject]
-    mine = set(
-        (await w.session.scalars(readable(w.actor).where(Customer.id.in_(subjects)).with_only_columns(Customer.id))).all()
-    )
-    there: dict[str, Known] = {}
+    numbered: list[Identifier] = [("external", external("customer", one)) for line in part if (one := line.number)]
+    made = iter(await tools.locators.of(numbered))
+    number_of = {line.row: next(made) for line in part if line.number}
+    by_number = await _records(w, [one for some in number_of.values() for one in some])
+    subjects = [line.subject for line in part if line.subject]
+    query = readable(w.actor).where(among(Customer.id, subjects)).with_only_columns(Customer.id)
+    mine = set((await w.session.scalars(query)).all()) if subjects else set()
+    there: list[Known] = []
     missing: list[Line] = []
-    for line in file.lines:
-        numbers_, subjects_ = by_number.get(number_of.get(line.row, "")), line.subject if line.subject in mine else None
+    for line in part:
+        numbers_ = next((by_number[one] for one in number_of.get(line.row, ()) if one in by_number), None)
+        subjects_ = line.subject if line.subject in mine else None
         if numbers_ and subjects_ and numbers_ != subjects_:
             raise InvalidInputError(f"row {line.row}: {SUBJECT} and number are of two different records", field=SUBJECT)
         record = numbers_ or subjects_
@@ -141,81 +214,87 @@ async def _sorted(w: Work, tools: Tools, file: File, owners: dict[str, Owner]) -
             if line.number is None:
                 raise InvalidInputError(f"row {line.row}: no number, and no record of yours has this {SUBJECT}", field=SUBJECT)
             missing.append(line)
-        elif record in there:
-            raise InvalidInputError(f"row {line.row}: the same record as row {there[record].line.row}", field=SUBJECT)
+        elif (first := tally.records.setdefault(record, line.row)) != line.row:
+            raise InvalidInputError(f"row {line.row}: the same record as row {first}", field=SUBJECT)
         else:
-            there[record] = Known(line, record, owners[line.owner].user, by_number=numbers_ is not None)
-    personal = await _personal(tools, missing)
-    located: list[tuple[Line, Locators]] = [
-        (line, [("external", number_of[line.row]), *more]) for line, more in zip(missing, personal, strict=True)
+            there.append(Known(line, record, tally.owners[line.owner].user, by_number=numbers_ is not None))
+    return there, await _missing(w, tools, missing, number_of)
+
+
+async def _missing(w: Work, tools: Tools, lines: Sequence[Line], number_of: Mapping[int, Sequence[str]]) -> list[Missing]:
+    """These lines with all their locators, and which of them a forgotten person left."""
+    personal = await _personal(tools, lines)
+    located: list[tuple[Line, dict[Identifier, Sequence[str]]]] = [
+        (line, {("external", external("customer", line.number or number(""))): number_of[line.row], **more})
+        for line, more in zip(lines, personal, strict=True)
     ]
-    every = [one for _, locators in located for _, one in locators]
-    left = select(ForgottenLocator.locator).where(ForgottenLocator.locator.in_(every))
-    forgotten = set((await w.session.scalars(left)).all())
-    return list(there.values()), [New(line, some, [x for _, x in some if x in forgotten]) for line, some in located]
+    left = await forgotten.left(w, tools, {one: every for _, some in located for one, every in some.items()})
+    return [
+        Missing(
+            line,
+            [(kind, locator) for (kind, _), every in some.items() for locator in every],
+            {one: some[one] for one in some.keys() & left},
+        )
+        for line, some in located
+    ]
 
 
 async def _records(w: Work, numbers: Sequence[str]) -> dict[str, str]:
     """Locator of a number -> the record's id."""
+    if not numbers:
+        return {}
     query = select(CustomerLocator.locator, CustomerLocator.customer_id)
-    found = await w.session.execute(query.where(CustomerLocator.kind == "external", CustomerLocator.locator.in_(numbers)))
+    found = await w.session.execute(query.where(CustomerLocator.kind == "external", among(CustomerLocator.locator, numbers)))
     return {row.locator: row.customer_id for row in found.all()}
 
 
-async def _personal(tools: Tools, lines: Sequence[Line]) -> list[list[tuple[Kind, str]]]:
-    """(kind, locator) of e-mail and phone of every line, asked for in one go."""
-    wanted = [(position, one) for position, line in enumerate(lines) for one in found_by(line.values)]
-    made = await tools.locate([one for _, one in wanted]) if wanted else []
-    found: list[list[tuple[Kind, str]]] = [[] for _ in lines]
-    for (position, (kind, _)), locator in zip(wanted, made, strict=True):
-        found[position].append((kind, locator))
+async def _personal(tools: Tools, lines: Sequence[Line]) -> list[dict[Identifier, Sequence[str]]]:
+    """E-mail and phone of every line with their locators, asked for in one go."""
+    wanted = [(position, one) for position, line in enumerate(lines) for one in line.person.known]
+    made = await tools.locators.of([one for _, one in wanted])
+    found: list[dict[Identifier, Sequence[str]]] = [{} for _ in lines]
+    for (position, one), every in zip(wanted, made, strict=True):
+        found[position][one] = every
     return found
 
 
-async def _sharing(w: Work, new: Sequence[New]) -> list[Line]:
+async def _note_sharing(w: Work, new: Sequence[Missing], tally: Tally) -> None:
     """The lines whose address another line, or another record that the actor may see, has too."""
-    addresses = [(one.line, locator) for one in new for kind, locator in one.locators if kind == "email"]
-    counts: dict[str, int] = {}
-    for _, locator in addresses:
-        counts[locator] = counts.get(locator, 0) + 1
+    addresses = [(one.line.row, locator) for one in new for kind, locator in one.locators if kind == "email"]
+    for row, locator in addresses:
+        first = tally.addresses.setdefault(locator, row)
+        if first != row:
+            tally.sharing |= {first, row}
     theirs = CustomerLocator.customer_id.in_(readable(w.actor).with_only_columns(Customer.id))
-    query = select(CustomerLocator.locator).where(CustomerLocator.locator.in_(counts), theirs)
-    there = set((await w.session.scalars(query)).all())
-    return [line for line, locator in addresses if counts[locator] > 1 or locator in there]
+    query = select(CustomerLocator.locator).where(among(CustomerLocator.locator, [one for _, one in addresses]), theirs)
+    there = set((await w.session.scalars(query)).all()) if addresses else set()
+    tally.sharing.update(row for row, locator in addresses if locator in there)
 
 
-async def _create(w: Work, tools: Tools, new: Sequence[New], owners: dict[str, Owner]) -> None:
-    ids = [w.new_id("sub") for _ in new]
-    await w.keyring.create(w.session, ids)
-    await w.keyring.prefetch(w.session, ids)
-    for subject, one in zip(ids, new, strict=True):
-        await _create_one(w, tools, subject, one, owners[one.line.owner].locator)
+async def _number_unowned(w: Work, known: Sequence[Known], owners: dict[str, Owner]) -> None:
+    """Records that came before numbers were kept and still wait, for whom this file says: now both can be hashed anew."""
+    by_id = {one.id: one.line for one in known if one.by_number}
+    if not by_id:
+        return
+    waiting = select(Customer).where(UNOWNED, Customer.owner_number.is_(None), among(Customer.id, by_id)).with_for_update()
+    found = (await w.session.scalars(waiting)).all()
+    await w.unlock(*(one.id for one in found))
+    for customer in found:
+        line = by_id[customer.id]
+        owner = owners[line.owner]
+        if owner.number and customer.owner_locator in owner.locators:
+            customer.owner_number = w.seal(Customer.owner_number, customer.id, owner.number)
+            customer.number = customer.number or w.seal(Customer.number, customer.id, line.number or "")
 
 
-async def _create_one(w: Work, tools: Tools, subject: str, new: New, owner: str) -> None:
-    sealed: dict[str, Sealed] = {}
-    for name, value in new.line.values.items():
-        if value is not None:
-            sealed[name] = await w.seal(column(name), subject, value)
-    email, phone = await blind_indexes(tools, found_by(new.line.values))
-    w.session.add(
-        Customer(
-            id=subject, version=1, owner_locator=owner, created_at=w.now, updated_at=w.now,
-            number=await w.seal(Customer.number, subject, new.line.number or ""),
-            email_index=email, phone_index=phone, **sealed,
-        )
-    )  # fmt: skip
-    await w.session.flush()
-    await note_unusable(w, subject, new.line.values, tools.policy, fresh=True)
-    w.session.add_all(CustomerLocator(locator=one, customer_id=subject, kind=kind) for kind, one in new.locators)
-    w.publish(
-        CustomerCreated(
-            subject=subject,
-            key_version=1,
-            fields={name: ciphertext(one) for name, one in sealed.items()},
-            locators=[one for _, one in new.locators],
-        )
-    )
+async def _create(w: Work, tools: Tools, hashed: Hashed, new: Sequence[Missing], owners: dict[str, Owner]) -> None:
+    """A part at a time: others are answered between two of them, and what is told of a part need not be remembered."""
+    for start in range(0, len(new), PART):
+        part = new[start : start + PART]
+        people = [New(one.line.person, owners[one.line.owner], one.line.number, one.locators) for one in part]
+        made = await make(w, tools, hashed, people)
+        await w.tell_first(made)
+        w.lock(*(one.subject or "" for one in made))
 
 
 def _tell(w: Work, done: Imported, file: File) -> None:
@@ -223,6 +302,6 @@ def _tell(w: Work, done: Imported, file: File) -> None:
         ImportCompleted(
             import_id=done.import_id, rows=done.rows, created=done.created, already_there=done.already_there,
             forgotten=done.forgotten, returned=done.returned, different=done.different, unowned=done.unowned,
-            numbered=done.numbered, refused_columns=list(file.refused),
+            numbered=done.numbered, refused_columns=len(file.refused),
         )
     )  # fmt: skip

@@ -1,24 +1,28 @@
 """HTTP: a file in, a sealed file out."""
 
+import asyncio
+from collections.abc import AsyncIterator
 from typing import Annotated, Self
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from services.customers.transfer import actions, export
-from services.customers.transfer.actions import Imported
-from services.customers.transfer.model import ROWS_MAX, File, columns_of, parse
+from services.customers.transfer.actions import Imported, Wish
+from services.customers.transfer.model import ROWS_MAX, File, columns_of
 from services.customers.transfer.notices import Notice
 from services.customers.wiring import Tools
 from shared.access.grants import GrantVerifier
 from shared.http.app import CurrentActor
 from shared.http.idempotency import OnlyOnce
 from shared.once import Impersonal
-from shared.sheets import ENCODINGS, Text, decode, table
+from shared.sheets import ENCODINGS, Sheet, Text, decode
+from shared.turns import Turns
 from shared.work import Door
 
 IMPORTS = "/api/customers/imports"
 CHECKS = "/api/customers/imports/check"
+AT_ONCE = 1  # files of everybody: imports are done one after the other anyway, and one process has one interpreter
 Returning = Annotated[
     bool,
     Query(description="those in this file who were forgotten are customers again: you answer for a new contract or consent"),
@@ -38,8 +42,9 @@ Encoding = Annotated[
 BODY = {"requestBody": {"content": {"text/csv": {"schema": {"type": "string"}}}, "required": True}}
 
 
-class CheckOut(Impersonal):
-    """What an import of this file would do. `refused_columns` have no purpose in the field policy: nothing of them is stored.
+class CheckOut(BaseModel):
+    """What an import of this file would do. `refused_columns` have no purpose in the field policy: nothing of them is stored,
+    nor what they are called, which may be a person's name: an answer that is given again calls them by their place.
     `absent_columns` are ours that the file has not. `forgotten` rows are of people who were forgotten, and left out.
     `different` rows are there with other values, which stay. `numbered` records hold their number from then on."""
 
@@ -72,6 +77,15 @@ class ImportOut(CheckOut):
     import_id: str
 
 
+class ImportKept(ImportOut, Impersonal):
+    """An `ImportOut` as it is kept for the next time."""
+
+    @classmethod
+    def of(cls, done: Imported, text: Text, file: File) -> Self:
+        nameless = [f"column {place}" for place in file.refused_at]
+        return super().of(done, text, file).model_copy(update={"refused_columns": nameless})
+
+
 class ExportIn(BaseModel):
     """`recipient`: your own age public key; only its owner opens the file."""
 
@@ -79,13 +93,24 @@ class ExportIn(BaseModel):
 
 
 def router(door: Door, tools: Tools, grants: GrantVerifier) -> APIRouter:
-    api = APIRouter(tags=["transfer"])
+    api, turns = APIRouter(tags=["transfer"]), Turns(AT_ONCE)
 
-    async def read(request: Request, encoding: str) -> tuple[Text, File]:
-        text = decode(await request.body(), encoding)
-        return text, parse(table(text.text, columns_of(tools.policy), ROWS_MAX), tools.policy)
+    async def in_turn(actor: CurrentActor) -> AsyncIterator[None]:
+        """Before a byte of the file is read: whether they may import at all; and one file of a person at a time."""
+        async with door.begin(actor, "import") as w:
+            actions.may_import(w, [])
+        async with turns.own(actor.id):
+            yield
 
-    @api.post(IMPORTS, status_code=201, openapi_extra=BODY)
+    waited = [Depends(in_turn)]  # before the parameters, of which one reads the body
+
+    def opened(raw: bytes, encoding: str) -> tuple[Text, File]:
+        """In a thread, never where everybody else is answered."""
+        text = decode(raw, encoding)
+        Sheet(text, columns_of(tools.policy), ROWS_MAX).require_few()  # before all work
+        return text, File(Sheet(text, columns_of(tools.policy), ROWS_MAX), tools.policy)
+
+    @api.post(IMPORTS, status_code=201, openapi_extra=BODY, dependencies=waited)
     async def import_customers(
         request: Request,
         actor: CurrentActor,
@@ -97,20 +122,24 @@ def router(door: Door, tools: Tools, grants: GrantVerifier) -> APIRouter:
         """The body is the CSV file itself, as a spreadsheet writes it. All of it is taken in, or nothing.
 
         Who is there stays as they are, who was forgotten stays so; `notices` say which rows a person should look at."""
-        text, file = await read(request, encoding)
-        async with door.begin(actor, "import", once=once) as w:
-            done = await actions.import_customers(w, tools, file, returning=returning, unowned=unowned)
-            return once.answer(ImportOut.of(done, text, file))
+        raw = await request.body()
+        async with turns.of_all():
+            text, file = await asyncio.to_thread(opened, raw, encoding)
+            async with door.begin(actor, "import", once=once) as w:
+                done = await actions.import_customers(w, tools, file, Wish(returning, unowned))
+                return once.answer(ImportOut.of(done, text, file), ImportKept.of(done, text, file))
 
-    @api.post(CHECKS, openapi_extra=BODY)
+    @api.post(CHECKS, openapi_extra=BODY, dependencies=waited)
     async def check_customers(
         request: Request, actor: CurrentActor, returning: Returning = False, encoding: Encoding = ""
     ) -> CheckOut:
         """What an import of this file would do; nobody is made. Comparing with what is there is a look, and told."""
-        text, file = await read(request, encoding)
-        async with door.begin(actor, "import") as w:
-            done = await actions.import_customers(w, tools, file, returning=returning, check=True)
-            return CheckOut.of(done, text, file)
+        raw = await request.body()
+        async with turns.of_all():
+            text, file = await asyncio.to_thread(opened, raw, encoding)
+            async with door.begin(actor, "import") as w:
+                done = await actions.import_customers(w, tools, file, Wish(returning, check=True))
+                return CheckOut.of(done, text, file)
 
     @api.post("/api/customers/exports", response_class=Response)
     async def export_customers(

@@ -1,13 +1,11 @@
 """What whoever imports a file should know of its rows: how many, which, what to do. Rows and columns, never a value."""
 
-from collections.abc import Sequence
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.customers.transfer.model import OWNER, Place
+from services.customers.transfer.model import OWNER, Place, Places
 
-PLACES_MAX = 100  # in one notice; `count` tells how many there are
 ROWS_NAMED_MAX = 10  # in a sentence
 
 Code = Literal["unowned", "forgotten", "different", "shared_address", "unusable", "spreadsheet_error"]
@@ -38,9 +36,9 @@ class Notice(BaseModel):
         return f"row{'' if self.count == 1 else 's'} {named}" + (f" and {more} more" if more else "")
 
 
-def notice(code: Code, places: Sequence[Place]) -> Notice:
-    """Of all `places`, of which it names the first PLACES_MAX; its `count` may be 0."""
-    return Notice(code=code, count=len(places), says=SAYS[code], places=list(places[:PLACES_MAX]))
+def notice(code: Code, found: Places) -> Notice:
+    """Of these rows; its `count` may be 0."""
+    return Notice(code=code, count=found.count, says=SAYS[code], places=found.first)
 
 
 def refusal(of: Notice) -> str:

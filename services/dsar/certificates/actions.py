@@ -7,10 +7,9 @@ from sqlalchemy import select
 
 from services.dsar.certificates.model import REMAINS, Answer, Covered, Kept, ordered, parse, render
 from services.dsar.certificates.model import Certificate as Text
-from services.dsar.certificates.tables import Certificate
+from services.dsar.certificates.tables import Certificate, Erasure
 from services.dsar.events import CertificateIssued
-from services.dsar.requests.tables import DataRequest
-from services.dsar.saga.tables import Claim, Erasure
+from services.dsar.requests.tables import Claim, DataRequest
 from shared.clock import rfc3339
 from shared.errors import InvariantError, NotFoundError
 from shared.notes.note import Signer, sign_note, split_note

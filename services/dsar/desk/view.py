@@ -7,7 +7,8 @@ from datetime import date, datetime
 from sqlalchemy import select
 
 from services.dsar.law.book import Book
-from services.dsar.requests.model import State, last_day
+from services.dsar.law.model import last_day
+from services.dsar.requests.model import State
 from services.dsar.requests.tables import DataRequest
 from services.dsar.saga.claims import claims_of
 from services.dsar.saga.tables import Ask

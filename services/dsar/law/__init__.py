@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from services.dsar.law.book import Book, Versions
-from services.dsar.requests.model import Law
+from services.dsar.law.model import Law
 from shared.errors import MalformedError
 
 

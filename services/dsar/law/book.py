@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from services.dsar.requests.model import Law, Right
+from services.dsar.law.model import Law, Right
 from shared.errors import InvalidInputError, InvariantError
 
 Versions = tuple[Law, ...]  # of one law, the oldest first

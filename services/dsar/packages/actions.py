@@ -1,9 +1,9 @@
 """Hand over what is held: opened from the sealed answers, in memory, for the person who proved the address."""
 
-import asyncio
 import base64
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import select
@@ -14,13 +14,11 @@ from services.dsar.packages.model import HolderAnswer, files_of, join, read_part
 from services.dsar.packages.render import page
 from services.dsar.requests.actions import move
 from services.dsar.requests.model import State
-from services.dsar.requests.tables import DataRequest
-from services.dsar.saga.tables import Part
+from services.dsar.requests.tables import DataRequest, Part
 from shared.clock import rfc3339
 from shared.errors import ConflictError, InvariantError, MalformedError, TamperError
 from shared.work import Work
 
-PHRASE_CHARS_MAX = 256
 log = logging.getLogger("kept.dsar.packages")
 
 
@@ -28,7 +26,8 @@ async def private_key_of(w: Work, request: DataRequest) -> str:
     """What opens the answers to this request, while it is open."""
     if request.private_key is None:
         raise InvariantError("an open request has its private key")
-    return await w.open(DataRequest.private_key, request.id, request.private_key)
+    await w.unlock(request.id)
+    return w.open(DataRequest.private_key, request.id, request.private_key)
 
 
 def opened(sealed: str, holder: str, private_key: str) -> HolderAnswer:
@@ -40,22 +39,17 @@ def opened(sealed: str, holder: str, private_key: str) -> HolderAnswer:
     return read_part(seal.open_answer(raw, private_key), holder)
 
 
-async def answers_of(w: Work, request: DataRequest) -> tuple[list[HolderAnswer], set[str]]:
-    """Every whole answer, opened and joined; and the holders of whose answer a part cannot be read (the saga takes none such:
-    older software did, or somebody changed our table). The others' data is the person's all the same."""
-    query = select(Part).where(Part.request_id == request.id).order_by(Part.holder, Part.subject, Part.part)
-    rows = (await w.session.scalars(query)).all()
-    if not rows:
-        return [], set()
-    private_key = await private_key_of(w, request)
+def read(sealed: Iterable[tuple[str, str]], private_key: str) -> tuple[list[HolderAnswer], set[str]]:
+    """From parts with their holders: every whole answer, opened and joined; and the holders of whose answer a part cannot be
+    read (the saga takes none such: older software did, or somebody changed our table). The others' data is the person's all the
+    same."""
     found: dict[str, list[HolderAnswer]] = {}
     unreadable: set[str] = set()
-    for row in rows:
+    for holder, part in sealed:
         try:
-            found.setdefault(row.holder, []).append(opened(row.sealed, row.holder, private_key))
+            found.setdefault(holder, []).append(opened(part, holder, private_key))
         except (TamperError, MalformedError):
-            log.error("what %s answered to %s cannot be read: the package names it as missing", row.holder, request.id)
-            unreadable.add(row.holder)
+            unreadable.add(holder)
     return [join(parts) for holder, parts in found.items() if holder not in unreadable], unreadable
 
 
@@ -80,32 +74,68 @@ def summary_of(
     }
 
 
-async def deliver(
-    w: Work,
-    request: DataRequest,
-    summary: dict[str, Any],
-    silent: Sequence[str],
-    *,
-    phrase: str = "",
-    recipient: str = "",
-) -> tuple[bytes, str]:
-    """(bytes, file name) of the package. Its download is an event: a reading of personal data by the person."""
-    if request.right != "access" or request.state not in (State.ANSWERED, State.DELIVERED):
-        raise ConflictError("there is no package for this request now")
-    answers, unreadable = await answers_of(w, request)
-    summary = {**summary, "missing": sorted({*summary["missing"], *unreadable})}
-    said = {answer.holder for answer in answers}
-    answers += [HolderAnswer(holder=holder) for holder in sorted({*silent, *unreadable}) if holder not in said]
+@dataclass(frozen=True)
+class Contents:
+    """What a package is made of; the answers still sealed. Nothing of it needs a database any more."""
+
+    language: str
+    summary: Mapping[str, Any]
+    sealed: Sequence[tuple[str, str]] = field(repr=False)
+    private_key: str = field(repr=False)
+    silent: Sequence[str]
+
+
+def packed(contents: Contents) -> tuple[bytes, list[str], set[str]]:
+    """The zip, whose answers are in it, and whose cannot be read. Takes seconds of a processor where there is much: for a
+    thread, so that the service goes on answering."""
+    answers, unreadable = read(contents.sealed, contents.private_key)
+    said = sorted(answer.holder for answer in answers)
+    summary = {**contents.summary, "missing": sorted({*contents.summary["missing"], *unreadable})}
+    answers += [HolderAnswer(holder=holder) for holder in sorted({*contents.silent, *unreadable} - set(said))]
     answers.sort(key=lambda one: one.holder)
-    package = zipped(files_of(summary, answers, page(request.language, summary, answers)))
-    locked = await asyncio.to_thread(seal.lock, package, phrase=phrase[:PHRASE_CHARS_MAX], recipient=recipient.strip())
+    return zipped(files_of(summary, answers, page(contents.language, summary, answers))), said, unreadable
+
+
+@dataclass(frozen=True)
+class Made:
+    """A package as it leaves: whose answers are in it, and whose could not be read."""
+
+    content: bytes
+    holders: list[str]
+    unreadable: frozenset[str]
+    locked: bool
+
+
+def has_package(request: DataRequest) -> bool:
+    """Whether there is a package for it now."""
+    return request.right == "access" and request.state in (State.ANSWERED, State.DELIVERED)
+
+
+async def gather(w: Work, request: DataRequest, summary: Mapping[str, Any], silent: Sequence[str]) -> Contents:
+    """All that a package needs. ConflictError where there is none for this request now."""
+    if not has_package(request):
+        raise ConflictError("there is no package for this request now")
+    query = select(Part.holder, Part.sealed).where(Part.request_id == request.id)
+    found = (await w.session.execute(query.order_by(Part.holder, Part.subject, Part.part))).all()
+    sealed = [(holder, part) for holder, part in found]
+    private_key = await private_key_of(w, request) if sealed else ""
+    return Contents(request.language, summary, sealed, private_key, silent)
+
+
+def delivered(w: Work, request: DataRequest, made: Made) -> str:
+    """The package goes to its person: the file's name. A download is an event: a reading of personal data by the person."""
+    for holder in sorted(made.unreadable):
+        log.error("what %s answered to %s cannot be read: the package names it as missing", holder, request.id)
     if request.state == State.ANSWERED:
         move(request, State.DELIVERED)
     subject = request.subjects[0] if len(request.subjects) == 1 else None
-    encrypted = bool(phrase or recipient)
     w.publish(
         PackageDelivered(
-            request_id=request.id, subject=subject, holders=sorted(said), encrypted=encrypted, subjects=sorted(request.subjects)
+            request_id=request.id,
+            subject=subject,
+            holders=made.holders,
+            encrypted=made.locked,
+            subjects=sorted(request.subjects),
         )
     )
-    return locked, f"kept-{request.id}.zip" + (".age" if encrypted else "")
+    return f"kept-{request.id}.zip" + (".age" if made.locked else "")

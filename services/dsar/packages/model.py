@@ -12,6 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from shared.errors import MalformedError
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # a zip's dates say nothing: the package names its own
+COLUMNS_MAX = 30  # of a table that people can read; a wider one has one value per line
+CELLS_PER_VALUE = (
+    4  # a table is columns x records: with more cells than this per value it is mostly empty, and has lines instead
+)
 _SAFE = re.compile(r"[^a-z0-9-]+")
 
 
@@ -33,8 +37,11 @@ class Category(BaseModel):
         return list(dict.fromkeys(key for record in self.records for key in record))
 
     @property
-    def recipients_text(self) -> str:
-        return self.recipients if isinstance(self.recipients, str) else ", ".join(self.recipients)
+    def tabular(self) -> bool:
+        """Whether the page shows a table: never one that grows faster than what the holder said."""
+        columns, values = len(self.columns), sum(len(record) for record in self.records)
+        few = columns <= COLUMNS_MAX and columns * len(self.records) <= CELLS_PER_VALUE * values
+        return len(self.records) > 1 and few
 
 
 class HolderAnswer(BaseModel):
@@ -63,13 +70,13 @@ def read_part(raw: bytes, holder: str) -> HolderAnswer:
 
 def join(parts: Sequence[HolderAnswer]) -> HolderAnswer:
     """Numbered parts, in order, as one answer: categories of the same name continue each other."""
-    categories: dict[str, Category] = {}
-    for part in parts:
-        for category in part.categories:
-            before = categories.get(category.name)
-            records = [*before.records, *category.records] if before else category.records
-            categories[category.name] = category.model_copy(update={"records": records})
-    return HolderAnswer(holder=parts[0].holder, categories=list(categories.values()))
+    heads: dict[str, Category] = {}
+    records: dict[str, list[dict[str, Any]]] = {}
+    for category in (one for part in parts for one in part.categories):
+        heads[category.name] = category
+        records.setdefault(category.name, []).extend(category.records)
+    whole = [heads[name].model_copy(update={"records": found}) for name, found in records.items()]
+    return HolderAnswer(holder=parts[0].holder, categories=whole)
 
 
 def file_name(holder: str) -> str:

@@ -6,7 +6,9 @@ from typing import Any
 
 from jinja2 import Environment
 
-from services.dsar.packages.model import HolderAnswer
+from services.dsar.holder_words import called, quoted
+from services.dsar.packages.model import Category, HolderAnswer
+from shared.event_names import event_name
 
 
 def plain(value: object) -> str:
@@ -18,8 +20,48 @@ def plain(value: object) -> str:
     return "" if value is None else str(value)
 
 
+def cell(value: object, column: str, holder: str, language: str) -> str:
+    """One value of a record. Of a look, which the audit log tells of: who and what in words, for the ids are for machines
+    (they stand in the package's data file)."""
+    text = plain(value)
+    if holder == "audit" and column == "what":
+        return event_name(text, language)
+    if holder == "audit" and column == "who":
+        return looker(text, language)
+    return text
+
+
+def heading(column: str, holder: str, language: str) -> str:
+    """The name of a column; of a look in the reader's language."""
+    return LOOK_COLUMNS.get(column, column) if holder == "audit" and language == "zh" else column
+
+
+def looker(actor: str, language: str) -> str:
+    """Who looked: a member of staff by the end of their pseudonym, so that one can be told from another; a system by name."""
+    words, (kind, _, rest) = LOOKERS.get(language, LOOKERS["en"]), actor.partition("_")
+    if actor.startswith("system:"):
+        return words["system"].format(name=called(actor.removeprefix("system:"), language))
+    return words[kind].format(end=rest[-8:]) if kind in words else actor
+
+
+def recipients(category: Category, holder: str, language: str) -> str:
+    """Who received it, in one line."""
+    given = category.recipients
+    return ", ".join(quoted(one, holder, language) for one in ([given] if isinstance(given, str) else given))
+
+
+LOOKERS: Mapping[str, Mapping[str, str]] = {
+    "en": {"sub": "a member of staff (…{end})", "req": "you, through your request (…{end})", "system": "{name}, by itself"},
+    "zh": {"sub": "一名员工（…{end}）", "req": "您本人，通过请求（…{end}）", "system": "{name}（系统自动）"},
+}
+LOOK_COLUMNS: Mapping[str, str] = {"when": "时间", "who": "谁", "what": "做了什么", "fields": "字段", "purpose": "目的"}
+
 _JINJA = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-_JINJA.filters["plain"] = plain
+_JINJA.filters["cell"] = cell
+_JINJA.filters["heading"] = heading
+_JINJA.filters["called"] = called
+_JINJA.filters["quoted"] = quoted
+_JINJA.filters["recipients"] = recipients
 _PAGE = _JINJA.from_string((files("services.dsar.packages") / "index.html").read_text(encoding="utf-8"))
 
 WORDS: Mapping[str, Mapping[str, str]] = {

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from services.dsar.holder_words import all_called
 from services.dsar.portal.texts import words
 from services.dsar.requests.tables import DataRequest
 from services.dsar.saga.claims import claims_of
@@ -34,9 +35,12 @@ async def coverage_of(w: Work, request: DataRequest, language: str) -> Coverage:
         elif claim.said is None:
             lines.append(words(language, "covers.claimed", subject=subject))
         else:
-            number = await w.open(type(claim).said, request.id, claim.said)
+            await w.unlock(request.id)
+            number = w.open(type(claim).said, request.id, claim.said)
             lines.append(words(language, "covers.number", subject=subject, number=number))
     lines += [
-        words(language, "covers.holder", subject=one, holders=", ".join(who)) for one, who in request.alone.items() if who
+        words(language, "covers.holder", subject=one, holders=all_called(who, language))
+        for one, who in request.alone.items()
+        if who
     ]
     return Coverage(tuple(lines), max(request.left_out, len(request.others)))

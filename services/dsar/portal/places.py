@@ -4,7 +4,7 @@ from functools import lru_cache
 
 from babel import Locale
 
-from services.dsar.requests.calendars import Jurisdiction
+from services.dsar.law.jurisdiction import Jurisdiction
 
 
 def named_places(jurisdiction: Jurisdiction, language: str) -> list[tuple[str, str]]:

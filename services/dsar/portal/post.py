@@ -23,7 +23,8 @@ class Letters:
         if request is None or request.address is None:
             return None
         subject, text = await letter(w, request, mail.kind, self._settings)
-        return Letter(await w.open(DataRequest.address, request.id, request.address), subject, text)
+        await w.unlock(request.id)
+        return Letter(w.open(DataRequest.address, request.id, request.address), subject, text)
 
     async def settle(self, w: Work, mail: Mail, outcome: Outcome) -> None:
         """A certificate's mail closes the request; the last mail destroys its keys. A certificate's mail that could not leave

@@ -1,8 +1,8 @@
 """Why a request was refused, and where one complains: in words, in the reader's language."""
 
 from services.dsar.law import book
+from services.dsar.law.model import Law
 from services.dsar.portal.texts import words
-from services.dsar.requests.model import Law
 from services.dsar.requests.tables import DataRequest
 from services.dsar.settings import DsarSettings
 

@@ -3,19 +3,24 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import partial
 
 from services.dsar.certificates.actions import content_of
+from services.dsar.holder_words import all_called, quoted
+from services.dsar.law.model import last_day
 from services.dsar.portal.coverage import coverage_of
+from services.dsar.portal.limits import Limits
 from services.dsar.portal.places import named_places
 from services.dsar.portal.refusal import authority, reason
 from services.dsar.portal.texts import WORDS, words
 from services.dsar.requests import capabilities
-from services.dsar.requests.model import State, last_day
+from services.dsar.requests.actions import ERASED
+from services.dsar.requests.model import State
 from services.dsar.requests.tables import DataRequest
-from services.dsar.saga.actions import asked, asks_of
+from services.dsar.saga.asking import asked, asks_of
 from services.dsar.saga.claims import NARROW_TRIES_MAX, may_claim
 from services.dsar.saga.model import silent_holders
-from services.dsar.wiring import Wired
+from services.dsar.wiring import Tools
 from shared.mail.queue import fate
 from shared.work import Work
 
@@ -23,7 +28,7 @@ AT_WORK = (State.VERIFIED, State.ASSESSED, State.APPROVED, State.DISPATCHED)  # 
 # The only words that `?say=` may put on a page.
 NOTICES = frozenset(
     {"code.wrong", "code.sent", "recipient.bad", "narrow.added", "narrow.again", "narrow.shared", "narrow.wrong", "link.old"}
-    | {"revoked"}
+    | {"revoked", "too.many", "narrow.over", "package.busy"}
 )
 
 
@@ -52,13 +57,15 @@ class Shown:
     tries_left: bool
     waits_until: date | None
     mail: str
+    reached: str
+    ended_erased: bool
     address_gone: bool
     others_may_open: bool
     refusal: str | None
     late: bool
 
 
-async def shown(w: Work, request: DataRequest, wired: Wired, language: str, secret: str | None) -> Shown:
+async def shown(w: Work, request: DataRequest, tools: Tools, limits: Limits, language: str, secret: str | None) -> Shown:
     """One request with who answered the latest command; a holder that owes an answer is visible."""
     rows = await asks_of(w, request.id)
     commands = {row.command for row in rows}
@@ -72,13 +79,13 @@ async def shown(w: Work, request: DataRequest, wired: Wired, language: str, secr
     kept = (
         [(answer.holder, one.what, one.reason) for answer in certificate.answers for one in answer.kept] if certificate else []
     )
-    waits_until = request.verified_at + timedelta(days=wired.settings.keep_answer_days) if request.verified_at else None
+    waits_until = request.verified_at + timedelta(days=tools.settings.keep_answer_days) if request.verified_at else None
     return Shown(
         state=request.state,
         right=request.right,
         outcome=request.outcome,
         received=request.received_at,
-        due=last_day(request.due_at, wired.book.of(request.law, request.received_at).calendar.zone),
+        due=last_day(request.due_at, tools.book.of(request.law, request.received_at).calendar.zone),
         law=request.law,
         article=request.article,
         why=request.law_why or "strictest",
@@ -92,9 +99,11 @@ async def shown(w: Work, request: DataRequest, wired: Wired, language: str, secr
         coverage=coverage.lines(language) if request.subjects or coverage.left_out else [],
         unclear=request.unclear,
         claimable=may_claim(request),
-        tries_left=request.narrow_tries < NARROW_TRIES_MAX,
+        tries_left=request.narrow_tries < NARROW_TRIES_MAX and await limits.may_guess(w, request.locator),
         waits_until=waits_until.date() if waits_until else None,
         mail=await _mail_state(w, request.id),
+        reached=request.reached,
+        ended_erased=request.close_reason == ERASED,
         address_gone=request.address is None,
         others_may_open=bool(await capabilities.others(w, request.id, secret)),
         refusal=request.refusal,
@@ -108,32 +117,39 @@ async def _mail_state(w: Work, request_id: str) -> str:
     return f"mail.is.{newest}" if newest else ""
 
 
-def home(wired: Wired, language: str, *, error: str = "", right: str = "access") -> str:
+def home(tools: Tools, language: str, *, error: str = "", right: str = "access") -> str:
     return _render(
-        wired, "home.html", language, error=error, right=right, here="/", places=named_places(wired.jurisdiction, language)
+        tools, "home.html", language, error=error, right=right, here="/", places=named_places(tools.jurisdiction, language)
     )
 
 
-def look(wired: Wired, request_id: str, found: Shown | None, language: str, say: str) -> str:
-    law = wired.book.of(found.law, found.received) if found else None
+def look(tools: Tools, request_id: str, found: Shown | None, language: str, say: str) -> str:
+    law = tools.book.of(found.law, found.received) if found else None
     return _render(
-        wired,
+        tools,
         "request.html",
         language,
         request_id=request_id,
         found=found,
         law=law,
         reason=reason(law, found.refusal, language) if found and found.state == "refused" else "",
-        authority=authority(law, wired.settings, language),
-        say=say if say in NOTICES else "",
+        authority=authority(law, tools.settings, language),
+        say=say if say in NOTICES and not (found and say == "code.wrong") else "",  # a second click: it is open already
         here=f"/requests/{request_id}",
     )
 
 
-def _render(wired: Wired, template: str, language: str, **values: object) -> str:
+def _render(tools: Tools, template: str, language: str, **values: object) -> str:
     def text(key: str, **named: str) -> str:
         return words(language, key, **named)
 
-    return wired.pages.get_template(template).render(
-        w=text, lang=language, other="zh" if language == "en" else "en", settings=wired.settings, known=WORDS, **values
+    return tools.pages.get_template(template).render(
+        w=text,
+        called=partial(all_called, language=language),
+        quoted=partial(quoted, language=language),
+        lang=language,
+        other="zh" if language == "en" else "en",
+        settings=tools.settings,
+        known=WORDS,
+        **values,
     )

@@ -1,20 +1,21 @@
 """What can be done with a request. One function, one transaction: state and event together."""
 
-from datetime import timedelta
+from collections.abc import Sequence
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, select, update
 
 from services.dsar.events import RequestClosed, RequestExtended, RequestReceived, RequestVerified
-from services.dsar.portal.tables import Code
-from services.dsar.requests.calendars import Jurisdiction
-from services.dsar.requests.model import Right, State, may_move
-from services.dsar.requests.tables import DataRequest
-from services.dsar.saga.tables import Claim, Finding, Part
+from services.dsar.law.jurisdiction import Jurisdiction
+from services.dsar.law.model import Right
+from services.dsar.requests.model import State, may_move
+from services.dsar.requests.tables import Claim, Code, DataRequest, Finding, Part
 from shared.clock import rfc3339
-from shared.errors import ConflictError, InvalidInputError, NotFoundError, TooManyError
+from shared.errors import ConflictError, InvalidInputError, NotFoundError
 from shared.ids import new_id
-from shared.mail.queue import forget, queue, queued_lately
+from shared.mail.queue import fate, forget, queue
 from shared.work import Work
+
+ERASED = "erased"  # why an access ends: a record that it covers was erased at another request
 
 
 def move(request: DataRequest, new: State) -> None:
@@ -38,10 +39,6 @@ def queue_mail(w: Work, request_id: str, kind: str, recipient: str | None = None
     queue(w, kind, request_id, recipient=recipient)
 
 
-async def _may_send_code(w: Work, locator: str, per_hour: int) -> bool:
-    return await queued_lately(w, locator, "code", timedelta(hours=1)) < per_hour
-
-
 def fresh_id() -> str:
     """The id of a request to be: it is its person's actor id, so it exists before the door opens."""
     return new_id("req")
@@ -53,20 +50,19 @@ async def receive(
     *,
     right: Right,
     address: str,
-    locator: str,
+    locators: Sequence[str],
+    locator_version: int,
     language: str,
     place: str,
     jurisdiction: Jurisdiction,
-    codes_per_hour: int,
-    asks_per_minute: int,
+    send_code: bool,
 ) -> None:
-    """Somebody typed an address. What happens, and what they see, is the same for every address in the world."""
-    recent = select(func.count()).select_from(DataRequest).where(DataRequest.received_at > w.now - timedelta(minutes=1))
-    if (await w.session.scalar(recent) or 0) >= asks_per_minute:
-        raise TooManyError("too many requests just now", retry_after=60)
+    """Somebody typed an address. What happens, and what they see, is the same for every address in the world.
+
+    `locators`: of the address, under every live version, the newest first; `locator_version`: of before they were made;
+    `send_code`: no limit of its mailbox is reached."""
     clock, why = jurisdiction.governing(right, place, w.now)
-    may_send = await _may_send_code(w, locator, codes_per_hour)
-    await w.keyring.create(w.session, [request_id])
+    await w.create_keys([request_id])
     w.session.add(
         DataRequest(
             id=request_id,
@@ -79,29 +75,28 @@ async def receive(
             received_at=w.now,
             due_at=clock.due,
             latest_at=clock.extended,
-            locator=locator,
+            locator=locators[0],
+            locators=list(locators),
+            locator_version=locator_version,
             approvers=[],
             subjects=[],
             candidates={},
             alone={},
             narrow_tries=0,
             left_out=0,
-            address=await w.seal(DataRequest.address, request_id, address),
+            address=w.seal(DataRequest.address, request_id, address),
         )
     )
     await w.session.flush()
-    if may_send:
-        queue_mail(w, request_id, "code", locator)
+    if send_code:
+        queue_mail(w, request_id, "code", locators[0])
     w.publish(RequestReceived(request_id=request_id, right=right, law=clock.law, due=rfc3339(clock.due)))
 
 
-async def send_again(w: Work, request_id: str, codes_per_hour: int) -> None:
-    """The living code once more, or a fresh one, to the same address. Says nothing of the hourly limit."""
+async def mailbox_of(w: Work, request_id: str) -> Sequence[str]:
+    """The locators of the mailbox to which codes of this request go, the newest first; none: to none, any more or at all."""
     request = await w.session.get(DataRequest, request_id)
-    if request is None or request.locator is None or request.state == State.CLOSED:
-        return
-    if await _may_send_code(w, request.locator, codes_per_hour):
-        queue_mail(w, request_id, "code", request.locator)
+    return () if request is None or request.state == State.CLOSED or request.locator is None else request.asked_by
 
 
 async def prove(w: Work, request: DataRequest, private_key: str, recipient: str) -> bool:
@@ -112,7 +107,8 @@ async def prove(w: Work, request: DataRequest, private_key: str, recipient: str)
     move(request, State.VERIFIED)
     request.verified_at = w.now
     request.recipient = recipient
-    request.private_key = await w.seal(DataRequest.private_key, request.id, private_key)
+    await w.unlock(request.id)
+    request.private_key = w.seal(DataRequest.private_key, request.id, private_key)
     w.publish(RequestVerified(request_id=request.id))
     return True
 
@@ -147,26 +143,33 @@ async def close(w: Work, request_id: str, reason: str, *, tell: bool = True) -> 
         await destroy(w, request)
 
 
+async def close_answered(w: Work, request_id: str) -> None:
+    """Its person has what they asked for. The mail with a certificate is the last one: while it waits to leave, it closes the
+    request itself, and no other follows it."""
+    request = await load(w, request_id)
+    last = request.outcome == "erased"
+    if not last or await fate(w, request_id) != "waiting":
+        await close(w, request_id, "done", tell=not last)
+
+
 async def destroy(w: Work, request: DataRequest) -> None:
     """Destroy the request's own data key: address and private key are unreadable everywhere, backups included."""
-    await w.keyring.shred(w.session, request.id, w.now)
+    await w.shred(request.id)
     request.address = request.private_key = request.locator = None
+    request.locators = []
     request.alone = {one: holders for one, holders in request.alone.items() if holders}
     await w.session.execute(delete(Finding).where(Finding.request_id == request.id))
     request.candidates = {}  # whoever shares the address is none of this request's business any more; how many stays
     await w.session.execute(update(Claim).where(Claim.request_id == request.id).values(said=None))
     await forget(w, request.id)
-    w.publish(RequestClosed(request_id=request.id, reason=request.close_reason or "done"))
+    told = "withdrawn" if request.close_reason == ERASED else request.close_reason  # the event's version knows four reasons
+    w.publish(RequestClosed(request_id=request.id, reason=told or "done"))
 
 
-async def withdraw(w: Work, request: DataRequest) -> int:
-    """An erasure takes an earlier request of the same person with it: close and destroy without another mail.
+async def end_erased(w: Work, request: DataRequest) -> int:
+    """An access to records of which one was just erased: its answer goes at once, and the person is told in a last mail.
 
-    Returns how many sealed fields became unreadable.
-    """
-    fields = sum(sealed is not None for sealed in (request.address, request.private_key))
-    if request.state == State.CLOSED:
-        await destroy(w, request)
-    else:
-        await close(w, request.id, "withdrawn", tell=False)
+    Returns how many sealed fields became unreadable: the address goes with that mail."""
+    fields = int(request.private_key is not None)
+    await close(w, request.id, ERASED)
     return fields

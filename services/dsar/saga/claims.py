@@ -10,10 +10,9 @@ from sqlalchemy import select
 
 from services.dsar.events import ClaimDecided, ClaimProposed
 from services.dsar.requests.actions import queue_mail
-from services.dsar.requests.model import State
-from services.dsar.requests.tables import DataRequest
-from services.dsar.saga.model import Evidence, Fit, pick
-from services.dsar.saga.tables import Claim
+from services.dsar.requests.model import Evidence, State
+from services.dsar.requests.tables import Claim, DataRequest
+from services.dsar.saga.model import Fit, pick
 from shared.errors import NotAllowedError, NotFoundError
 from shared.work import Work
 
@@ -50,7 +49,7 @@ async def claim(w: Work, request: DataRequest, said: Sequence[str], number: str)
         return Fit.NONE
     fit, subject = pick(request.candidates, said)
     if subject is None:
-        request.narrow_tries += 1
+        request.narrow_tries += fit is Fit.NONE  # what several share is right, and tells nobody apart
         return fit
     await cover(w, request, subject, number=number)
     return fit
@@ -65,7 +64,8 @@ async def cover(w: Work, request: DataRequest, subject: str, *, number: str = ""
         claim = Claim(request_id=request.id, subject=subject, staff=[])
         w.session.add(claim)
     if number:  # whatever the desk had begun to decide
-        claim.said, claim.staff, claim.evidence = await w.seal(Claim.said, request.id, number), [], None
+        await w.unlock(request.id)
+        claim.said, claim.staff, claim.evidence = w.seal(Claim.said, request.id, number), [], None
     claim.claimed_at = w.now
     request.subjects = [*request.subjects, subject]
     if request.unclear and not request.claimable:

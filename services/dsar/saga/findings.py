@@ -3,9 +3,9 @@
 from sqlalchemy import delete, select
 
 from services.dsar.requests.model import State
-from services.dsar.requests.tables import DataRequest
+from services.dsar.requests.tables import DataRequest, Finding
 from services.dsar.saga.claims import learn
-from services.dsar.saga.tables import Finding, Owner
+from services.dsar.saga.tables import Owner
 from services.dsar.saga.whose import Said, alone, confirmed
 from shared.holder.contract import Located
 from shared.work import Work

@@ -9,11 +9,12 @@ from typing import TypeVar
 
 from services.dsar.events import ApprovalGranted, ApprovalRefused, Verb
 from services.dsar.requests.tables import DataRequest
-from services.dsar.saga import actions, approval
+from services.dsar.saga import actions, answers, approval
 from services.dsar.saga.actions import Course
-from shared.bus.consumer import Handlers
+from services.dsar.saga.alarms import refuse
 from shared.bus.envelope import Envelope
 from shared.errors import MalformedError, TamperError
+from shared.handlers import Handlers
 from shared.holder.contract import Answer, Attested, Collected, Erased, Located
 from shared.work import Work
 
@@ -33,7 +34,7 @@ def register(handlers: Handlers, course: Course) -> None:
         try:
             await course.keys.prove(said, holder)
         except (TamperError, MalformedError):
-            actions.refuse(w, said.request_id, holder, envelope.id, verb, "bad-note")
+            refuse(w, said.request_id, holder, envelope.id, verb, "bad-note")
             return False
         return True
 
@@ -41,24 +42,24 @@ def register(handlers: Handlers, course: Course) -> None:
         @handlers.on(Located.of(name))
         async def located(w: Work, said: Located, envelope: Envelope) -> None:
             if await proven(w, name, "located", said, envelope):
-                await on(w, await actions.located(w, name, said, course))
+                await on(w, await answers.located(w, name, said, course))
 
         @handlers.on(Collected.of(name))
         async def collected(w: Work, said: Collected, envelope: Envelope) -> None:
             if await proven(w, name, "collected", said, envelope):
-                await on(w, await actions.collected(w, name, said, envelope.id))
+                await on(w, await answers.collected(w, name, said, envelope.id))
 
         @handlers.on(Erased.of(name))
         async def erased(w: Work, said: Erased, envelope: Envelope) -> None:
             if await proven(w, name, "erased", said, envelope):
-                await on(w, await actions.erased(w, name, said, envelope.id))
+                await on(w, await answers.erased(w, name, said, envelope.id))
 
     for name in course.holders:
         answers_of(name)
 
     @handlers.on(Attested)
     async def attested(w: Work, event: Attested, envelope: Envelope) -> None:
-        await on(w, await actions.attested(w, event.request_id, event.receipts, envelope.id, course))
+        await on(w, await answers.attested(w, event.request_id, event.receipts, envelope.id, course))
 
     @handlers.on(ApprovalGranted)
     async def granted(w: Work, event: ApprovalGranted, envelope: Envelope) -> None:
@@ -78,4 +79,4 @@ def misplaced(w: Work, envelope: Envelope, topic: str) -> None:
     if found is not None:
         verb: Verb = found[2]  # type: ignore[assignment]  # one of the four, by the pattern
         request = envelope.data.get("request_id")
-        actions.refuse(w, request if isinstance(request, str) else "", found[1], envelope.id, verb, "misplaced")
+        refuse(w, request if isinstance(request, str) else "", found[1], envelope.id, verb, "misplaced")

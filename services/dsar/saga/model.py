@@ -7,12 +7,11 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Literal
 
-from services.dsar.requests.model import Right, State
+from services.dsar.law.model import Right
+from services.dsar.requests.model import State
+from shared.values.identifiers import version_of
 
 Command = Literal["locate", "collect", "erase", "attest", "recheck"]
-
-# What a person who knows no number may show the two at the desk: a kind, never what stands on it.
-Evidence = Literal["invoice", "letter", "contract", "identity", "other"]
 
 FIRST_WAIT = timedelta(seconds=15)  # a healthy holder answers within a second; then ask again, ever more patiently
 APPROVAL_AGAIN = timedelta(hours=24)  # identity hears once a day what waits: an approval that it lost is opened anew
@@ -119,6 +118,11 @@ def pick(candidates: Mapping[str, Collection[str]], said: Collection[str]) -> tu
     if len(fitting) == 1:
         return Fit.ONE, fitting[0]
     return (Fit.SEVERAL if fitting else Fit.NONE), None
+
+
+def leads_somewhere(locators: Collection[str], oldest: int) -> bool:
+    """Whether one of them is of a key version that still is (shared/keys/locators.py); of none, there is none to lead."""
+    return not locators or any(version_of(one) >= oldest for one in locators)
 
 
 def wait_before(tries: int) -> timedelta:

@@ -5,8 +5,8 @@ from sqlalchemy.dialects.postgresql import insert
 from services.dsar.events import CustomerCreated, UserCreated
 from services.dsar.saga.tables import Owner
 from services.dsar.saga.whose import OWNERS
-from shared.bus.consumer import Handlers
 from shared.bus.envelope import Envelope
+from shared.handlers import Handlers
 from shared.work import Work
 
 TOPICS = tuple(f"kept.{owner}" for owner in OWNERS)

@@ -1,16 +1,12 @@
-"""Who was asked, who answered. Answers to `collect` are sealed to the request's key and stay sealed here."""
+"""Who is asked what, who answered; and who made which record."""
 
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import JSON, DateTime, ForeignKey, Integer, Text
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import DateTime, ForeignKey, Integer, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from services.dsar.base import Base
-from services.dsar.saga.model import Command, Evidence
-from shared.keys.cipher import Sealed
-from shared.keys.column import SealedText
+from services.dsar.saga.model import Command
 
 
 class Ask(Base):
@@ -25,17 +21,13 @@ class Ask(Base):
     asked_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     tries: Mapped[int] = mapped_column(Integer, default=1)
     answered_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    # What came was too much (parts.py): no further part is taken, nor told of, before it is asked again.
+    overfull_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
-
-class Finding(Base):
-    """A holder says, proven by its note, that the address leads to this record there, by these locators; its newest word."""
-
-    __tablename__ = "findings"
-
-    request_id: Mapped[str] = mapped_column(ForeignKey("requests.id", ondelete="CASCADE"), primary_key=True)
-    holder: Mapped[str] = mapped_column(Text, primary_key=True)
-    subject: Mapped[str] = mapped_column(Text, primary_key=True)
-    locators: Mapped[list[str]] = mapped_column(ARRAY(Text), default=list)
+    @property
+    def overfull(self) -> bool:
+        """Whether what came since it was last asked was too much."""
+        return self.overfull_at is not None and self.overfull_at >= self.asked_at
 
 
 class Owner(Base):
@@ -45,49 +37,3 @@ class Owner(Base):
 
     subject: Mapped[str] = mapped_column(Text, primary_key=True)
     owner: Mapped[str] = mapped_column(Text)
-
-
-class Part(Base):
-    """One numbered part of a holder's sealed answer to `collect`."""
-
-    __tablename__ = "parts"
-
-    request_id: Mapped[str] = mapped_column(ForeignKey("requests.id", ondelete="CASCADE"), primary_key=True)
-    holder: Mapped[str] = mapped_column(Text, primary_key=True)
-    subject: Mapped[str] = mapped_column(Text, primary_key=True)
-    part: Mapped[int] = mapped_column(Integer, primary_key=True)
-    parts: Mapped[int] = mapped_column(Integer)
-    sealed: Mapped[str] = mapped_column(Text)
-
-
-class Erasure(Base):
-    """A holder's signed word that it erased a subject, dsar's event that it was verified (before version 2: the event that
-    carried it), and that event's receipt from the log."""
-
-    __tablename__ = "erasures"
-
-    request_id: Mapped[str] = mapped_column(ForeignKey("requests.id", ondelete="CASCADE"), primary_key=True)
-    holder: Mapped[str] = mapped_column(Text, primary_key=True)
-    subject: Mapped[str] = mapped_column(Text, primary_key=True)
-    event_id: Mapped[str] = mapped_column(Text)
-    fields: Mapped[int] = mapped_column(Integer)
-    kept: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
-    note: Mapped[str] = mapped_column(Text)
-    receipt: Mapped[str | None] = mapped_column(Text)
-
-
-class Claim(Base):
-    """A record that shares its address with others, and was shown to be the person's: by the number that they gave (sealed
-    under the request's key), or by the two people at the desk who decided on evidence. One person there only proposes it.
-
-    The column is not called `subject`: whoever looks for a sealed value's key by that name (a drill does) would take the
-    record's person for the one whose key it is."""
-
-    __tablename__ = "claims"
-
-    request_id: Mapped[str] = mapped_column(ForeignKey("requests.id", ondelete="CASCADE"), primary_key=True)
-    subject: Mapped[str] = mapped_column("record", Text, primary_key=True)
-    said: Mapped[Sealed | None] = mapped_column(SealedText)
-    staff: Mapped[list[str]] = mapped_column(ARRAY(Text), default=list)
-    evidence: Mapped[Evidence | None] = mapped_column(Text)
-    claimed_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))

@@ -2,8 +2,8 @@
 
 A holder that says the address leads to a record says so for itself alone. Only where the owner of that subject, the service
 whose own topic made it, says the same is the record the request's: then the owner has decided, and everybody is asked
-about it. So a holder that names a pseudonym it has seen somewhere has nothing handed over or erased but its own data, and
-makes nothing unclear for the person.
+about it. So a holder that names a pseudonym it has seen somewhere has nothing handed over or erased, and makes nothing
+unclear for the person. What no owner made is the holder's own: it alone is asked about it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -44,12 +44,13 @@ def confirmed(said: Sequence[Said], made: Mapping[str, str]) -> dict[str, list[s
 
 def alone(said: Sequence[Said], made: Mapping[str, str]) -> dict[str, list[str]]:
     """Records that no owner named: each with the holders that are asked about it, themselves alone. Nobody is where a holder
-    names several, since nothing tells them apart: such a record is left out, and counted. So is a member of staff whom
-    identity, asked itself, does not name: they would be kept from deciding on the erasure as if it were their own."""
+    names several, since nothing tells them apart: such a record is left out, and counted. So is one that an owner made and,
+    asked itself, does not name: the holder's word alone would have a stranger's pseudonym handed to whoever asks, a certificate
+    cover what stays readable, and a colleague kept from deciding on the erasure as if it were their own."""
     known, found = confirmed(said, made), dict[str, list[str]]()
     for holder in sorted({one.holder for one in said} - set(GIVEN)):
         theirs = sorted({one.subject for one in said if one.holder == holder} - known.keys())
         for subject in theirs:
-            theirs_alone = len(theirs) == 1 and made.get(subject) != STAFF
+            theirs_alone = len(theirs) == 1 and subject not in made
             found.setdefault(subject, []).extend([holder] if theirs_alone else [])
     return dict(sorted(found.items()))

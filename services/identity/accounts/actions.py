@@ -12,12 +12,13 @@ from services.identity.events import AccountViewed, UserCreated
 from services.identity.factors import actions as factors
 from shared.access.actor import Actor
 from shared.access.decide import Resource
-from shared.errors import NotAllowedError, NotFoundError
+from shared.errors import ConflictError, NotAllowedError, NotFoundError
 from shared.keys.blind import BlindIndex
+from shared.keys.locators import Locators, hashed
+from shared.keys.versions import Hashed
 from shared.values.identifiers import Identifier, external
 from shared.work import Work
 
-Locate = Callable[[Sequence[Identifier]], Awaitable[list[str]]]
 Keep = Callable[[str, Mapping[str, str]], Awaitable[None]]
 
 
@@ -31,12 +32,21 @@ class Credentials:
 
 
 @dataclass(frozen=True)
+class Imported:
+    """What an import did. `numbered`: accounts that were there, and hold their employee number from now on."""
+
+    created: int
+    already_there: int
+    numbered: int
+
+
+@dataclass(frozen=True)
 class Hiring:
     """The parts that making an account takes."""
 
     passwords: Passwords
     blind: BlindIndex
-    locate: Locate
+    locators: Locators
     keep: Keep  # puts the credentials where their owner finds them
     new_password: Callable[[], str]
     new_totp: Callable[[], str] = factors.new_secret
@@ -47,45 +57,66 @@ def _only_the_system(actor: Actor) -> None:
         raise NotAllowedError("accounts are imported by the platform itself")
 
 
-async def import_employees(w: Work, employees: Sequence[Employee], hiring: Hiring) -> tuple[int, int]:
-    """Accounts for the employees who have none yet, managers first. How many were made, how many were there.
+async def import_employees(w: Work, employees: Sequence[Employee], hiring: Hiring) -> Imported:
+    """Accounts for the employees who have none yet, managers first.
 
-    1. Credentials are kept first: a crash after it leaves some that nobody can use, and the next import replaces them.
-    2. Then accounts and events commit together.
+    1. One import at a time: while a key rotates, equal addresses may have different indexes, and nothing but looking for both
+    keeps two accounts apart. 2. Credentials are kept first: a crash after it leaves some that nobody can use, and the next
+    import replaces them. 3. Then accounts and events commit together.
     """
     _only_the_system(w.actor)
+    await w.in_turn("import of employees")  # 1
+    since = await hashed(hiring.locators, hiring.blind)
     wanted: list[Identifier] = []
     for one in employees:
         wanted += [("external", external("employee", one.number)), ("email", one.email)]
-    locators = await hiring.locate(wanted)
+    locators = await hiring.locators.of(wanted)
     by_number: dict[str, str] = {}
-    made = 0
+    made = numbered = 0
     for position, one in enumerate(employees):
-        mine = locators[2 * position : 2 * position + 2]
-        known = await w.session.scalar(select(UserLocator.user_id).where(UserLocator.locator == mine[0]))
+        number, email = locators[2 * position : 2 * position + 2]
+        known = await w.session.scalar(select(UserLocator.user_id).where(UserLocator.locator.in_(number)).limit(1))
         if known is None:
             manager = by_number[one.reports_to] if one.reports_to else None
-            known = await _create(w, one, manager, mine, hiring)
+            known = await _create(w, one, manager, [*number, *email], since, hiring)
             made += 1
+        else:
+            numbered += await _number(w, known, one)
         by_number[one.number] = known
-    return made, len(employees) - made
+    return Imported(made, len(employees) - made, numbered)
 
 
-async def _create(w: Work, one: Employee, manager: str | None, locators: Sequence[str], hiring: Hiring) -> str:
+async def _number(w: Work, user_id: str, one: Employee) -> bool:
+    """Keep the number of an account that came before numbers were kept; whether it was such a one."""
+    user = await w.session.get_one(User, user_id, with_for_update=True)
+    if user.number is not None or user.erased_at is not None:
+        return False
+    await w.unlock(user_id)
+    user.number = w.seal(User.number, user_id, one.number)
+    return True
+
+
+async def _create(w: Work, one: Employee, manager: str | None, locators: Sequence[str], hashed: Hashed, hiring: Hiring) -> str:
+    same = User.email_index.in_(await hiring.blind.every("email", one.email))
+    if await w.session.scalar(select(User.id).where(same)) is not None:
+        raise ConflictError("an employee of the file has the e-mail address of another account")
     user_id = w.new_id("sub")
     secret = Credentials(one.email, hiring.new_password(), hiring.new_totp())
     await hiring.keep(one.handle, {"email": secret.email, "password": secret.password, "totp": secret.totp})
-    await w.keyring.create(w.session, [user_id])
+    await w.create_keys([user_id])
     w.session.add(
         User(
             id=user_id,
             manager=manager,
             roles=sorted(one.roles),
             created_at=w.now,
-            name=await w.seal(User.name, user_id, one.name),
-            email=await w.seal(User.email, user_id, one.email),
-            phone=await w.seal(User.phone, user_id, one.phone) if one.phone else None,
-            email_index=await hiring.blind.of("email", one.email),
+            name=w.seal(User.name, user_id, one.name),
+            email=w.seal(User.email, user_id, one.email),
+            phone=w.seal(User.phone, user_id, one.phone) if one.phone else None,
+            number=w.seal(User.number, user_id, one.number),
+            email_index=(await hiring.blind.of("email", one.email)).value,
+            index_version=hashed.index,
+            locator_version=hashed.locators,
             password=await hiring.passwords.hash(secret.password),
         )
     )
@@ -103,13 +134,14 @@ async def view_own(w: Work) -> dict[str, str]:
     if user is None or user.erased_at is not None:
         raise NotFoundError
     decision = w.decide("view", Resource("Account", user.id, {"owner": user.id}))
+    await w.unlock(user.id)
     shown: dict[str, str] = {}
     if user.name is not None:
-        shown["name"] = await w.open(User.name, user.id, user.name)
+        shown["name"] = w.open(User.name, user.id, user.name)
     if user.email is not None:
-        shown["email"] = await w.open(User.email, user.id, user.email)
+        shown["email"] = w.open(User.email, user.id, user.email)
     if user.phone is not None:
-        shown["phone"] = await w.open(User.phone, user.id, user.phone)
+        shown["phone"] = w.open(User.phone, user.id, user.phone)
     w.publish(
         AccountViewed(
             subject=user.id,

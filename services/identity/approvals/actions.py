@@ -10,7 +10,6 @@ from sqlalchemy.exc import IntegrityError
 
 from services.identity.access.model import grant_claims
 from services.identity.access.signer import TokenSigner
-from services.identity.approvals.look import Seen, concerned, load, resource_of, rules_of
 from services.identity.approvals.model import (
     Action,
     ByServices,
@@ -23,6 +22,7 @@ from services.identity.approvals.model import (
     check_ground,
     reminds,
 )
+from services.identity.approvals.read import Seen, concerned, load, resource_of, rules_of
 from services.identity.approvals.tables import ApprovalRow, Voice
 from services.identity.events import (
     ApprovalGiven,
@@ -55,13 +55,15 @@ async def request(w: Work, action: str, resource: str, lifetime: timedelta) -> S
 
 @dataclass(frozen=True)
 class Asked:
-    """What a service says of a person outside who asks. `due`: the law's date; `grounds`: why the law lets one refuse."""
+    """What a service says of a person outside who asks. `due`: the law's date; `grounds`: why the law lets one refuse; `staff`:
+    who does not decide, though it is not about them."""
 
     resource: str
     subject: str | None
     subjects: Sequence[str]
     due: datetime | None
     grounds: Sequence[Ground]
+    staff: Sequence[str] = ()
 
 
 async def request_by_service(w: Work, action: ByServices, asked: Asked, lifetime: timedelta) -> None:
@@ -76,7 +78,7 @@ async def request_by_service(w: Work, action: ByServices, asked: Asked, lifetime
     )
     due = asked.due or w.now + lifetime
     for row in (await w.session.scalars(mine.with_for_update())).all():
-        same = sorted(concerned(row)) == sorted({*subjects, asked.resource})
+        same = sorted(concerned(row)) == sorted({*subjects, *asked.staff, asked.resource})
         if row.state in (State.GRANTED, State.REFUSED) and same:
             return
         if row.state == State.REQUESTED and same:
@@ -87,7 +89,7 @@ async def request_by_service(w: Work, action: ByServices, asked: Asked, lifetime
             _withdraw(w, row)
     await w.session.flush()
     row = _new(w, action, asked.resource, requester, due)
-    row.subject, row.subjects, row.lapses = asked.subject, subjects, False
+    row.subject, row.subjects, row.staff, row.lapses = asked.subject, subjects, sorted({*asked.staff}), False
     row.grounds = [one.model_dump() for one in asked.grounds]
     await _open(w, row)
 
@@ -118,6 +120,7 @@ def _new(w: Work, action: Action, resource: str, requester: str, until: datetime
         requester=requester,
         subject=None,
         subjects=[],
+        staff=[],
         state=State.REQUESTED,
         requested_at=w.now,
         expires_at=until,

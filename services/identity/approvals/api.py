@@ -6,9 +6,9 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from services.identity.access.signer import TokenSigner
-from services.identity.approvals import actions, look
-from services.identity.approvals.look import Seen
+from services.identity.approvals import actions, read
 from services.identity.approvals.model import State
+from services.identity.approvals.read import Seen
 from shared.clock import rfc3339
 from shared.http.app import CurrentActor
 from shared.http.idempotency import OnlyOnce
@@ -96,7 +96,7 @@ def router(door: Door, signer: TokenSigner, *, lifetime: timedelta, usable: time
     async def listed(actor: CurrentActor, cursor: Cursor = "", limit: Limit = PAGE_ROWS) -> Page[Shown]:
         """What waits for two people, and what they decided: all for those who may decide, else what you asked for."""
         async with door.begin(actor) as w:
-            found, after = await look.listed(w, cursor=cursor, limit=limit)
+            found, after = await read.listed(w, cursor=cursor, limit=limit)
             return Page(items=[Shown.of(seen) for seen in found], next=after)
 
     @api.post("", status_code=201)
@@ -108,7 +108,7 @@ def router(door: Door, signer: TokenSigner, *, lifetime: timedelta, usable: time
     @api.get("/{approval_id}")
     async def one(approval_id: str, actor: CurrentActor) -> Shown:
         async with door.begin(actor) as w:
-            return Shown.of(await look.one(w, require_id(approval_id, "apr")))
+            return Shown.of(await read.one(w, require_id(approval_id, "apr")))
 
     @api.post("/{approval_id}/approve")
     async def approve(approval_id: str, actor: CurrentActor, once: OnlyOnce) -> Shown:

@@ -6,9 +6,9 @@ from pydantic import ConfigDict, Field
 
 from services.identity.approvals import actions
 from services.identity.approvals.model import ByServices, Ground
-from shared.bus.consumer import Handlers
 from shared.bus.envelope import Envelope
 from shared.bus.event import Event
+from shared.handlers import Handlers
 from shared.work import Work
 
 
@@ -19,6 +19,7 @@ class ErasureRequested(Event, type="kept.dsar.erasure.requested.v1"):
 
     request_id: str
     subjects: list[str] = Field(default_factory=list)
+    staff: list[str] = Field(default_factory=list)
     due: datetime | None = None
     grounds: list[Ground] = Field(default_factory=list)
 
@@ -34,7 +35,7 @@ class RequestClosed(Event, type="kept.dsar.request.closed.v1"):
 def register(handlers: Handlers, lifetime: timedelta) -> None:
     @handlers.on(ErasureRequested)
     async def asked(w: Work, event: ErasureRequested, envelope: Envelope) -> None:
-        said = actions.Asked(event.request_id, event.subject, event.subjects, event.due, event.grounds)
+        said = actions.Asked(event.request_id, event.subject, event.subjects, event.due, event.grounds, event.staff)
         await actions.request_by_service(w, ByServices.ERASE, said, lifetime)
 
     @handlers.on(RequestClosed)

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Form, Request, Response
 
-from services.identity.approvals import actions, look
+from services.identity.approvals import actions, read
 from services.identity.approvals.model import State
 from services.identity.pages.show import Show
 from shared.http.app import CurrentActor
@@ -19,11 +19,12 @@ def router(door: Door, show: Show) -> APIRouter:
     @pages.get("")
     async def listed(request: Request, actor: CurrentActor) -> Response:
         async with door.begin(actor) as w:
-            waiting, (newest, _) = await look.open_ones(w), await look.listed(w)
+            waiting, (newest, _) = await read.open_ones(w), await read.listed(w)
             seen = [*waiting, *(one for one in newest if one.row.state != State.REQUESTED)]
             allowed = {one.row.id for one in waiting if actions.may_decide(w, one)}
             levels = {one.row.id: one.level(w.now) for one in waiting}
-        return show(request, "approvals.html", actor=actor, approvals=seen, allowed=allowed, levels=levels)
+            days = {one.row.id: (w.now - one.row.requested_at).days for one in waiting}
+        return show(request, "approvals.html", actor=actor, approvals=seen, allowed=allowed, levels=levels, days=days)
 
     @pages.post("/{approval_id}/{word}")
     async def decide(

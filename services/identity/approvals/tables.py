@@ -13,6 +13,7 @@ from services.identity.base import Base
 class ApprovalRow(Base):
     """One approval. `grant_id` is the jti of its grant: one approval, one use, however often the grant is fetched.
 
+    `staff`: members of staff under the address of the person who asks: they do not decide, and it is not about them.
     `lapses`: it ends undecided at `expires_at`; else that is the law's date, and it waits on, overdue. `grounds`: the reasons
     that a no may have, where they came with the question; `ground`: the one it had. `reminder`: how urgent the last one was.
     """
@@ -40,6 +41,7 @@ class ApprovalRow(Base):
     decided_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     grant_id: Mapped[str | None] = mapped_column(Text, unique=True)
     subjects: Mapped[list[str]] = mapped_column(ARRAY(Text), default=list)
+    staff: Mapped[list[str]] = mapped_column(ARRAY(Text), default=list)
     lapses: Mapped[bool] = mapped_column(default=True)
     grounds: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)
     ground: Mapped[str | None] = mapped_column(Text)

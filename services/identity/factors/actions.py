@@ -16,7 +16,7 @@ def new_secret() -> str:
 
 async def enroll(w: Work, user_id: str, secret: str) -> None:
     """Give the user an authenticator."""
-    w.session.add(Factor(user_id=user_id, secret=await w.seal(Factor.secret, user_id, secret)))
+    w.session.add(Factor(user_id=user_id, secret=w.seal(Factor.secret, user_id, secret)))
 
 
 async def check(w: Work, user_id: str, code: str) -> Literal["right", "wrong", "replay"]:
@@ -24,7 +24,8 @@ async def check(w: Work, user_id: str, code: str) -> Literal["right", "wrong", "
     factor = await w.session.get(Factor, user_id, with_for_update=True)
     if factor is None or factor.secret is None:
         return "wrong"
-    totp = pyotp.TOTP(await w.open(Factor.secret, user_id, factor.secret), digits=DIGITS, interval=STEP_SECONDS)
+    await w.unlock(user_id)
+    totp = pyotp.TOTP(w.open(Factor.secret, user_id, factor.secret), digits=DIGITS, interval=STEP_SECONDS)
     step = matching_step(code, w.now, totp.generate_otp)
     if step is None:
         return "wrong"

@@ -9,32 +9,19 @@ from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 
 from services.identity.access.model import team, token_claims
-from services.identity.access.signer import TokenSigner
-from services.identity.accounts.passwords import Passwords
 from services.identity.accounts.tables import User
 from services.identity.events import SessionEnded, SessionRefused, SessionStarted
 from services.identity.factors import actions as factors
-from services.identity.sessions.lanes import lanes_of, new_device
+from services.identity.sessions.lanes import lanes_of
 from services.identity.sessions.model import Tries, failed, forget_after, wait
 from services.identity.sessions.tables import FailedTries, Session
-from services.identity.sessions.turnstile import Turnstile
-from shared.keys.blind import BlindIndex
+from services.identity.wiring import Tools
+from shared.keys.devices import new_device
 from shared.values.legacy import mailboxes
 from shared.work import Work
 
 AMR = ("pwd", "otp")
 Reason = Literal["credentials", "code", "replay", "too-many"]
-
-
-@dataclass(frozen=True)
-class Doorman:
-    """The parts that signing in takes."""
-
-    passwords: Passwords
-    blind: BlindIndex
-    signer: TokenSigner
-    lifetime: timedelta
-    turnstile: Turnstile = field(default_factory=Turnstile)
 
 
 @dataclass(frozen=True)
@@ -65,7 +52,7 @@ class Refused:
     retry_after: int
 
 
-async def sign_in(w: Work, typed: Typed, doorman: Doorman) -> SignedIn | Refused:
+async def sign_in(w: Work, typed: Typed, tools: Tools) -> SignedIn | Refused:
     """Password and code together, or a refusal that tells nobody which of them was wrong.
 
     1. The try's own counters are locked (lanes.py): a source's guesses come one after the other, however many arrive at once.
@@ -74,17 +61,17 @@ async def sign_in(w: Work, typed: Typed, doorman: Doorman) -> SignedIn | Refused
     """
     forms = mailboxes(typed.email)
     if not forms:  # nobody has such an address: told like a wrong password, and as slowly
-        await doorman.passwords.fits(None, typed.password)
+        await tools.passwords.fits(None, typed.password)
         w.publish(SessionRefused(subject=None, reason="credentials"))
         return Refused("credentials", 0)
-    lanes = await lanes_of(doorman.blind, forms[0], typed.source, typed.device, w.now)
+    lanes = await lanes_of(tools.blind, forms[0], typed.source, typed.device, w.now)
     counters = {lane: await _counter(w, lane.key) for lane in lanes.all}
     tries = {lane: Tries(row.failures, row.blocked_until, row.last_at) for lane, row in counters.items()}
-    user = await _owner(w, [await doorman.blind.of("email", one) for one in forms])
+    user = await _owner(w, [index for one in forms for index in await tools.blind.every("email", one)])
     if seconds := max(wait(one, w.now) for one in tries.values()):
         w.publish(SessionRefused(subject=user.id if user else None, reason="too-many"))
         return Refused("too-many", seconds)
-    reason = await _wrong(w, user, typed.password, typed.code, doorman)
+    reason = await _wrong(w, user, typed.password, typed.code, tools)
     if reason is not None or user is None:
         after = {lane: failed(one, w.now, lane.rule) for lane, one in tries.items()}
         for lane, row in counters.items():
@@ -92,11 +79,11 @@ async def sign_in(w: Work, typed: Typed, doorman: Doorman) -> SignedIn | Refused
         w.publish(SessionRefused(subject=user.id if user else None, reason=reason or "credentials"))
         return Refused(reason or "credentials", max(wait(one, w.now) for one in after.values()))
     await w.session.delete(counters[lanes.own])
-    return SignedIn(await _start(w, user, doorman), user.id, await new_device(doorman.blind, forms[0], w.now))
+    return SignedIn(await _start(w, user, tools), user.id, await new_device(tools.blind, forms[0], w.now))
 
 
 async def _owner(w: Work, indexes: Sequence[bytes]) -> User | None:
-    """Whose address it is, in the first form that somebody has."""
+    """Whose address it is, in the first form that somebody has, under whichever version of the key."""
     for index in indexes:
         if user := await w.session.scalar(select(User).where(User.email_index == index)):
             return user
@@ -108,21 +95,21 @@ async def _counter(w: Work, index: bytes) -> FailedTries:
     return (await w.session.scalars(select(FailedTries).where(FailedTries.email_index == index).with_for_update())).one()
 
 
-async def _wrong(w: Work, user: User | None, password: str, code: str, doorman: Doorman) -> Reason | None:
-    if not await doorman.passwords.fits(user.password if user else None, password) or user is None:
+async def _wrong(w: Work, user: User | None, password: str, code: str, tools: Tools) -> Reason | None:
+    if not await tools.passwords.fits(user.password if user else None, password) or user is None:
         return "credentials"
     said = await factors.check(w, user.id, code)
     return None if said == "right" else "replay" if said == "replay" else "code"
 
 
-async def _start(w: Work, user: User, doorman: Doorman) -> str:
-    session = Session(id=w.new_id("ses"), user_id=user.id, started_at=w.now, expires_at=w.now + doorman.lifetime)
+async def _start(w: Work, user: User, tools: Tools) -> str:
+    session = Session(id=w.new_id("ses"), user_id=user.id, started_at=w.now, expires_at=w.now + tools.lifetime)
     w.session.add(session)
     lines: Iterable[tuple[str, str | None]] = [
         (one, manager) for one, manager in (await w.session.execute(select(User.id, User.manager))).all()
     ]
     w.publish(SessionStarted(subject=user.id, amr=list(AMR)))
-    return await doorman.signer.sign(
+    return await tools.signer.sign(
         token_claims(
             user_id=user.id,
             roles=user.roles,

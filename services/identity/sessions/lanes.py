@@ -1,21 +1,18 @@
 """Which counters a try at signing in stands before, so that whoever guesses waits himself, and nobody else does.
 
-A browser that has signed in somebody before has a *known device*: a cookie that only we can make, for that address alone. It
-has a lane of its own: whatever strangers guess, from wherever, it is never kept out (OWASP, device cookies). Everybody else
-stands before three counters: of their source at this address, of their source at all addresses, and of all strangers at this
-address. The last one only slows: a minute at most, so that a person on a new device waits a little and never for good.
+A browser or terminal that has signed in somebody before is a *known device* (shared/keys/devices.py) for that address alone. It
+has a lane of its own: whatever strangers guess, from wherever, it is never kept out. Everybody else stands before three
+counters: of their source at this address, of their source at all addresses, and of all strangers at this address. The last one
+only slows: a minute at most, so that a person on a new device waits a little and never for good.
 """
 
-import hmac
-import secrets
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from services.identity.sessions.model import ALL_STRANGERS, ONE_SOURCE, ONE_TARGET, Rule
 from shared.keys.blind import BlindIndex
+from shared.keys.devices import known_device
 from shared.values.mailbox import Mailbox
-
-DEVICE_LIFE = timedelta(days=180)
 
 
 @dataclass(frozen=True)
@@ -41,27 +38,8 @@ class Lanes:
 
 async def lanes_of(blind: BlindIndex, address: Mailbox, source: str, device: str, now: datetime) -> Lanes:
     """The counters of a try at `address`, a normal form. A source leaves nothing here but a keyed hash."""
-    if nonce := await _known(blind, address, device, now):
+    if nonce := await known_device(blind, [address], device, now):
         return Lanes(Counted(await blind.tag("email", address, "device", nonce), ONE_TARGET))
     at_all = Counted(await blind.tag("email", "", "source", source), ONE_SOURCE)
     strangers = Counted(await blind.tag("email", address, "strangers"), ALL_STRANGERS)
     return Lanes(Counted(await blind.tag("email", address, "source", source), ONE_TARGET), (at_all, strangers))
-
-
-async def new_device(blind: BlindIndex, address: Mailbox, now: datetime) -> str:
-    """The cookie of a browser from which somebody has just signed in at this address."""
-    nonce, until = secrets.token_hex(16), int((now + DEVICE_LIFE).timestamp())
-    return f"{nonce}.{until}.{await _proof(blind, address, nonce, until)}"
-
-
-async def _known(blind: BlindIndex, address: Mailbox, device: str, now: datetime) -> str:
-    nonce, _, rest = device.partition(".")
-    until, _, proof = rest.partition(".")
-    if not (until.isascii() and until.isdigit() and len(until) <= 12) or int(until) <= now.timestamp():
-        return ""
-    right = await _proof(blind, address, nonce, int(until))
-    return nonce if hmac.compare_digest(right.encode(), proof.encode()) else ""
-
-
-async def _proof(blind: BlindIndex, address: Mailbox, nonce: str, until: int) -> str:
-    return (await blind.tag("email", address, "known", nonce, str(until))).hex()

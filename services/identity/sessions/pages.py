@@ -7,17 +7,18 @@ from fastapi.responses import RedirectResponse
 
 from services.identity.pages.show import Show
 from services.identity.sessions import actions
-from services.identity.sessions.actions import Doorman, Refused, Typed
+from services.identity.sessions.actions import Refused, Typed
 from services.identity.sessions.api import attempt
-from services.identity.sessions.lanes import DEVICE_LIFE
 from services.identity.sessions.model import local_path
+from services.identity.wiring import Tools
 from shared.errors import InvalidInputError, UnauthenticatedError
 from shared.http.app import optional_actor, session_cookie
-from shared.http.hop import source_of
+from shared.http.source import source_of
+from shared.keys.devices import DEVICE_LIFE
 from shared.work import Door
 
 
-def router(door: Door, doorman: Doorman, show: Show, *, secure: bool) -> APIRouter:
+def router(door: Door, tools: Tools, show: Show, *, secure: bool) -> APIRouter:
     """`secure`: the public origin is https, so the cookie never travels without it."""
     pages, cookie = APIRouter(include_in_schema=False), session_cookie(secure=secure)
     device = "__Host-kept_device" if secure else "kept_device"
@@ -35,9 +36,7 @@ def router(door: Door, doorman: Doorman, show: Show, *, secure: bool) -> APIRout
         next: Annotated[str, Form(max_length=500)] = "",  # the public name
     ) -> Response:
         try:
-            said = await attempt(
-                door, doorman, Typed(email, password, code, source_of(request), request.cookies.get(device, ""))
-            )
+            said = await attempt(door, tools, Typed(email, password, code, source_of(request), request.cookies.get(device, "")))
         except InvalidInputError:  # what is no address is nobody's
             said = Refused("credentials", 0)
         if isinstance(said, Refused):
@@ -47,7 +46,7 @@ def router(door: Door, doorman: Doorman, show: Show, *, secure: bool) -> APIRout
                 answer.headers["Retry-After"] = str(said.retry_after)
             return answer
         welcome = RedirectResponse(local_path(next), status_code=303)
-        lifetime = int(doorman.lifetime.total_seconds())
+        lifetime = int(tools.lifetime.total_seconds())
         welcome.set_cookie(cookie, said.token, max_age=lifetime, httponly=True, samesite="strict", secure=secure, path="/")
         known = int(DEVICE_LIFE.total_seconds())
         welcome.set_cookie(device, said.device, max_age=known, httponly=True, samesite="strict", secure=secure, path="/")

@@ -1,19 +1,31 @@
-"""The migrations of each service stand in one line: two that follow the same one stop a service from starting."""
+"""The revisions of each service, and those of the kernel beside them, stand in one line each: two that follow the same one
+stop a service from starting."""
 
 from pathlib import Path
 
 import pytest
-from alembic.config import Config
 from alembic.script import ScriptDirectory
 
-SERVICES = Path(__file__).parents[3] / "services"
-WITH = sorted(one.parent for one in SERVICES.glob("*/migrations/versions"))
+from shared.migrations import configured
+
+ROOT = Path(__file__).parents[3]
+SERVICES = sorted(one.parents[1].name for one in ROOT.glob("services/*/migrations/versions"))
+KERNEL = ROOT / "shared" / "migrations" / "kernel"
 
 
-@pytest.mark.parametrize("folder", WITH, ids=lambda one: one.parent.name)
-def test_they_have_one_beginning_and_one_end(folder: Path) -> None:
-    config = Config()
-    config.set_main_option("script_location", str(folder))
-    found = ScriptDirectory.from_config(config)
-    assert len(found.get_heads()) == len(found.get_bases()) == 1
-    assert len(list(found.walk_revisions())) == len(list((folder / "versions").glob("0*.py")))
+@pytest.mark.parametrize("service", SERVICES)
+def test_they_have_one_beginning_and_one_end(service: str) -> None:
+    found = ScriptDirectory.from_config(configured(service))
+    lines = {"kernel": KERNEL.glob("k0*.py"), service: (ROOT / "services" / service / "migrations/versions").glob("0*.py")}
+    assert len(found.get_bases()) == len(lines)
+    for line, files in lines.items():
+        branch = [one for one in found.walk_revisions() if one.revision.startswith("kernel_") == (line == "kernel")]
+        assert len([one for one in branch if not one.nextrev]) == 1
+        assert {Path(one.path) for one in branch} == set(files)
+
+
+@pytest.mark.parametrize("file", [*KERNEL.glob("k0*.py"), *ROOT.glob("services/*/migrations/versions/0*.py")], ids=str)
+def test_a_revision_says_itself_what_it_makes(file: Path) -> None:
+    """What it takes from the code of today changes with it: a fresh database would be another than one that grew."""
+    ours = ("from services.", "from shared.", "import services.", "import shared.")
+    assert [line for line in file.read_text().splitlines() if line.startswith(ours)] == []

@@ -7,11 +7,11 @@ import sys
 from typing import cast
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared import service
 from shared.errors import UnavailableError
 from shared.keys.vault import Vault
+from shared.work import Door
 
 
 class Sealed:
@@ -32,11 +32,11 @@ async def test_a_service_waits_for_its_first_secret(monkeypatch: pytest.MonkeyPa
     assert await service.secret(cast(Vault, Sealed(3)), "demo/database") == "demo/database"
 
 
-class Engine:
-    disposed = False
+class Letting:
+    closed = False
 
-    async def dispose(self) -> None:
-        self.disposed = True
+    async def close(self) -> None:
+        self.closed = True
 
 
 async def test_work_lasts_as_long_as_the_service_and_then_the_database_is_let_go() -> None:
@@ -48,25 +48,25 @@ async def test_work_lasts_as_long_as_the_service_and_then_the_database_is_let_go
         finally:
             seen.append(name)
 
-    engine = Engine()
-    async with service.at_work(cast(AsyncEngine, engine), forever("relay"), forever("handlers")):
+    door = Letting()
+    async with service.at_work(cast(Door, door), forever("relay"), forever("handlers")):
         await asyncio.sleep(0)
-        assert not seen and not engine.disposed
-    assert sorted(seen) == ["handlers", "relay"] and engine.disposed
+        assert not seen and not door.closed
+    assert sorted(seen) == ["handlers", "relay"] and door.closed
 
 
 ENDS = """
 import asyncio
 from shared import service, telemetry
 
-class Engine:
-    async def dispose(self): print("let go", flush=True)
+class Letting:
+    async def close(self): print("let go", flush=True)
 
 async def relay(): raise ValueError("luisg@embraer.com.br")
 
 async def main():
     telemetry.setup("demo")
-    async with service.at_work(Engine(), relay()):
+    async with service.at_work(Letting(), relay()):
         await asyncio.sleep(60)
 
 asyncio.run(main())

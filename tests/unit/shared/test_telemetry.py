@@ -61,6 +61,7 @@ def spans(monkeypatch: pytest.MonkeyPatch) -> InMemorySpanExporter:
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     monkeypatch.setattr(telemetry, "_tracer", provider.get_tracer("test"))
+    monkeypatch.setattr(telemetry, "_told", True)
     return exporter
 
 
@@ -74,6 +75,22 @@ def test_a_trace_goes_on_from_where_it_came(spans: InMemorySpanExporter) -> None
     inner, outer = spans.get_finished_spans()
     assert inner.parent is not None and outer.context is not None and inner.parent.span_id == outer.context.span_id
     assert outer.parent is not None and f"{outer.parent.span_id:016x}" == PARENT.split("-")[2]
+
+
+@pytest.mark.parametrize("flags", ["00", "01"])
+def test_a_trace_goes_on_too_where_nobody_is_told_of_spans(monkeypatch: pytest.MonkeyPatch, flags: str) -> None:
+    monkeypatch.setattr(telemetry, "_told", False)
+    parent = f"{PARENT[:-2]}{flags}"
+    with telemetry.span("outer", parent=parent):
+        carried, inside = telemetry.inject(), line("kept", "x")
+        with telemetry.span("inner"):
+            deeper = telemetry.inject()
+    assert carried is not None and deeper is not None and telemetry.inject() is None
+    _, trace_id, span_id, sampled = carried.split("-")
+    assert (trace_id, sampled, inside["trace_id"]) == (parent.split("-")[1], flags, trace_id)
+    assert deeper.split("-")[1] == trace_id and len({parent.split("-")[2], span_id, deeper.split("-")[2]}) == 3
+    with telemetry.span("new"):
+        assert (telemetry.inject() or "").split("-")[1] != trace_id
 
 
 @pytest.mark.parametrize("strange", ["", "00-zz-yy-01", "x" * 5000, "00-" + "0" * 32 + "-" + "0" * 16 + "-01"])

@@ -4,12 +4,10 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
-from shared.db import create_kernel_tables
-
 revision = "0001"
 down_revision = None
 branch_labels = None
-depends_on = None
+depends_on = "kernel_0001"
 
 
 def _text(name: str, *, required: bool = True, key: bool = False) -> "sa.Column[str]":
@@ -21,7 +19,6 @@ def _at(name: str, *, required: bool = False) -> "sa.Column[object]":
 
 
 def upgrade() -> None:
-    create_kernel_tables(op.get_bind())
     op.create_table(
         "sets",
         _text("id", key=True),

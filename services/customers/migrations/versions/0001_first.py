@@ -3,17 +3,15 @@
 import sqlalchemy as sa
 from alembic import op
 
-from shared.db import create_kernel_tables
-
 revision = "0001"
 down_revision = None
+depends_on = "kernel_0001"
 
 _TIME = sa.DateTime(timezone=True)
 _SEALED = ("first_name", "last_name", "email", "phone", "address", "city", "state", "country", "postal_code")
 
 
 def upgrade() -> None:
-    create_kernel_tables(op.get_bind())
     op.create_table(
         "customers",
         sa.Column("id", sa.Text, primary_key=True),

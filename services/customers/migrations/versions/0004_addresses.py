@@ -2,8 +2,7 @@
 
 import sqlalchemy as sa
 from alembic import op
-
-from shared.mail.tables import create
+from sqlalchemy.dialects.postgresql import JSONB
 
 revision = "0004"
 down_revision = "0003"
@@ -12,7 +11,19 @@ _TIME = sa.DateTime(timezone=True)
 
 
 def upgrade() -> None:
-    create(op.get_bind())
+    op.create_table(
+        "mails",
+        sa.Column("id", sa.BigInteger, sa.Identity(), primary_key=True),
+        sa.Column("about", sa.Text, nullable=False, index=True),
+        sa.Column("kind", sa.Text, nullable=False),
+        sa.Column("facts", JSONB, nullable=False, server_default=sa.text("'{}'")),
+        sa.Column("recipient", sa.Text, index=True),
+        *(sa.Column(name, _TIME, nullable=False) for name in ("created_at", "next_try_at")),
+        sa.Column("tries", sa.Integer, nullable=False, server_default="0"),
+        *(sa.Column(name, _TIME) for name in ("left_at", "done_at")),
+        *(sa.Column(name, sa.Text) for name in ("outcome", "reason")),
+    )
+    op.create_index("mails_waiting", "mails", ["next_try_at"], postgresql_where=sa.text("done_at IS NULL"))
     op.create_table(
         "address_changes",
         sa.Column("id", sa.Text, primary_key=True),

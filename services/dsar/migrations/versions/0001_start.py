@@ -4,12 +4,10 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from shared.db import create_kernel_tables
-
 revision = "0001"
 down_revision = None
 branch_labels = None
-depends_on = None
+depends_on = "kernel_0001"
 
 
 def _at(name: str, *, required: bool = False) -> "sa.Column[object]":
@@ -26,7 +24,6 @@ def _of_request(*, primary_key: bool = False) -> "sa.Column[str]":
 
 
 def upgrade() -> None:
-    create_kernel_tables(op.get_bind())
     op.create_table(
         "requests",
         sa.Column("id", sa.Text(), primary_key=True),

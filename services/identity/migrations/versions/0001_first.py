@@ -4,16 +4,14 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from shared.db import create_kernel_tables
-
 revision = "0001"
 down_revision = None
+depends_on = "kernel_0001"
 
 _TIME = sa.DateTime(timezone=True)
 
 
 def upgrade() -> None:
-    create_kernel_tables(op.get_bind())
     op.create_table(
         "users",
         sa.Column("id", sa.Text, primary_key=True),

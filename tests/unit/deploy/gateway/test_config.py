@@ -1,16 +1,18 @@
 """HAProxy takes the page, and does what it says: each line of it against the real program, without any service."""
 
 import asyncio
+import contextlib
 import json
 import socket
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
 import pytest
 
+from deploy.gateway import config as page_of
 from deploy.gateway.config import OWN_HEADERS, Place, config
 from deploy.gateway.routes import LOCAL, ROUTES
 from deploy.local.gateway import program
@@ -40,6 +42,8 @@ class Upstream:
             writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\ndata: 1\n\n")
             await writer.drain()
             await asyncio.sleep(60)
+        if b"/hangs" in head:
+            await asyncio.sleep(60)
         if b"/broken" not in head:
             body = head.decode("latin-1")
             cookie = "set-cookie: kept_session=of-the-first-visitor\r\n" if b"/cookie" in head else ""
@@ -49,13 +53,13 @@ class Upstream:
 
 
 @asynccontextmanager
-async def gateway(folder: Path) -> AsyncIterator[tuple[str, Upstream]]:
-    """Its origin; everything behind it is one upstream, but backup is away."""
+async def gateway(folder: Path, second: Mapping[str, str] | None = None) -> AsyncIterator[tuple[str, Upstream]]:
+    """Its origin; everything behind it is one upstream, but backup is away. `second`: of parts that are two."""
     upstream, port = Upstream(), free_port()
     server = await asyncio.start_server(upstream.serve, "127.0.0.1", 0)
     at = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
     parts = dict.fromkeys((*ROUTES, *LOCAL), at) | {"backup": f"127.0.0.1:{free_port()}"}
-    place = Place(bind=f"127.0.0.1:{port}", hosts=hosts(port), parts=parts, hop=HOP)
+    place = Place(bind=f"127.0.0.1:{port}", hosts=hosts(port), parts=parts, hop=HOP, second=second or {})
     page = folder / "haproxy.cfg"
     page.write_text(config(place))
     checked = subprocess.run([program(), "-c", "-f", str(page)], capture_output=True, text=True)
@@ -166,6 +170,28 @@ async def test_a_stream_passes_at_once_and_no_visitor_gets_anothers_cookie(tmp_p
         assert b"cookie:" not in upstream.heads[-1].lower()
 
 
+async def test_a_part_that_hangs_takes_nothing_from_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own clients hear so in time, further ones at once; where an answer may take long, it may."""
+    monkeypatch.setattr(page_of, "ANSWER_SECONDS_MAX", 2)
+    monkeypatch.setattr(page_of, "OF_ONE_PART", 50)
+    async with gateway(tmp_path) as (origin, _):
+        slow = asyncio.create_task(asked(origin, get("/api/audit/export/hangs")))
+        hanging = [asyncio.create_task(asked(origin, get("/signin/hangs"))) for _ in range(60)]
+        at_once, _ = await asyncio.wait(hanging, timeout=1)
+        assert len(at_once) == 10
+        for one in at_once:
+            assert one.result().startswith(b"HTTP/1.1 503 ") and b"too many wait for identity" in one.result()
+            assert b"retry-after: 3" in one.result().lower()
+            headed(one.result())
+        assert (await asyncio.wait_for(asked(origin, get("/customers")), 1)).startswith(b"HTTP/1.1 200 ")
+        later = [await one for one in hanging if one not in at_once]
+        assert all(one.startswith(b"HTTP/1.1 504 ") and b"identity did not answer in time" in one for one in later)
+        headed(later[0])
+        assert (await asked(origin, get("/signin"))).startswith(b"HTTP/1.1 200 ")
+        assert not slow.done()
+        slow.cancel()
+
+
 async def test_slow_and_idle_ones_cost_their_owner_alone(tmp_path: Path) -> None:
     """200 slow heads, 200 slow bodies and idle connections from one source; another works, and no service hears of them."""
     async with gateway(tmp_path) as (origin, upstream):
@@ -206,3 +232,42 @@ def test_the_times_are_those_of_the_services(seconds: str) -> None:
     place = Place(bind="127.0.0.1:1", hosts=["a"], parts=dict.fromkeys(ROUTES, "127.0.0.1:1"))
     assert seconds in config(place)
     assert (limits.HEADER_SECONDS_MAX, limits.BODY_SECONDS_FREE, limits.ANSWER_STALL_SECONDS_MAX) == (10, 20, 60)
+
+
+@asynccontextmanager
+async def breaking_off() -> AsyncIterator[tuple[str, list[bytes]]]:
+    """A process that is ready, takes every request, and ends without an answer; what it took."""
+    took: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+            head = await reader.readuntil(b"\r\n\r\n")
+            if b" /readyz " in head:
+                writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+                await writer.drain()
+            else:
+                took.append(head.partition(b" ")[0])
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}", took
+
+
+async def test_of_two_processes_one_that_is_away_is_noticed_by_nobody(tmp_path: Path) -> None:
+    away = f"127.0.0.1:{free_port()}"
+    async with gateway(tmp_path, {"customers": away}) as (origin, _), httpx.AsyncClient() as http:
+        for ask in (http.get, http.post):
+            assert [(await ask(f"{origin}/api/customers")).status_code for _ in range(6)] == [200] * 6
+
+
+async def test_only_what_changes_nothing_is_asked_again(tmp_path: Path) -> None:
+    async with (
+        breaking_off() as (other, took),
+        gateway(tmp_path, {"customers": other}) as (origin, _),
+        httpx.AsyncClient() as http,
+    ):
+        gets = [(await http.get(f"{origin}/api/customers")).status_code for _ in range(6)]
+        assert gets == [200] * 6 and b"GET" in took, "broken off, and asked of the other one"
+        posts = [(await http.post(f"{origin}/api/customers")).status_code for _ in range(6)]
+        assert sorted(set(posts)) == [200, 502] and posts.count(502) == took.count(b"POST"), "each reached one of them, once"

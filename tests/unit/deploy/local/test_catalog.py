@@ -8,6 +8,7 @@ import pytest
 from deploy.local import catalog
 from deploy.local.kafka_rights import Kind, Operation, rights
 from services.audit.log.seal import OWN_TOPICS
+from services.backup.rotation.cli import ROTATED
 
 POLICIES = Path(catalog.__file__).resolve().parents[1] / "vault"
 
@@ -23,7 +24,7 @@ def test_each_topic_of_events_has_one_writer() -> None:
 def test_nobody_answers_in_anothers_name(holder: str) -> None:
     topic = catalog.answers_of(holder)
     assert [user for user, access in catalog.ACCESS.items() if topic in access.writes] == [holder]
-    assert topic in catalog.ACCESS["dsar"].reads
+    assert topic in {*catalog.ACCESS["dsar"].reads, *catalog.ACCESS["dsar"].writes}  # who writes reads
 
 
 def test_another_teams_service_writes_nothing_that_the_log_would_not_seal() -> None:
@@ -68,6 +69,8 @@ def test_a_policy_reaches_no_key_of_another(role: str) -> None:
     for path, capabilities in _paths(role).items():
         if match := re.fullmatch(r"transit/(encrypt|decrypt|rewrap|sign)/([\w-]+)(/.*)?", path):
             assert match[2] in own, path
+        if match := re.fullmatch(r"transit/hmac/([\w-]+)", path):
+            assert match[1] in {catalog.LOCATOR_KEY, f"kept-{role}-blind", f"kept-{role}-forgotten"}, path
         if path.startswith("kept/data/"):
             assert path.startswith(f"kept/data/{role}/") or (path == "kept/data/demo/*" and "read" not in capabilities)
         assert "sudo" not in capabilities
@@ -76,20 +79,33 @@ def test_a_policy_reaches_no_key_of_another(role: str) -> None:
 
 def test_who_provisions_can_neither_decrypt_nor_sign() -> None:
     for role in catalog.OPERATORS:
-        assert not [path for path in _paths(role) if path.startswith(("transit/", "sys/"))]
+        if role != "rotation":
+            assert not [path for path in _paths(role) if path.startswith(("transit/", "sys/"))]
+
+
+def test_who_rotates_keys_can_use_none() -> None:
+    lives = {f"transit/keys/+{what}": ["update"] for what in ("/rotate", "/config", "/trim")} | {"transit/keys/+": ["read"]}
+    lives["transit/keys/kept-customers-forgotten/+"] = ["deny"]
+    lives |= {"kept/metadata/+/blind": ["read", "delete"]}  # that there is one, and never what it says
+    assert {path: may for path, may in _policy("rotation").items() if not path.startswith("kept/data/rotation/")} == lives
 
 
 def test_public_keys_are_those_of_what_is_signed_and_can_only_be_read() -> None:
-    assert _policy(catalog.PUBLIC_KEYS) == {f"transit/keys/{key}": ["read"] for key in catalog.SIGNING_KEYS}
+    assert _policy("public-keys") == {f"transit/keys/{key}": ["read"] for key in catalog.SIGNING_KEYS}
 
 
 def test_nobody_reads_anothers_wrapping_key() -> None:
     for role in catalog.HOLDERS:
         read = {path.removeprefix("transit/keys/") for path in _paths(role) if path.startswith("transit/keys/")}
-        assert read <= {*catalog.SIGNING_KEYS, f"kept-{role}"}, role
+        assert read <= {*catalog.SIGNING_KEYS, f"kept-{role}", f"kept-{role}-blind", catalog.LOCATOR_KEY}, role
 
 
 def test_every_role_has_its_policies_and_every_policy_a_role() -> None:
     roles = (*catalog.HOLDERS, *catalog.OPERATORS)
     assert {path.stem for path in POLICIES.glob("*.hcl")} == {name for role in roles for name in catalog.policies(role)}
     assert all(role in catalog.policies(role) for role in roles)
+
+
+def test_every_key_of_ours_is_rotated() -> None:
+    theirs = {f"kept-{one}-notes" for one in catalog.FOREIGN}  # another team's: they rotate it
+    assert set(ROTATED) == {*catalog.KEKS, *catalog.SIGNING_KEYS, catalog.LOCATOR_KEY, *catalog.BLIND_KEYS} - theirs

@@ -4,13 +4,16 @@ import asyncio
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from deploy.local import leftovers, processes, supervisor
+from deploy.local.catalog import EVERY_PART, SECOND, SERVICES
 from deploy.local.errors import Exit, NotYetError, PlatformError
 from deploy.local.part import Launch
+from deploy.local.parts import everything
 from deploy.local.state import State
 from deploy.local.supervisor import Supervisor
 
@@ -76,6 +79,38 @@ async def test_starts_in_order_restarts_and_stops_all(state: State) -> None:
     assert await running is Exit.OK
     assert not process.is_running()
     assert not list(state.run.glob("*.pid"))
+
+
+async def test_one_that_is_slow_has_longer_each_time_it_was_taken_for_stuck(
+    state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor, "READY_SECONDS_MAX", 0.4)
+    monkeypatch.setattr(supervisor, "BACKOFF_SECONDS", (0.0,))
+
+    class Slow(Sleeper):
+        began = 0.0
+
+        async def prepare(self) -> Launch:
+            self.began = time.monotonic()
+            return await super().prepare()
+
+        async def probe(self) -> None:
+            if time.monotonic() - self.began < 1.0:  # at each start, as on a machine that is always as busy
+                raise NotYetError("for its turn")
+
+    watch = Supervisor(state, [Slow("slow")])
+    running = asyncio.create_task(watch.run())
+    await until(lambda: watch._conditions["slow"].state == "ready", 60)
+    assert watch._conditions["slow"].starts <= 3
+    watch.stop()
+    assert await running is Exit.OK
+
+
+def test_the_second_process_of_a_service_starts_when_the_first_is_ready(state: State) -> None:
+    state.twice.touch()
+    needs = {part.name: part.needs for part in everything(state, dict.fromkeys([*EVERY_PART, "smtp"], 1))}
+    for service in SERVICES:
+        assert needs[SECOND[service]] == (*needs[service], service)
 
 
 async def test_what_can_never_start_ends_everything_with_its_line(state: State) -> None:

@@ -7,8 +7,8 @@ import pytest
 from typer.testing import CliRunner
 
 from services.audit.cli import app
+from services.audit.index.receipts import receipt
 from services.audit.log.validity import encode, of, parse
-from services.audit.receipts import receipt
 from shared.blobs import PosixStore
 from shared.keys import ed25519
 from shared.keys.vault import KeyVersion

@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from services.audit.ingesting import OwnProcess, opener_of
+from services.audit.ingestion.process import OwnProcess, opener_of
+from services.audit.ingestion.said import Said
+from services.audit.ingestion.workers import Workers
 from services.audit.log.slots import WHOLE
 from services.audit.log.witnesses import NOT_ASKED, SIGNS, gauges
 from services.audit.settings import AuditSettings
-from services.audit.workers import Workers
 from shared.keys import ed25519
 from shared.notes.cosignature import COSIGNATURE
 from shared.notes.note import vkey
@@ -25,7 +26,7 @@ def test_without_witnesses_nothing_is_deferred() -> None:
     assert settings.witness_policy is None
     assert not opener_of(settings, BASE, NOTHING)._deferred
     ingest = OwnProcess(settings, BASE, NOTHING, NOTHING, lambda: None, WHOLE)
-    assert (ingest.witnesses, ingest.unwitnessed) == ({}, {})
+    assert (ingest.said.witnesses, ingest.said.unwitnessed) == ({}, {})
 
 
 def test_as_they_stand_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -39,7 +40,7 @@ def test_as_they_stand_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> No
     assert next((key.name, url) for key, url in policy.urls.items()) == ("w.test/1", "https://0.example/w")
     assert opener_of(settings, BASE, NOTHING)._deferred
     ingest = OwnProcess(settings, BASE, NOTHING, NOTHING, lambda: None, WHOLE)
-    assert ingest.witnesses == {"w.test/1": NOT_ASKED, "w.test/2": NOT_ASKED, "w.test/3": NOT_ASKED}
+    assert ingest.said.witnesses == {"w.test/1": NOT_ASKED, "w.test/2": NOT_ASKED, "w.test/3": NOT_ASKED}
 
 
 @pytest.mark.parametrize(
@@ -54,10 +55,14 @@ def test_what_makes_no_sense_is_refused_at_the_start(monkeypatch: pytest.MonkeyP
 
 def test_of_several_processes_the_one_with_the_most_to_say_is_heard() -> None:
     workers = Workers(3, lambda: None)
-    workers._witnesses = [{"a": SIGNS, "b": NOT_ASKED}, {"a": "away", "b": SIGNS}, {"a": SIGNS, "b": NOT_ASKED}]
-    workers._unwitnessed = [{"t/0": 5}, {}, {"t/1": 2}]
-    assert (workers.witnesses, workers.unwitnessed) == ({"a": "away", "b": SIGNS}, {"t/0": 5, "t/1": 2})
-    shown = {one.name + one.labels.get("witness", ""): one.value for one in gauges(workers.witnesses, workers.unwitnessed)}
+    workers._said = [
+        Said(unwitnessed={"t/0": 5}, witnesses={"a": SIGNS, "b": NOT_ASKED}),
+        Said(witnesses={"a": "away", "b": SIGNS}),
+        Said(unwitnessed={"t/1": 2}, witnesses={"a": SIGNS, "b": NOT_ASKED}),
+    ]
+    said = workers.said
+    assert (said.witnesses, said.unwitnessed) == ({"a": "away", "b": SIGNS}, {"t/0": 5, "t/1": 2})
+    shown = {one.name + one.labels.get("witness", ""): one.value for one in gauges(said.witnesses, said.unwitnessed)}
     assert shown == {
         "kept_audit_log_unwitnessed_records": 7,
         "kept_audit_witness_signsa": 0,

@@ -66,15 +66,15 @@ def test_an_address_of_mail_is_kept_as_its_owner_writes_it() -> None:
 
 
 def test_a_purpose_sees_what_it_needs() -> None:
-    support = seen(LUIS, "support", POLICY)
+    support = seen(LUIS, POLICY.sight("support"))
     assert (support["first_name"].level, support["first_name"].value) == ("clear", "Luís")
     assert support["email"].value is not None and "luisg" not in support["email"].value
-    assert seen({**LUIS, "address": "Rua 1"}, "support", POLICY)["address"].value is None
-    assert seen(LUIS, "contact", POLICY)["email"].value == LUIS["email"]
+    assert seen({**LUIS, "address": "Rua 1"}, POLICY.sight("support"))["address"].value is None
+    assert seen(LUIS, POLICY.sight("contact"))["email"].value == LUIS["email"]
 
 
 @given(st.text(min_size=5, max_size=60), st.sampled_from(sorted(POLICY.purposes)), st.sampled_from(sorted(POLICY.fields)))
 def test_no_value_is_shown_whole_unless_its_level_is_clear(value: str, purpose: str, name: str) -> None:
-    shown = seen({name: value}, purpose, POLICY)[name]
+    shown = seen({name: value}, POLICY.sight(purpose))[name]
     assert shown.value != value or shown.level == "clear"
     assert shown.level != "hidden" or shown.value is None

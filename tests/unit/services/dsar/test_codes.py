@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.dsar.desk import texts as desk
+from services.dsar.law.model import Right
 from services.dsar.portal.model import (
     CODE_LIFE,
     CODE_NUMBERS,
@@ -20,7 +21,7 @@ from services.dsar.portal.model import (
     typed_code,
 )
 from services.dsar.portal.texts import EN, ZH, words
-from services.dsar.requests.model import State
+from services.dsar.requests.model import Reached, State, reached
 from shared.errors import InvalidInputError
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
@@ -76,6 +77,45 @@ def test_both_languages_say_everything_with_the_same_gaps() -> None:
     assert EN.keys() == ZH.keys()
     for key in EN:
         assert set(re.findall(r"{\w+}", EN[key])) == set(re.findall(r"{\w+}", ZH[key])), key
+
+
+DONE = {  # what was never true of a request that came only so far
+    Reached.RECEIVED: ("destroyed", "answer", "We looked for"),
+    Reached.PROVEN: ("destroyed", "answer"),
+    Reached.ASKED: ("was ready",),
+    Reached.HELD: (),
+    Reached.NOTHING: ("destroyed", "answer"),
+    Reached.REFUSED: ("destroyed", "answer"),
+    Reached.ERASING: ("nothing",),
+    Reached.ERASED: ("nothing",),
+}
+
+
+@pytest.mark.parametrize(
+    ("right", "outcome", "proven", "dispatched", "came"),
+    [
+        ("access", None, False, False, Reached.RECEIVED),
+        ("erasure", None, True, False, Reached.PROVEN),
+        ("access", None, True, True, Reached.ASKED),
+        ("erasure", None, True, True, Reached.ERASING),
+        ("access", "held", True, True, Reached.HELD),
+        ("erasure", "nothing", True, True, Reached.NOTHING),
+        ("erasure", "refused", True, False, Reached.REFUSED),
+        ("erasure", "erased", True, True, Reached.ERASED),
+    ],
+)
+def test_a_closed_request_says_how_far_it_came(
+    right: Right, outcome: str, proven: bool, dispatched: bool, came: Reached
+) -> None:
+    assert reached(right, outcome, proven=proven, dispatched=dispatched) is came
+    said = EN[f"reached.{came}"]
+    assert not any(untrue in said for untrue in DONE[came]) and ZH[f"reached.{came}"]
+    assert came in (Reached.ERASED, Reached.ERASING) or "erased" in said, "whether anything was erased is always said"
+
+
+def test_what_closes_says_nothing_of_an_answer_that_may_never_have_been() -> None:
+    for key in ("closed.lead", "closed.soon", "mail.closed", "close.lead"):
+        assert "answer" not in EN[key] and "答复" not in ZH[key], key
 
 
 def test_words_fill_their_gaps() -> None:

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.dsar import law
+from services.dsar.law.jurisdiction import Jurisdiction, holidays_of
+from services.dsar.law.model import Calendar, Period, Right, add_months, deadline, end_of, strictest
 from services.dsar.portal.places import named_places
 from services.dsar.portal.refusal import authority, reason
-from services.dsar.requests.calendars import Jurisdiction, holidays_of
-from services.dsar.requests.model import Calendar, Period, Right, add_months, deadline, end_of, strictest
 from services.dsar.settings import LAWS, DsarSettings
 from shared.errors import InvariantError, MalformedError
 

@@ -1,11 +1,12 @@
 """Decisions: what no policy permits is forbidden, and the answer names the policy that decided."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from shared.access.actor import Actor
-from shared.access.decide import Policies, Resource
+from shared.access.decide import Decision, Policies, Resource
 from shared.errors import InvariantError
 
 TEXT = """
@@ -83,3 +84,57 @@ def test_the_installed_policies_load_and_each_has_a_name(tmp_path: Path) -> None
         assert not loaded.decide(stranger, "view", thing).allowed
     assert not any(name.startswith("policy") for name in loaded._names.values())
     assert not Policies.load(tmp_path).decide(JANE, "view", record()).allowed  # no policies: nothing is allowed
+
+
+def test_the_same_question_is_decided_once_and_no_other_one_gets_its_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    policies = Policies(TEXT)
+    asked: list[tuple[object, ...]] = []
+    decided = Policies._decided
+
+    def counted(self: Policies, *question: Any) -> Decision:
+        asked.append(question)
+        return decided(self, *question)
+
+    monkeypatch.setattr(Policies, "_decided", counted)
+    mine, theirs = Resource("Record", "r1", {"owner": JANE.id}), Resource("Record", "r1", {"owner": "sub_y"})
+    for _ in range(2):
+        assert policies.decide(JANE, "view", mine).allowed
+        assert not policies.decide(JANE, "view", theirs).allowed
+        assert policies.decide(Actor(JANE.id, "service"), "view", mine).allowed
+        assert not policies.decide(Actor("sub_y", "user"), "view", mine).allowed
+    assert len(asked) == 4
+    assert policies.decide(JANE, "view", Resource("Record", "r2", mine.attrs)).allowed
+    assert len(asked) == 4, "no policy asks which record it is"
+    for other in (mine, Resource("Account", "r1", mine.attrs)):
+        for context in ({"purpose": "a"}, {"purpose": "b"}, {"n": 1}, {"n": True}):
+            policies.decide(JANE, "view", other, context)
+    assert len(asked) == 12, "every other part of a question counts"
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        'permit (principal, action, resource == Record::"r1");',
+        'permit (principal, action, resource in Team::"t1");',
+        'permit (principal, action, resource is Record in Team::"t1");',
+        'permit (principal, action, resource) when { resource == Record::"r1" };',
+        'permit (principal, action, resource) when { resource is Record in Record::"r1" };',
+        "permit (principal, action, resource) unless { principal == resource };",
+        "permit (principal, action, resource) when { context.those.contains(resource) };",
+        "permit (principal, action, resource) when { [resource] == principal.those };",
+        'permit (principal, action, resource) when { (if resource has a then resource else principal) == Record::"r1" };',
+        "permit (principal, action, resource) when { principal.of has a && principal.of.a == {it: resource} };",
+    ],
+)
+def test_a_policy_that_asks_which_thing_it_is_stops_the_start(policy: str) -> None:
+    """Its answer would be remembered for the next thing that is like it."""
+    with pytest.raises(InvariantError, match="not which one"):
+        Policies(policy)
+
+
+def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    policies = Policies(TEXT)
+    monkeypatch.setattr("shared.access.decide.ANSWERS_MAX", 3)
+    for n in range(5):
+        policies.decide(JANE, "view", Resource("Record", "r1", {"owner": f"sub_{n}"}))
+    assert len(policies._answers) == 3

@@ -9,10 +9,10 @@ from joserfc import jwt
 from joserfc.jwk import KeySet, OctKey, OKPKey
 
 from shared.access.actor import Actor
-from shared.access.ended import EndedSessions
 from shared.access.grants import granted
 from shared.access.tokens import TOKEN_CHARS_MAX, ClaimsVerifier, PublishedKeys, TokenVerifier
 from shared.clock import FixedClock
+from shared.ended_sessions import EndedSessions
 from shared.errors import NotAllowedError, UnauthenticatedError, UnavailableError
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -70,7 +70,7 @@ def verifier(keys: Keys, clock: FixedClock | None = None) -> TokenVerifier:
 async def test_a_valid_token_is_its_actor() -> None:
     signer = key()
     found = await verifier(Keys(signer)).verify(token(signer, CLAIMS))
-    assert found == Actor("sub_jane", "user", frozenset({"agent"}), frozenset({"sub_jane"}))
+    assert found == Actor("sub_jane", "user", frozenset({"agent"}), frozenset({"sub_jane"}), CLAIMS["jti"])
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ async def test_a_service_caps_the_life_of_a_token_whatever_it_says(minutes: int,
 
 async def test_who_is_in_asks_again_whether_they_still_are() -> None:
     signer, clock, ended = key(), FixedClock(NOW), EndedSessions()
-    checks = TokenVerifier("http://identity.invalid/jwks", "kept", clock, ended)
+    checks = TokenVerifier("http://identity.invalid/jwks", "kept", clock, ended.require_open)
     checks.claims._keys = Keys(signer)
     ended._ready = True
     jane, ann = [await checks.signed_in(token(signer, {**CLAIMS, "jti": jti})) for jti in ("t1", "t2")]
@@ -256,3 +256,51 @@ async def test_a_session_token_is_no_grant_nor_the_other_way_round() -> None:
     signer = key()
     with pytest.raises(UnauthenticatedError):
         await verifier(Keys(signer)).verify(token(signer, GRANT))
+
+
+def _checks(signer: OKPKey, clock: FixedClock, ended: EndedSessions) -> tuple[TokenVerifier, Keys]:
+    checks, keys = TokenVerifier("http://identity.invalid/jwks", "kept", clock, ended.require_open), Keys(signer)
+    checks.claims._keys = keys
+    ended._ready = True
+    return checks, keys
+
+
+async def test_a_token_is_verified_once_and_asked_for_its_session_and_its_time_always(monkeypatch: pytest.MonkeyPatch) -> None:
+    signer, clock, ended = key(), FixedClock(NOW), EndedSessions()
+    checks, _ = _checks(signer, clock, ended)
+    jane, ann = [token(signer, {**CLAIMS, "jti": jti}) for jti in ("t1", "t2")]
+    first = [await checks.signed_in(one) for one in (jane, ann)]
+    monkeypatch.setattr("shared.access.tokens.jwt.decode", lambda *_, **__: pytest.fail("verified again"))
+    assert [await checks.signed_in(one) for one in (jane, ann)] == first
+    ended.end("t1")
+    with pytest.raises(UnauthenticatedError):
+        await checks.signed_in(jane)
+    assert (await checks.signed_in(ann)).session == "t2"
+    clock.advance(timedelta(seconds=60))
+    with pytest.raises(UnauthenticatedError):
+        await checks.signed_in(ann)
+
+
+async def test_a_key_that_is_no_longer_published_takes_what_it_verified_along() -> None:
+    signer, clock = key(), FixedClock(NOW)
+    checks, keys = _checks(signer, clock, EndedSessions())
+    known = token(signer, CLAIMS)
+    await checks.verify(known)
+    keys.published = KeySet([key("kept-tokens:2")])
+    keys._fetched -= 301
+    with pytest.raises(UnauthenticatedError):
+        await checks.verify(known)
+
+
+async def test_what_is_known_again_is_bounded_and_holds_no_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shared.access.tokens.KNOWN_MAX", 2)
+    signer = key()
+    checks, _ = _checks(signer, FixedClock(NOW), EndedSessions())
+    made = [token(signer, {**CLAIMS, "jti": f"t{n}"}) for n in range(4)]
+    for one in (*made, made[3]):
+        await checks.verify(one)
+    assert len(checks._known) == 2 and all(len(mark) == 32 for mark in checks._known)
+    forged = made[0][:-8] + "AAAAAAAA"
+    with pytest.raises(UnauthenticatedError):
+        await checks.verify(forged)
+    assert len(checks._known) == 2

@@ -45,6 +45,54 @@ def either(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @pytest.mark.usefixtures("either")
+def test_what_root_writes_belongs_to_whom_its_directory_belongs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is not root plays it: the owner of the directory is somebody else for as long as it is asked."""
+    service, given = (4711, 4712), list[tuple[int, ...]]()
+    real = Path.stat
+
+    def of_the_service(path: Path, **how: bool) -> os.stat_result:
+        found = real(path, **how)
+        return os.stat_result((*found[:4], *service, *found[6:])) if path.is_relative_to(tmp_path) else found
+
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(os, "fchown", lambda handle, *to: given.append((os.fstat(handle).st_ino, *to)))
+    monkeypatch.setattr(Path, "stat", of_the_service)
+    store = PosixStore(tmp_path / "log")
+    store.put_new("shard/tile/000", b"1")
+    store.put_same("shard/tile/001", b"1")
+    store.replace("shard/checkpoint", b"1")
+    store.replace_if("shard/checkpoint", b"2", b"1")
+    made = {path.stat().st_ino for path in (tmp_path / "log", *(tmp_path / "log").rglob("*"))}
+    assert made <= {inode for inode, *_ in given} and {tuple(to) for _, *to in given} == {service}
+
+
+def test_root_gives_away_what_it_made_and_never_what_a_link_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever owns the parent puts a link in the place of what root has just made."""
+    elsewhere, given = tmp_path / "etc", list[int]()
+    elsewhere.mkdir()
+    real_stat, real_mkdir = Path.stat, Path.mkdir
+
+    def of_the_service(path: Path, **how: bool) -> os.stat_result:
+        found = real_stat(path, **how)
+        return os.stat_result((*found[:4], 4711, 4712, *found[6:]))
+
+    def swapped(path: Path, *how: int, **more: bool) -> None:
+        real_mkdir(path, *how, **more)
+        if path.name == "shard":
+            path.rmdir()
+            path.symlink_to(elsewhere)
+
+    store = PosixStore(tmp_path / "log")
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(os, "fchown", lambda handle, *_: given.append(os.fstat(handle).st_ino))
+    monkeypatch.setattr(Path, "stat", of_the_service)
+    monkeypatch.setattr(Path, "mkdir", swapped)
+    with pytest.raises(OSError, match="shard"):
+        store.put_new("shard/000", b"1")
+    assert real_stat(elsewhere).st_ino not in given
+
+
+@pytest.mark.usefixtures("either")
 def test_data_then_name_then_directory(store: PosixStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """Step by step as the docstring numbers them: nothing is named before its bytes are durable."""
     done: list[str] = []

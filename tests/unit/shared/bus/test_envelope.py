@@ -52,6 +52,14 @@ def test_a_complete_record() -> None:
     assert record.value == '{"text":"é","n":2}'.encode()
 
 
+def test_the_session_of_who_did_it_travels_and_is_absent_where_there_is_none() -> None:
+    jane = Actor("sub_jane", "user", session="ses_1")
+    record = to_record(Noted(subject="sub_1", n=1), jane, AT, "id-1")
+    assert dict(record.headers)["ce_session"] == b"ses_1" and parse(record).session == "ses_1"
+    assert parse(_record()).session is None
+    assert parse(_record(ce_session=b"of another system")).session == "of another system"
+
+
 @given(st.text(max_size=50), st.integers(-(2**53), 2**53), st.datetimes(timezones=st.just(UTC)))
 def test_what_is_written_is_read_back(text: str, n: int, at: datetime) -> None:
     event = Noted(subject="sub_1", text=text, n=n)

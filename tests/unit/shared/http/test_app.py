@@ -15,7 +15,7 @@ from shared.access.tokens import TokenVerifier
 from shared.clock import SystemClock
 from shared.errors import ConflictError, InvalidInputError, NotFoundError, TamperError, UnauthenticatedError, UnavailableError
 from shared.http.app import CurrentActor, create_app
-from shared.http.readiness import Ready
+from shared.http.readiness import Ready, Stopping
 from shared.settings import ServiceSettings
 
 SECRET = "luisg@embraer.com.br"
@@ -227,13 +227,23 @@ async def test_forms_of_other_sites_are_refused(client: httpx.AsyncClient, heade
     assert answer.status_code == status
 
 
+async def test_a_process_that_is_to_end_is_asked_no_more(client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever spreads requests goes by the status; requests that come all the same are answered."""
+    monkeypatch.setattr(Stopping, "begun", True)
+    said = await client.get("/readyz")
+    assert (said.status_code, said.json()) == (503, {"ready": False, "waits_for": [], "stopping": True})
+    assert (await client.get("/livez")).status_code == 200
+
+
 async def test_health_readiness_and_metrics(client: httpx.AsyncClient) -> None:
     assert (await client.get("/livez")).json() == {"status": "alive"}
     assert (await client.get("/readyz")).json() == {"ready": True, "waits_for": []}
     await client.get("/api/demo/things/sub_123")
     await client.request("BREW", "/api/demo/things/sub_123")
     text = (await client.get("/metrics")).text
-    assert 'route="/api/demo/things/{id}",status="200"} 1' in text
+    assert (
+        'kept_http_request_seconds_count{method="GET",route="/api/demo/things/{id}",service="demo",status="200"} 1.0\n' in text
+    )
     assert "sub_123" not in text and "BREW" not in text
 
 
@@ -247,7 +257,7 @@ async def test_ready_means_that_it_answers(vault: Ready, bus: Ready, status: int
         answer, measured = await waiting.get("/readyz"), (await waiting.get("/metrics")).text
     assert (answer.status_code, answer.json()) == (status, {"ready": status == 200, "waits_for": waits})
     for part in ("vault", "bus"):
-        assert f'kept_part_ready{{service="demo",part="{part}"}} {int(part not in waits)}\n' in measured
+        assert f'kept_part_ready{{part="{part}",service="demo"}} {float(part not in waits)}\n' in measured
 
 
 async def test_headers_keep_browsers_and_caches_careful(client: httpx.AsyncClient) -> None:

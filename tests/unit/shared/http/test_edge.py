@@ -18,8 +18,8 @@ from shared.errors import TooLargeError, TooManyError, TooSlowError
 from shared.http import limits
 from shared.http.admission import Admission
 from shared.http.body import in_time
-from shared.http.edge import HEADERS, Edge, Metrics
-from shared.http.hop import Hops, network, source_of
+from shared.http.edge import HEADERS, Edge
+from shared.http.source import Hops, network, source_of
 from shared.settings import ServiceSettings
 
 HOP = "0123456789abcdef"
@@ -51,7 +51,7 @@ async def shows_source(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 def client(peer: str = "9.9.9.9", **more: object) -> httpx.AsyncClient:
-    edge = Edge(shows_source, settings(**more), {"/large": 10 * limits.BODY_BYTES_MAX}, Metrics("demo"))
+    edge = Edge(shows_source, settings(**more), {"/large": 10 * limits.BODY_BYTES_MAX})
     return httpx.AsyncClient(transport=httpx.ASGITransport(edge, client=(peer, 1)), base_url=ORIGIN, timeout=30)
 
 
@@ -103,7 +103,7 @@ async def test_a_path_is_plain(raw: bytes, status: int) -> None:
     async def send(message: Message) -> None:
         sent.append(message)
 
-    await Edge(shows_source, settings(), {}, Metrics("demo"))(scope, receive, send)
+    await Edge(shows_source, settings(), {})(scope, receive, send)
     assert sent[0]["status"] == status, raw
 
 
@@ -142,8 +142,8 @@ TRUSTED = {"trusted_proxies": ("10.0.0.0/8", "127.0.0.1/32")}
         ("10.0.0.1", "6.6.6.6, 1.1.1.1, 10.9.9.9", HOP, "1.1.1.1"),  # two of ours
         ("10.0.0.1", "", HOP, "10.0.0.1"),
         ("10.0.0.1", "nonsense", HOP, "unknown"),
-        ("127.0.0.1", "2001:db8:1:2:3:4:5:6", HOP, "2001:db8:1:2::/64"),
-        ("127.0.0.1", "[2001:db8:1:2::9]", HOP, "2001:db8:1:2::/64"),
+        ("127.0.0.1", "2001:db8:1:2ff:3:4:5:6", HOP, "2001:db8:1:200::/56"),
+        ("127.0.0.1", "[2001:db8:1:2::9]", HOP, "2001:db8:1::/56"),
         ("::ffff:127.0.0.1", "1.1.1.1", HOP, "1.1.1.1"),
     ],
 )
@@ -248,7 +248,7 @@ async def test_who_has_too_many_at_once_waits_and_nobody_else(monkeypatch: pytes
         await go.wait()
         await PlainTextResponse("done")(scope, receive, send)
 
-    edge = Edge(waits, settings(), {}, Metrics("demo"))
+    edge = Edge(waits, settings(), {})
     many = httpx.AsyncClient(transport=httpx.ASGITransport(edge, client=("1.1.1.1", 1)), base_url=ORIGIN)
     other = httpx.AsyncClient(transport=httpx.ASGITransport(edge, client=("2.2.2.2", 1)), base_url=ORIGIN)
     tasks = [asyncio.create_task(many.get("/")) for _ in range(limits.AT_ONCE_PER_SOURCE)]

@@ -1,16 +1,27 @@
 """Field ciphertext: a published vector, and the property that a value opens in its place and nowhere else."""
 
+import base64
+import copy
+import json
+import pickle
+import re
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 from sqlalchemy.dialects import postgresql
 
+from shared.bus.event import Event
 from shared.errors import InvariantError, TamperError, TooLargeError
 from shared.keys.cipher import PLAINTEXT_BYTES_MAX, DataKey, Place, Sealed, key_version, new_data_key, open_, seal
+from shared.keys.ciphertext import RECEIVED, Ciphertext
 from shared.keys.column import SealedText
 
+ROOT = Path(__file__).parents[4]
 words = st.text(max_size=40)
 places = st.builds(Place, words, words, words, words)
 HERE = Place("customers", "customers", "email", "sub_1")
@@ -82,7 +93,7 @@ def test_a_nonce_is_never_used_twice() -> None:
 def test_a_key_and_a_ciphertext_do_not_print() -> None:
     key = DataKey(1, b"k" * 32)
     assert "k" * 8 not in repr(key) and "secret=" not in repr(key)
-    assert repr(Sealed(b"abc")) == "Sealed(3 bytes)"
+    assert repr(seal(key, HERE, "abc")) == "Sealed(34 bytes)"
 
 
 def test_a_field_has_a_limit() -> None:
@@ -95,7 +106,49 @@ def test_a_column_takes_only_what_was_sealed() -> None:
     sealed = seal(new_data_key(), HERE, "x")
     assert column.process_bind_param(sealed, dialect) == bytes(sealed)
     assert column.process_bind_param(None, dialect) is None
-    for clear in ("someone@example.org", b"bytes"):
+    for clear in ("someone@example.org", b"bytes", bytes(sealed)):
         with pytest.raises(InvariantError) as caught:
             column.process_bind_param(clear, dialect)  # type: ignore[arg-type]
         assert "example" not in str(caught.value)
+
+
+@pytest.mark.parametrize("how", [Sealed, copy.copy, lambda raw: pickle.loads(pickle.dumps(raw)), lambda raw: raw + b"", bytes])
+def test_nobody_else_makes_a_sealed_value(how: Callable[[bytes], bytes]) -> None:
+    """Not from a text in clear, not from what looks like a ciphertext, not by copying one."""
+    for raw in (b"someone@example.org", b"\x01\x00\x01" + bytes(40), seal(new_data_key(), HERE, "x")):
+        try:
+            made = how(raw)
+        except InvariantError:
+            continue
+        assert type(made) is bytes or made is raw
+
+
+def test_only_the_keyrings_own_modules_make_one_of_bytes() -> None:
+    code = [one for place in ("shared", "services", "deploy") for one in (ROOT / place).rglob("*.py")]
+    users = {one.relative_to(ROOT).as_posix() for one in code if re.search(r"\bas_stored\b|__new__\(Sealed", one.read_text())}
+    assert users == {f"shared/keys/{name}.py" for name in ("cipher", "ciphertext", "column")}
+
+
+class Noted(Event, type="kept.customers.sealed.noted.v1"):
+    """For these tests alone."""
+
+    fields: dict[str, Ciphertext | None]
+
+
+def test_an_event_carries_only_what_was_sealed() -> None:
+    sealed = seal(new_data_key(), HERE, "someone@example.org")
+    event = Noted(fields={"email": sealed, "phone": None})
+    told = event.model_dump_json()
+    assert json.loads(told) == {"fields": {"email": base64.b64encode(sealed).decode(), "phone": None}}
+    assert Noted.model_validate(json.loads(told), context=RECEIVED) == event
+    for clear in ("someone@example.org", b"someone@example.org", base64.b64encode(sealed).decode(), bytes(sealed), 17):
+        with pytest.raises(InvariantError) as caught:
+            Noted(fields={"email": clear})  # type: ignore[dict-item]
+        assert "someone" not in str(caught.value)
+
+
+@pytest.mark.parametrize("clear", ["someone@example.org", "c29tZW9uZUBleGFtcGxlLm9yZw==", "", 17])
+def test_an_event_that_comes_with_a_value_in_clear_is_refused_without_repeating_it(clear: object) -> None:
+    with pytest.raises(ValidationError) as caught:
+        Noted.model_validate({"fields": {"email": clear}}, context=RECEIVED)
+    assert str(clear) not in str(caught.value) or not clear

@@ -26,7 +26,7 @@ def _fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     HEALTH.clear()
 
 
-async def rounds(*outcomes: BaseException | bool | None, wake: asyncio.Event | None = None) -> int:
+async def rounds(*outcomes: BaseException | bool | None, expected: tuple[type[Exception], ...] = ()) -> int:
     """Run a loop through these outcomes, then stop it; how many rounds there were."""
     left, done = list(outcomes), asyncio.Event()
     count = 0
@@ -42,7 +42,7 @@ async def rounds(*outcomes: BaseException | bool | None, wake: asyncio.Event | N
             raise outcome
         return outcome
 
-    task = asyncio.create_task(forever("demo", tick, every=0.0, wake=wake))
+    task = asyncio.create_task(forever("demo", tick, every=0.0, expected=expected))
     waiting = asyncio.create_task(done.wait())
     await asyncio.wait({task, waiting}, timeout=30, return_when=asyncio.FIRST_COMPLETED)
     waiting.cancel()
@@ -107,8 +107,49 @@ async def test_a_round_with_more_to_do_is_followed_at_once_and_a_wake_ends_a_pau
     task.cancel()
 
 
-def test_pauses_grow_and_are_never_shorter_than_meant(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loops, "PAUSE_SECONDS_MAX", 15.0)
-    pauses = [pause_after(bad, 1.0) for bad in range(1, 20)]
+def test_pauses_grow_and_are_never_shorter_than_meant() -> None:
+    pauses = [pause_after(bad, 1.0, 15.0) for bad in range(1, 20)]
     assert pauses == sorted(pauses) and pauses[0] == 1.0 and pauses[-1] == 15.0
-    assert pause_after(1, 60.0) == 60.0
+    assert pause_after(1, 60.0, 15.0) == 60.0
+
+
+async def test_what_a_loop_expects_is_no_failure_and_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        away = [OSError("luisg@embraer.com.br"), OSError("luisg@embraer.com.br")]
+        assert await rounds(*away, None, expected=(OSError,)) >= 4
+    assert HEALTH["demo"].failures == 0 and caplog.text.count("a part is away: OSError at") == 1
+    assert "luisg" not in caplog.text
+
+
+async def test_a_round_that_lasts_is_well_before_it_ends() -> None:
+    seen, up = list[tuple[list[str], int]](), asyncio.Event()
+
+    async def tick() -> None:
+        if len(seen) < 3:
+            seen.append((failing(), HEALTH["demo"].bad))
+            raise ZeroDivisionError
+        HEALTH["demo"].well()
+        seen.append((failing(), HEALTH["demo"].bad))
+        up.set()
+        await asyncio.Event().wait()
+
+    task = asyncio.create_task(forever("demo", tick, every=0.0))
+    await asyncio.wait_for(up.wait(), 30)
+    task.cancel()
+    assert seen == [([], 0), (["demo"], 1), (["demo"], 2), ([], 0)]
+
+
+async def test_a_loop_that_is_stopped_is_not_failing() -> None:
+    failed = asyncio.Event()
+
+    async def tick() -> None:
+        failed.set()
+        raise ZeroDivisionError
+
+    task = asyncio.create_task(forever("demo", tick, every=3600.0))
+    await asyncio.wait_for(failed.wait(), 30)
+    while not failing():
+        await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert not failing()

@@ -4,8 +4,11 @@ import email
 import email.policy
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
+from aiosmtpd.smtp import AuthResult
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -14,9 +17,11 @@ from shared.mail.message import mailbox_parts, outgoing
 from shared.mail.model import PAUSE_MAX, Letter, RefusedMailError, pause_after
 from shared.mail.server import MailServer, is_loopback
 from tests.support.smtp import Box, mailbox
+from tests.support.tls import vouched
 
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
 US = "privacy@kept.local"
+WORD, WRONG = "made-up word", "another word"
 # Those of the case that ended the mail loop, and others of their kind.
 HOSTILE = [
     "anna@@t.example", "=?utf-8?b?!!?=@t.example", ".:@t.example", "to:;anna@t.example", "anna@t.example.", "anna:@t.example",
@@ -45,6 +50,14 @@ async def box() -> AsyncIterator[Box]:
 
 async def nothing() -> str:
     return ""
+
+
+async def word() -> str:
+    return WORD
+
+
+async def wrong() -> str:
+    return WRONG
 
 
 async def send(box: Box, to: str, *, sender: str = US, subject: str = "Hello") -> None:
@@ -125,6 +138,51 @@ async def test_starttls_is_required_where_the_way_is_long(box: Box) -> None:
             pass
     near, far = ("127.0.0.1", "::1", "localhost"), ("mail.example", "10.0.0.1")
     assert all(map(is_loopback, near)) and not any(map(is_loopback, far))
+
+
+@pytest.fixture
+def tried() -> list[str]:
+    """Every password that a client has said to the server."""
+    return []
+
+
+@pytest.fixture
+async def guarded(tmp_path: Path, tried: list[str]) -> AsyncIterator[tuple[Box, Path]]:
+    """A server that takes mail over TLS alone, from who signs in; and the file of who vouches for it."""
+
+    def sign_in(*said: Any) -> AuthResult:
+        name, word = said[-1]
+        tried.append(word.decode())
+        return AuthResult(success=(name, word) == (b"kept", WORD.encode()), handled=False)
+
+    context, ca = vouched(tmp_path)
+    asked = {"tls_context": context, "require_starttls": True, "auth_required": True, "authenticator": sign_in}
+    async with mailbox(**asked) as box:
+        yield box, ca
+
+
+async def test_over_tls_and_signed_in_a_mail_leaves(guarded: tuple[Box, Path], tried: list[str]) -> None:
+    box, ca = guarded
+    settings = box.settings(smtp_tls="starttls", smtp_ca_file=ca, smtp_user="kept")
+    letter = outgoing(Letter("anna@t.example", "Hello", "x"), US, "1", NOW)
+    async with MailServer(settings, word).connected() as connection:
+        await connection.send(letter)
+    assert box.to == ["anna@t.example"] and tried == [WORD]
+
+
+@pytest.mark.parametrize("how", ["nobody vouches for it", "another vouches for it", "a wrong password"])
+async def test_a_server_that_is_not_ours_hears_no_mail_and_no_password(
+    guarded: tuple[Box, Path], tried: list[str], tmp_path_factory: pytest.TempPathFactory, how: str
+) -> None:
+    box, ca = guarded
+    _, other = vouched(tmp_path_factory.mktemp("other"))
+    trusted = {"nobody vouches for it": None, "another vouches for it": other, "a wrong password": ca}[how]
+    settings = box.settings(smtp_tls="starttls", smtp_ca_file=trusted, smtp_user="kept")
+    with pytest.raises(UnavailableError) as away:
+        async with MailServer(settings, wrong if trusted is ca else word).connected():
+            pass
+    assert box.handed == 0 and WORD not in str(away.value) and WRONG not in str(away.value)
+    assert set(tried) == ({WRONG} if trusted is ca else set()), "the password went to a stranger"
 
 
 def test_pauses_grow_and_end() -> None:

@@ -29,6 +29,8 @@ def facts_of(entry: Entry) -> Facts:
     detail = _detail(data, look) if data else {}
     if subjects and about != (subject,):
         detail["subjects"] = list(about)
+    if headers.get("ce_session"):
+        detail["session"] = _clean(headers["ce_session"])[:64]
     return Facts(
         ce_id=_clean(headers.get("ce_id", ""))[:64],
         type=kind or f"({entry.kind.name.lower()})",
@@ -56,6 +58,8 @@ def _data(entry: Entry) -> dict[str, Any]:
 
 def _detail(data: Mapping[str, Any], look: bool) -> dict[str, Any]:
     shown = {name: kept for name, value in data.items() if name in SHOWN and (kept := _storable(value)) is not None}
+    if isinstance(data.get("refused_columns"), list):
+        shown["refused_columns"] = len(data["refused_columns"])
     fields = data.get("fields")
     if isinstance(fields, dict):
         # Of a look: field -> level. Of a change: the names alone, the values are ciphertext.

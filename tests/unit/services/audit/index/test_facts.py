@@ -16,14 +16,14 @@ VIEWED = b"kept.customers.records.viewed.v1"
 
 
 def test_a_look_names_all_whom_it_concerns() -> None:
-    headers = (("ce_id", b"e"), ("ce_type", VIEWED), ("ce_actor", TWO.encode()))
+    headers = (("ce_id", b"e"), ("ce_type", VIEWED), ("ce_actor", TWO.encode()), ("ce_session", b"ses_1"))
     value = json.dumps({"subjects": [ONE, TWO, "luis"], "purpose": "support", "fields": {"email": "masked"}, "x": 1})
     facts = facts_of(Entry(Kind.RECORD, Place("kept.customers", 0, 0, 0), headers, None, value.encode()))
     assert (facts.about, facts.actor) == ((ONE, TWO), TWO)
     assert (facts.purpose, facts.look, facts.detail) == (
         "support",
         True,
-        {"fields": {"email": "masked"}, "subjects": [ONE, TWO]},
+        {"fields": {"email": "masked"}, "session": "ses_1", "subjects": [ONE, TWO]},
     )
 
 
@@ -49,6 +49,15 @@ def test_a_change_shows_which_fields_and_never_their_ciphertext() -> None:
     assert (facts.detail, facts.locators, facts.look) == ({"changed": ["email", "phone"]}, ("loc_1",), False)
 
 
+@pytest.mark.parametrize("columns", [2, ["Fax", "anna.secret@example.org"]])
+def test_what_a_file_called_its_columns_is_counted_alone(columns: object) -> None:
+    """Version 1 of the event named them, and stands in logs of before."""
+    headers = (("ce_id", b"e"), ("ce_type", b"kept.customers.import.completed.v1"))
+    value = json.dumps({"import_id": "imp_1", "refused_columns": columns}).encode()
+    facts = facts_of(Entry(Kind.RECORD, Place("kept.customers", 0, 0, 0), headers, None, value))
+    assert facts.detail == {"import_id": "imp_1", "refused_columns": 2}
+
+
 @pytest.mark.parametrize(
     "text", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00", "9999-01-01T00:00:00Z", "1-1-1", ""]
 )
@@ -67,7 +76,7 @@ VALUES = st.recursive(
     max_leaves=6,
 )
 MEMBERS = st.sampled_from(
-    ["subjects", "purpose", "locators", "fields", "decision", "reason", "rows", "filters", "amr", "other"]
+    ["subjects", "purpose", "locators", "fields", "decision", "reason", "rows", "filters", "amr", "refused_columns", "other"]
 )
 BREAKS = [b"\x00", b"NaN", b"-", b'"', b"\\", b","]
 TIMES = st.sampled_from(["2026-01-02T03:04:05.000006Z", "2026-01-02", "2026-01-02T03:04:05+14:00", "0001-01-01", "now", ""])

@@ -12,10 +12,10 @@ from ocsf_json_schema import OcsfJsonSchemaEmbedded, get_ocsf_schema
 
 from services.audit.index.model import Row
 from services.audit.index.ocsf import book, event_of
-from shared.access.refused import AccessRefused
 from shared.bus.event import REGISTRY
 from shared.holder.contract import Collected, Erased, Located, SubjectShredded
 from shared.holder.past import CollectedV1, ErasedV1, LocatedV1
+from shared.refused import AccessRefused
 
 ONE, TWO = "sub_" + "1" * 32, "sub_" + "2" * 32
 for service in ("identity", "customers", "audit", "backup", "dsar"):

@@ -182,6 +182,7 @@ WHOLE = tuple((n, b"v") for n in ("ce_specversion", "ce_id", "ce_type", "ce_sour
     [
         ("kept.customers", WHOLE, True),
         ("kept.customers", (*WHOLE, ("ce_subject", b"s"), ("traceparent", b"t")), True),
+        ("kept.customers", (*WHOLE, ("ce_session", b"s")), True),  # rule 3
         ("kept.customers", WHOLE[1:], False),
         ("kept.customers", (*WHOLE, ("x-name", b"Luis")), False),
         ("kept.customers", (*WHOLE, WHOLE[0]), False),

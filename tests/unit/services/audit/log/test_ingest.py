@@ -2,16 +2,18 @@
 
 import json
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, cast
 from uuid import UUID
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
 
 from services.audit.log import partitions
-from services.audit.log.head import Heads, HeadState
+from services.audit.log.head import AnotherOwnerError, Heads, HeadState
+from services.audit.log.ingest import Ingest
 from services.audit.log.opening import Opener
 from services.audit.log.partitions import Partitions
 from services.audit.log.shard import Shard
@@ -21,9 +23,13 @@ from services.audit.log.stream import Stream
 from services.audit.log.tree import EMPTY_ROOT
 from shared.bus.broker import BrokerSettings
 from shared.bus.event import Event
-from shared.bus.topic_ids import NO_ID
-from shared.errors import ConflictError, TamperError
+from shared.bus.kafka import Admin
+from shared.bus.kafka.topic_ids import NO_ID
+from shared.clock import FixedClock
+from shared.errors import ConflictError, InvariantError, MalformedError, TamperError, UnavailableError
 from shared.keys.vault import KeyVersion, Vault
+from shared.loops.aside import InMemory
+from shared.loops.items import Items
 from tests.unit.services.audit.log.naive import Memory
 
 BROKER = BrokerSettings("127.0.0.1:1", "PLAINTEXT")
@@ -75,14 +81,116 @@ async def test_each_key_says_from_and_until_when_it_signs() -> None:
 
 async def test_tampering_stops_its_shard_alone_and_is_told_once() -> None:
     heads = _Heads()
-    found = Partitions(".*", WHOLE, _opener(Memory(), heads), BROKER, lambda: None)
+    found = Partitions(".*", WHOLE, _opener(Memory(), heads), BROKER, lambda: None, Items("ingest", InMemory()))
     bad, good, raced = TopicPartition("a", 0), TopicPartition("b", 0), TopicPartition("c", 0)
     found.streams = {one: cast(Stream, _Stream()) for one in (bad, good, raced)}
     await found.drop(found.streams[bad].shard, TamperError("a/0/tile/entries/000 holds other bytes"))
-    await found.drop(found.streams[raced].shard, ConflictError("another owner moved the head"))
+    await found.drop(found.streams[raced].shard, AnotherOwnerError("another owner moved the head"))
     assert set(found.streams) == {good}
     assert found.faults == {"a/0": "tampered"}
     assert [(e.kind, e.shard, e.first) for e in heads.told] == [("tampered", "a/0", 7)]
+
+
+async def test_who_has_a_slot_once_more_takes_no_fault_of_before_for_true() -> None:
+    """Another process had it meanwhile, and a person may have put the files right for that one."""
+    found = Partitions(".*", WHOLE, _opener(Memory(), _Heads()), BROKER, lambda: None, Items("ingest", InMemory()))
+    stopped, aside = TopicPartition("a", 0), TopicPartition("b", 0)
+    found.streams = {one: cast(Stream, _Stream()) for one in (stopped, aside)}
+    await found.drop(found.streams[stopped].shard, TamperError("a/0/tile/entries/000 holds other bytes"))
+    await found.drop(found.streams[aside].shard, ZeroDivisionError())
+    assert found.faults and found.aside
+    found.begin()
+    assert not found.faults and not found.aside and not found._stopped
+
+
+async def test_a_partition_that_fails_unexpectedly_is_set_aside_and_comes_back_until_it_is_up_to_date() -> None:
+    clock = FixedClock(datetime(2026, 11, 29, tzinfo=UTC))
+    items = Items("ingest", InMemory(clock), again=partitions.AGAIN_SECONDS)
+    found = Partitions(".*", WHOLE, _opener(Memory(), _Heads()), BROKER, lambda: None, items)
+    bad, good = TopicPartition("a", 0), TopicPartition("b", 0)
+    found.streams = {one: cast(Stream, _Stream()) for one in (bad, good)}
+    await found.drop(found.streams[bad].shard, ZeroDivisionError("luisg@embraer.com.br"))
+    assert set(found.streams) == {good} and not found.faults
+    assert found.aside["a/0"].reason.startswith("ZeroDivisionError") and "luisg" not in str(found.aside)
+    for _ in range(20):  # for ever, and never a minute late
+        assert await found._due([bad, good]) == [good]
+        clock.advance(timedelta(seconds=partitions.AGAIN_SECONDS))
+        assert await found._due([bad, good]) == [bad, good]
+        await found.put_aside(bad, ZeroDivisionError())
+    await found.up_to_date(bad)
+    assert await found._due([bad]) == [bad] and not found.aside and not await items.known()
+
+
+OWN = [ZeroDivisionError, InvariantError, MalformedError, ConflictError, KeyError]
+
+
+@pytest.mark.parametrize("error", OWN)
+async def test_what_is_wrong_with_a_partition_sets_it_aside_whoever_meets_it(error: type[Exception]) -> None:
+    found = _partitions(_Opener())
+    bad, good = TopicPartition("a", 0), TopicPartition("b", 0)
+    found.streams = {one: cast(Stream, _Stream()) for one in (bad, good)}
+    async with found.alone(bad):  # while it is looked for, opened or sequenced
+        raise error
+    assert set(found.streams) == {good} and list(found.aside) == ["a/0"] and not found.faults
+    await found.drop(found.streams[good].shard, error())  # while it is written or published
+    assert not found.streams and list(found.aside) == ["a/0", "b/0"] and not found.faults
+
+
+@pytest.mark.parametrize("error", [UnavailableError, KafkaError, OSError, TimeoutError])
+async def test_a_part_that_is_away_is_nothing_against_a_partition(error: type[Exception]) -> None:
+    found, bad = _partitions(_Opener()), TopicPartition("a", 0)
+    found.streams = {bad: cast(Stream, stream := _Stream())}
+    with pytest.raises(error):
+        async with found.alone(bad):
+            raise error
+    assert set(found.streams) == {bad}
+    await found.drop(stream.shard, error())
+    assert not found.streams and not found.aside and not found.faults, "it is opened again at the next look"
+
+
+@pytest.mark.parametrize("error", OWN)
+@pytest.mark.parametrize("where", ["head", "open"])
+async def test_a_partition_that_cannot_be_opened_holds_up_no_other(
+    now: list[float], where: str, error: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opener, broker = _Opener(), _Broker(9)
+    found = Partitions("a|b", WHOLE, opener, BROKER, lambda: None, Items("ingest", InMemory()))
+    there = {TopicPartition(one, 0): None for one in "ab"}
+    real = getattr(opener, where)
+
+    async def there_(_: object) -> dict[TopicPartition, None]:
+        return there
+
+    async def fails(partition: TopicPartition, *rest: Any) -> object:
+        if partition.topic == "a":
+            raise error
+        return await real(partition, *rest)
+
+    monkeypatch.setattr(found, "_there", there_)
+    monkeypatch.setattr(opener, where, fails)
+    await look(found, broker)
+    assert list(found.streams) == [TopicPartition("b", 0)] and list(found.aside) == ["a/0"]
+
+
+async def test_a_partition_that_was_set_aside_is_well_when_it_goes_on_however_much_comes() -> None:
+    """Under steady traffic the log is never level with the broker."""
+    ingest, part = _ingest(), TopicPartition("a", 0)
+    await ingest._partitions.put_aside(part, ZeroDivisionError())
+    shard = SimpleNamespace(
+        published_offset=0, next_offset=0, head=SimpleNamespace(topic_id=None), store=SimpleNamespace(shard="a/0")
+    )
+    ingest._partitions.streams[part] = Stream(cast(Shard, shard), 0)
+    consumer = cast(AIOKafkaConsumer, SimpleNamespace(highwater=lambda _: 1_000))
+    await ingest._measure(consumer)
+    assert ingest.faults == {"a/0": "set-aside"}, "nothing of it is in the log yet"
+    shard.published_offset = 10
+    await ingest._measure(consumer)
+    assert ingest.faults == {} and ingest.behind == {"a/0": 990}
+
+
+def _ingest() -> Ingest:
+    nothing = cast(Any, None)
+    return Ingest(pattern="a", opener=_Opener(), sealer=nothing, broker=BROKER, published=lambda: None)
 
 
 class _Broker:
@@ -94,7 +202,7 @@ class _Broker:
         self.ids = list(ids)
         self.sought: list[int] = []
 
-    async def _send_request(self, request: Any) -> Any:
+    async def ask(self, request: Any) -> Any:
         topic_id = self.ids.pop(0) if len(self.ids) > 1 else self.ids[0] if self.ids else NO_ID
         return SimpleNamespace(API_VERSION=12, topics=[(0, "a", topic_id, False, [(0, 0)], 0, {})])
 
@@ -161,11 +269,11 @@ class _OfShard:
 
 
 async def look(found: Partitions, broker: _Broker) -> None:
-    await found.discover(cast(AIOKafkaConsumer, broker), cast(AIOKafkaAdminClient, broker))
+    await found.discover(cast(AIOKafkaConsumer, broker), cast(Admin, broker))
 
 
 def _partitions(opener: Opener) -> Partitions:
-    return Partitions("a", WHOLE, opener, BROKER, lambda: None)
+    return Partitions("a", WHOLE, opener, BROKER, lambda: None, Items("ingest", InMemory()))
 
 
 async def test_a_broker_that_shows_less_for_a_moment_begins_no_generation(now: list[float]) -> None:
@@ -234,7 +342,7 @@ async def test_a_shard_that_fails_while_its_next_generation_is_listed_is_opened_
     await look(found, broker)
 
     async def fails() -> None:
-        await found.drop(found.streams[part].shard, ConflictError("another owner moved the head"))
+        await found.drop(found.streams[part].shard, AnotherOwnerError("another owner moved the head"))
 
     opener.list = fails  # type: ignore[method-assign]
     await found.anew(cast(AIOKafkaConsumer, broker), part)
@@ -268,7 +376,7 @@ async def test_a_doubt_about_a_topic_that_went_away_is_worth_nothing(now: list[f
     found, broker = _partitions(opener := _Opener(ONE)), _Broker(9, TWO)
     await look(found, broker)
     gone = _Broker(9, TWO)
-    gone._send_request = _nothing  # type: ignore[method-assign]  # the topic is deleted
+    gone.ask = _nothing  # type: ignore[method-assign]  # the topic is deleted
     await look(found, gone)
     now[0] += partitions.DOUBT_SECONDS
     await look(found, broker)

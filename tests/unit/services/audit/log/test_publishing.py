@@ -16,7 +16,7 @@ import uvicorn
 
 import services.audit.log.witnesses as asking
 from services.audit.log.checkpoint import Checkpoint
-from services.audit.log.head import Heads
+from services.audit.log.head import AnotherOwnerError, Heads
 from services.audit.log.publishing import Publisher
 from services.audit.log.shard import Shard
 from services.audit.log.store import ShardStore
@@ -27,14 +27,15 @@ from services.audit.witness.app import Witness, app
 from services.audit.witness.key import KINDS, opened
 from services.audit.witness.trust import Trusted
 from shared.clock import FixedClock
-from shared.errors import ConflictError, KeptError, MalformedError, TamperError
+from shared.errors import KeptError, MalformedError, TamperError
 from shared.notes.cosignature import Quorum, cosigned
 from shared.notes.note import LocalSigner, VaultSigner, sign_note
 from tests.unit.services.audit.log.naive import Memory, MemoryHeads
 from tests.unit.services.audit.log.test_shard import KEYS, NAME, SIGNER, START, made
 from tests.unit.services.audit.witness.conftest import NOW
 
-LIMIT = 0.3
+LONG, SHORT = 600.0, 2.0  # what one witness is given: for ever where nobody hangs, and where somebody must be waited for
+SOON = 60.0  # of a machine four times slower, and far less than LONG
 
 
 class Net(httpx.AsyncBaseTransport):
@@ -72,10 +73,11 @@ class World:
     heads: MemoryHeads = field(default_factory=lambda: MemoryHeads(START))
     shards: list[Shard] = field(default_factory=list)
     failed: dict[Shard, KeptError] = field(default_factory=dict)
+    limit: float = LONG
 
     def publisher(self, needed: int = 0, *, closed: bool = False) -> Publisher:
         text = " ".join(f"{one} http://{host}/" for one, host in zip(self.vkeys, ("one", "two"), strict=True))
-        policy = Policy.of(text, needed, closed=closed, seconds=LIMIT)
+        policy = Policy.of(text, needed, closed=closed, seconds=self.limit)
         assert policy is not None
         return Publisher(Witnesses(policy, self.net), lambda: self.shards, self._failed, lambda: None)
 
@@ -135,6 +137,7 @@ async def test_what_is_published_has_its_quorum(world: World) -> None:
 
 @pytest.mark.parametrize("fault", ["down", "hangs"])
 async def test_open_it_publishes_without_and_again_with(world: World, fault: str) -> None:
+    world.limit = SHORT
     publisher, shard = world.publisher(), await world.open()
     await publisher.round()
     world.net.faults["two"] = fault
@@ -166,12 +169,14 @@ async def test_closed_it_waits_and_then_publishes_the_newest(world: World) -> No
 
 async def test_one_that_hangs_costs_its_limit_and_nothing_where_it_is_not_needed(world: World) -> None:
     world.net.faults["two"] = "hangs"
-    for needed, least, most in ((2, LIMIT, LIMIT + 2), (1, 0.0, LIMIT)):
+    for needed, limit in ((2, SHORT), (1, LONG)):
         shard = await world.open()
         await shard.append(made(shard.head.size, 5))
+        world.limit = limit
         began = time.monotonic()
-        await world.publisher(needed).round()
-        assert least <= time.monotonic() - began < most
+        async with asyncio.timeout(SOON):
+            await world.publisher(needed).round()
+        assert needed == 1 or time.monotonic() - began >= SHORT, "it was not waited for"
         assert world.published == (shard.head.size, 1)
 
 
@@ -234,7 +239,7 @@ async def test_a_rewritten_log_is_found_by_its_own_signature(world: World, more:
 async def test_a_witness_that_shows_no_proof_stops_nothing(world: World) -> None:
     publisher, shard = world.publisher(1), await world.open()
     for status, headers in ((422, {}), (409, {}), (409, {"Content-Type": "text/x.tlog.size"})):
-        world.net.faults["two"] = lambda _, status=status, headers=headers: httpx.Response(status, headers=headers, text="0\n")
+        world.net.faults["two"] = lambda _, status=status, headers=headers: httpx.Response(status, headers=headers, text="0\n")  # type: ignore[misc]
         await shard.append(made(shard.head.size, 3))
         await publisher.round()
         assert (world.published, world.failed) == ((shard.head.size, 1), {})
@@ -271,6 +276,14 @@ async def test_whatever_a_witness_answers_the_log_stays_a_log(world: World, stat
     assert world.published == (3, 2)
 
 
+async def test_a_witness_that_trips_us_up_takes_neither_the_shard_nor_the_other_witness_with_it(world: World) -> None:
+    publisher, shard = world.publisher(needed=1), await world.open()
+    await shard.append(made(0, 3))
+    world.net.faults["one"] = lambda _: httpx.Response(1 // 0)
+    await publisher.round()
+    assert world.published == (3, 1) and not world.failed
+
+
 async def test_a_published_cosignature_that_was_changed_is_told(world: World) -> None:
     publisher, shard = world.publisher(), await world.open()
     await publisher.round()
@@ -292,7 +305,7 @@ async def test_another_owner_was_faster(world: World) -> None:
     await world.publisher().round()
     world.shards = [zombie]
     await publisher.round()
-    assert [type(error) for error in world.failed.values()] == [ConflictError]
+    assert [type(error) for error in world.failed.values()] == [AnotherOwnerError]
     assert world.published == (6, 2)
 
 
@@ -305,7 +318,7 @@ async def test_one_that_hangs_does_not_take_the_others_connections(world: World)
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     ports = [listening.getsockname()[1], silent.sockets[0].getsockname()[1]]
     text = " ".join(f"{vkey} http://127.0.0.1:{port}" for vkey, port in zip(world.vkeys, ports, strict=True))
-    policy = Policy.of(text, 1, closed=False, seconds=5)
+    policy = Policy.of(text, 1, closed=False, seconds=LONG)
     assert policy is not None
     world.signing[0]._trusted = Trusted(world.keys, ["kept.test/log"])
     asked = []
@@ -313,9 +326,8 @@ async def test_one_that_hangs_does_not_take_the_others_connections(world: World)
         checkpoint = Checkpoint(f"kept.test/log/many/{n}", 0, EMPTY_ROOT)
         note = await sign_note(checkpoint.text(), LocalSigner(checkpoint.origin, SIGNER._seed))
         asked.append(Asked(note, checkpoint, ShardStore(world.blobs, NAME).nodes(0), SIGNER.vkeys))
-    began = time.monotonic()
-    await Witnesses(policy).ask(asked)
-    assert time.monotonic() - began < 4
+    async with asyncio.timeout(SOON):
+        await Witnesses(policy).ask(asked)
     assert all(len(one.lines) == 1 for one in asked)
     server.should_exit = True
     await serving

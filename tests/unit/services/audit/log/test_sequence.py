@@ -30,7 +30,7 @@ class _Shard:
     """An empty shard of `t/0`."""
 
     head = HeadState("t/0", 1, 0, 0, EMPTY_ROOT)
-    next_offset = 0
+    next_offset = published_offset = 0
 
 
 def stream() -> Stream:

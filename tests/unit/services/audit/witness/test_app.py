@@ -40,7 +40,7 @@ async def test_a_checkpoint_that_follows_is_signed(http: httpx.AsyncClient, witn
         last = await http.get(f"/{hashlib.sha256(ORIGIN.encode()).hexdigest()}/checkpoint")
         assert last.text == note
     assert (await http.get("/")).text.strip() == witness.key.vkey
-    assert "kept_witness_signed 1" in (await http.get("/metrics")).text
+    assert "kept_witness_signed 1.0" in (await http.get("/metrics")).text
 
 
 async def test_another_size_is_told(http: httpx.AsyncClient) -> None:

@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.identity.approvals.look import Seen, rules_of
 from services.identity.approvals.model import (
     ACTIONS,
     ASKED_BY,
@@ -24,6 +23,7 @@ from services.identity.approvals.model import (
     level_of,
     reminds,
 )
+from services.identity.approvals.read import Seen, rules_of
 from services.identity.approvals.tables import ApprovalRow
 from shared.access.actor import Actor
 from shared.access.decide import Policies, Resource
@@ -65,11 +65,12 @@ def test_what_a_person_outside_waits_for_is_decided_late_rather_than_never() -> 
 def test_everybody_concerned_is_kept_out() -> None:
     """A person may be several subjects (a customer who works here too), and be the resource itself."""
     row = ApprovalRow(
-        id=f"apr_{ID}", action="unmask", resource="sub_r", requester="sub_q", subject="sub_1", subjects=["sub_1", "sub_2"],
+        id=f"apr_{ID}", action="unmask", resource="sub_r", requester="sub_q", subject="sub_1",
+        subjects=["sub_1", "sub_2"], staff=["sub_s"],
         state="requested", requested_at=NOW, expires_at=NOW + timedelta(hours=1), lapses=True, grounds=[], reminders=0,
     )  # fmt: skip
     rules = rules_of(Seen(row, []))
-    for person in ("sub_1", "sub_2", "sub_r", "sub_q"):
+    for person in ("sub_1", "sub_2", "sub_r", "sub_q", "sub_s"):
         with pytest.raises(NotAllowedError):
             check_decider(rules, person, NOW)
     check_decider(rules, "sub_3", NOW)

@@ -1,33 +1,19 @@
 """Whoever guesses waits himself: no interleaving of strangers' tries keeps a known device out, and nobody for long."""
 
-import hashlib
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import cast
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.identity.sessions.lanes import DEVICE_LIFE, Lanes, lanes_of, new_device
+from services.identity.sessions.lanes import Lanes, lanes_of
 from services.identity.sessions.model import ALL_STRANGERS, ONE_SOURCE, ONE_TARGET, Tries, failed, wait
-from shared.keys.blind import BlindIndex
+from shared.keys.devices import DEVICE_LIFE, new_device
 from shared.values.mailbox import Mailbox, mailbox
+from tests.support.blind import BLIND
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 LAURA, NANCY = mailbox("laura@chinookcorp.com"), mailbox("nancy@chinookcorp.com")
-
-
-class Blind:
-    """A keyed hash without Vault."""
-
-    async def of(self, name: str, normalised: str) -> bytes:
-        return hashlib.blake2b(f"{name}\0{normalised}".encode(), key=b"k").digest()
-
-    async def tag(self, name: str, *texts: str) -> bytes:
-        return await self.of(name, "\0".join(texts))
-
-
-BLIND = cast(BlindIndex, Blind())
 
 
 @dataclass

@@ -1,0 +1,1 @@
+"""The service verifies its own log, all of it, at an interval."""

@@ -1,0 +1,1 @@
+"""The revisions of the kernel's tables, which every service's database has beside its own."""
