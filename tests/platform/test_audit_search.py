@@ -19,6 +19,7 @@ from shared.ids import new_event_id
 from shared.work import Door
 from tests.support.insider import Insider, wait_until
 from tests.support.platform import Platform
+from tests.support.staff import me
 from tests.support.trail import everything, fill, made_up_index
 
 pytestmark = pytest.mark.platform
@@ -140,10 +141,6 @@ def test_a_month_that_comes_takes_its_rows_out_of_the_default_partition(platform
         found = connection.execute("SELECT tableoid::regclass::text FROM trail_moved.events").fetchall()
         connection.rollback()
     assert found == [("trail_moved.events_2031_05",)]
-
-
-def me(client: httpx.Client) -> str:
-    return str(client.get("/api/identity/me").json()["id"])
 
 
 def test_who_looked_and_what_they_saw_in_one_call_each(officer: httpx.Client, jane: httpx.Client) -> None:

@@ -14,7 +14,7 @@ from tests.support.customers import holder_of, tools_of
 from tests.support.insider import Insider
 from tests.support.pages import every
 from tests.support.platform import Platform
-from tests.support.staff import signed_in
+from tests.support.staff import me, signed_in
 
 pytestmark = pytest.mark.platform
 PLACE = {"address": "1 Nowhere Lane", "city": "Nowhere", "country": "Canada", "phone": "+1 604 555 0199"}
@@ -32,10 +32,6 @@ async def base(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> AsyncIter
 def somebody() -> dict[str, str]:
     """A person whom nobody made up before."""
     return {"first_name": "Made", "last_name": f"Zyxwv{uuid4().hex[:8]}", "email": f"new.{uuid4().hex}@example.org", **PLACE}
-
-
-def me(client: httpx.Client) -> str:
-    return str(client.get("/api/identity/me").raise_for_status().json()["id"])
 
 
 def told(platform: Platform, subject: str) -> list[str]:

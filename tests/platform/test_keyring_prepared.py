@@ -50,7 +50,7 @@ async def test_vault_is_asked_once_for_many_people_and_no_two_have_the_same_key(
 @pytest.mark.parametrize(
     "happened",
     [
-        "UPDATE data_keys SET wrapped = replace(wrapped, 'vault:v1:', 'vault:v2:')",  # a rotation, and everybody is rewrapped
+        "UPDATE data_keys SET wrapped = replace(wrapped, 'vault:v', 'vault:v9')",  # a rotation, and everybody is rewrapped
         "UPDATE data_keys SET wrapped = NULL, shredded_at = now()",  # nobody is left who could tell of one
     ],
 )

@@ -18,7 +18,7 @@ from tests.support.insider import Insider, wait_until
 from tests.support.made_up import email, numbers, table
 from tests.support.platform import Platform
 from tests.support.portal import Person
-from tests.support.staff import credentials, signed_in
+from tests.support.staff import credentials, me, signed_in
 from tests.support.topic import of_type, told
 
 VIEWED = "kept.customers.records.viewed.v1"
@@ -41,10 +41,6 @@ async def last_look(platform: Platform, ids: set[str]) -> Envelope:
     """The newest look at exactly these people, once it is on the bus."""
     found = await told(platform.state, VIEWED, "kept.customers", lambda e: set(e.data["subjects"]) == ids, seconds=120)
     return max(found, key=lambda e: e.id)
-
-
-def me(client: httpx.Client) -> str:
-    return str(client.get("/api/identity/me").json()["id"])
 
 
 async def test_a_page_is_one_event_that_says_everything(platform: Platform, jane: httpx.Client) -> None:

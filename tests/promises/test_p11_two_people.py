@@ -29,7 +29,7 @@ from tests.support.insider import Insider, wait_until
 from tests.support.made_up import email, numbers, table
 from tests.support.platform import Platform
 from tests.support.portal import Person
-from tests.support.staff import signed_in, token
+from tests.support.staff import me, signed_in, token
 from tests.support.topic import of_type
 
 pytestmark = pytest.mark.platform
@@ -172,7 +172,9 @@ async def test_staff_cannot_ask_for_an_erasure_in_dsars_place(platform: Platform
         assert answer.status_code == 403, answer.text
     assert waiting_for(platform, request) == []
     with Insider(platform.state, "identity").connect("identity") as database, pytest.raises(psycopg.errors.CheckViolation):
-        database.execute(ROW, {"id": f"apr_{uuid.uuid4().hex}", "resource": request, "requester": me(platform, "nancy")})
+        database.execute(
+            ROW, {"id": f"apr_{uuid.uuid4().hex}", "resource": request, "requester": me(signed_in(platform, "nancy"))}
+        )
     await announce(platform, request, subject)
     (approval,) = await asyncio.to_thread(wait_until, lambda: waiting_for(platform, request))
     assert approval["requester"] == "system:dsar" and approval["subject"] == subject and not approval["lapses"]
@@ -236,17 +238,13 @@ def asked_to_be_forgotten(platform: Platform) -> Person:
 
 async def test_the_person_concerned_does_not_decide(platform: Platform) -> None:
     """A manager asks to be forgotten: the role would allow them to agree to it."""
-    request, subject = f"req_{uuid.uuid4().hex}", me(platform, "nancy")
+    request, subject = f"req_{uuid.uuid4().hex}", me(signed_in(platform, "nancy"))
     await announce(platform, request, subject)
     items = lambda: signed_in(platform, "andrew").get(API).json()["items"]  # noqa: E731
     (approval,) = await asyncio.to_thread(wait_until, lambda: [one for one in items() if one["resource"] == request])
     assert say(platform, "nancy", approval["id"]) == 403, "she agreed to what concerns herself"
     assert say(platform, "andrew", approval["id"]) == 200
     assert state(platform, approval["id"])["state"] == "requested"
-
-
-def me(platform: Platform, who: str) -> str:
-    return str(signed_in(platform, who).get("/api/identity/me").json()["id"])
 
 
 async def test_nobody_is_erased_before_two_agreed(platform: Platform) -> None:

@@ -34,12 +34,21 @@ def credentials(state: State, name: str) -> dict[str, str]:
 def token(platform: "Platform", name: str) -> str:
     """A session token of `name` (first name, lower case)."""
     at, known = _tokens.get((platform.origin, name), (0.0, ""))
-    if known and time.monotonic() - at < TOKEN_SECONDS:
+    if known and time.monotonic() - at < TOKEN_SECONDS and not ended(platform, known):
         return known
     secret = credentials(platform.state, name)
     fresh = try_codes(platform.origin, secret)
     _tokens[platform.origin, name] = (time.monotonic(), fresh)
     return fresh
+
+
+def ended(platform: "Platform", known: str) -> bool:
+    """Somebody who signs out ends all sessions they have, also the one that every test shares. Nobody's look, no database."""
+    try:
+        answer = httpx.get(f"{platform.origin}/api/identity/me", headers={"Authorization": f"Bearer {known}"}, timeout=5)
+    except httpx.TransportError:  # a test has paused it
+        return False
+    return answer.status_code == httpx.codes.UNAUTHORIZED
 
 
 def try_codes(origin: str, secret: dict[str, str]) -> str:
@@ -61,6 +70,11 @@ def signed_in(platform: "Platform", name: str) -> httpx.Client:
     """An HTTP client that is `name`."""
     headers = {"Authorization": f"Bearer {token(platform, name)}"}
     return httpx.Client(base_url=platform.origin, headers=headers, timeout=30)
+
+
+def me(client: httpx.Client) -> str:
+    """The id of who is signed in."""
+    return str(client.get("/api/identity/me").raise_for_status().json()["id"])
 
 
 def approve(platform: "Platform", request_id: str, *names: str) -> None:
