@@ -41,13 +41,15 @@ class Access:
 
 @dataclass(frozen=True)
 class Arrow:
-    """From one party to one: why, and `where` not everywhere. `either`: or to this one, which leads there."""
+    """From one party to one: why, and `where` not everywhere. `either`: or to this one, which leads there. `administers`: as
+    the administrator of that store, who makes its users; then nothing else is said of it."""
 
     source: str
     target: str
     why: str
     where: str = ""
     either: str = ""
+    administers: bool = False
 
 
 @dataclass(frozen=True)
@@ -91,8 +93,11 @@ def read(text: str) -> Table:
         for source, target in _ends(row, parties):
             if any((one.source, one.target) == (source, target) for one in arrows):
                 raise ValueError(f"{source} to {target} is said twice")
-            arrows.append(Arrow(source, target, row.get("why", ""), row.get("where", ""), row.get("either", "")))
-            if target == "vault":
+            administers = row.get("administers", False)
+            arrows.append(Arrow(source, target, row.get("why", ""), row.get("where", ""), row.get("either", ""), administers))
+            if administers:
+                _only(row, {"from", "to", "administers"}, f"{source} to {target}")
+            elif target == "vault":
                 _only(row, {"from", "to", "may", "besides"}, f"{source} to vault")
                 vault[source], sharing[source] = _rights(source, row, bundles)
             elif target == "kafka":

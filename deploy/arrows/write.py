@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from deploy.arrows.hba import hba
-from deploy.arrows.table import Paths, Table, table
+from deploy.arrows.table import Arrow, Paths, Table, table
 
 ROOT = Path(__file__).resolve().parents[2]
 WIDTH = 128
@@ -50,7 +50,9 @@ def _page(of: Table) -> str:
     return f"""# Who talks to whom, as what
 
 {MADE}
-What has no arrow is refused: by the network, the broker, Vault and PostgreSQL, each for itself.
+What has no arrow is refused by the broker, Vault and PostgreSQL, each for itself; no network refuses it yet.
+A command of who operates Kept that speaks to a store (`kept keys`, `kept dlq`, `kept set-aside`) goes as the service
+whose store it is.
 
 ```mermaid
 flowchart LR
@@ -69,7 +71,7 @@ flowchart LR
 
 {_lines(_at_the_broker(of))}
 
-Who writes a topic reads it too.
+Who writes a topic reads it too. Each has consumer groups that begin with its own name, and no others.
 """
 
 
@@ -86,7 +88,7 @@ def _arrows(of: Table) -> Iterator[str]:
     yield _row(*["---"] * 4)
     for one in of.arrows:
         to = f"{one.target}, or {one.either}" if one.either else one.target
-        yield _row(one.source, to, one.why or _as(of, one.source, one.target), one.where or "always")
+        yield _row(one.source, to, one.why or _as(of, one), one.where or "always")
 
 
 def _at_the_broker(of: Table) -> Iterator[str]:
@@ -106,10 +108,12 @@ def _diagram(of: Table) -> Iterator[str]:
     )
 
 
-def _as(of: Table, source: str, target: str) -> str:
-    if target == "postgres":
-        return f"database `{of.databases[source]}`" + (", replication" if source in of.replicates else "")
-    return f"as `{source}`"
+def _as(of: Table, one: Arrow) -> str:
+    if one.administers:
+        return "as its administrator"
+    if one.target == "postgres":
+        return f"database `{of.databases[one.source]}`" + (", replication" if one.source in of.replicates else "")
+    return f"as `{one.source}`"
 
 
 def _in_vault(of: Table) -> Iterator[str]:

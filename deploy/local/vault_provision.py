@@ -7,6 +7,7 @@ from pathlib import Path
 import hvac
 import requests
 
+from deploy.arrows.table import TABLE
 from deploy.local import catalog
 
 ROLES = (*catalog.HOLDERS, *catalog.OPERATORS)
@@ -15,8 +16,8 @@ TOKEN_SECONDS_MAX = 24 * 60 * 60
 
 
 def fingerprint(policies: Path) -> str:
-    """Changes when this file, the catalogue or a policy changes; then provisioning runs again."""
-    digest = hashlib.sha256(Path(__file__).read_bytes() + Path(catalog.__file__).read_bytes())
+    """Changes when this file, the catalogue, the table of arrows or a policy changes; then provisioning runs again."""
+    digest = hashlib.sha256(Path(__file__).read_bytes() + Path(catalog.__file__).read_bytes() + TABLE.read_bytes())
     for path in sorted(policies.glob("*.hcl")):
         digest.update(path.name.encode() + path.read_bytes())
     return digest.hexdigest()

@@ -38,7 +38,7 @@ class AppRole:
 
 
 @dataclass(frozen=True)
-class Token:
+class Jwt:
     """A JSON Web Token, at the method that is mounted at `mount`: `jwt` verifies it by keys that it knows, `kubernetes` asks
     the cluster. Both are asked alike."""
 
@@ -57,7 +57,7 @@ def login_of(settings: ServiceSettings) -> Login:
     if settings.vault_auth == "approle":
         return AppRole(settings.vault_role_id, settings.vault_secret_id_file)
     role, mount = settings.vault_role or settings.service, settings.vault_auth_mount or settings.vault_auth
-    return Token(mount, role, settings.vault_token_file)
+    return Jwt(mount, role, settings.vault_token_file)
 
 
 def _proof(file: Path) -> str:

@@ -12,7 +12,7 @@ from joserfc.jwk import ECKey
 
 from deploy.local import vault_provision
 from shared.errors import UnavailableError
-from shared.keys.login import Token, login_of
+from shared.keys.login import Jwt, login_of
 from shared.keys.vault import Vault
 from shared.settings import ServiceSettings
 from tests.support.insider import unseal_keys
@@ -49,7 +49,7 @@ def projected(file: Path, *, subject: str = SUBJECT, audience: str = AUDIENCE, s
 
 
 def vault(address: str, file: Path) -> Vault:
-    return Vault(address, Token(MOUNT, "customers", file))
+    return Vault(address, Jwt(MOUNT, "customers", file))
 
 
 async def test_the_token_of_its_serviceaccount_lets_a_service_in(address: str, tmp_path: Path) -> None:
@@ -85,6 +85,6 @@ async def test_without_the_file_it_says_so(address: str, tmp_path: Path) -> None
 
 def test_the_settings_choose() -> None:
     kubernetes = ServiceSettings(service="audit", vault_auth="kubernetes", vault_token_file=Path("t"))
-    assert login_of(kubernetes) == Token("kubernetes", "audit", Path("t"))
+    assert login_of(kubernetes) == Jwt("kubernetes", "audit", Path("t"))
     elsewhere = ServiceSettings(service="audit", vault_auth="jwt", vault_auth_mount="eu/jwt", vault_role="kept-audit")
-    assert login_of(elsewhere) == Token("eu/jwt", "kept-audit", Path("/var/run/secrets/kept/vault-token"))
+    assert login_of(elsewhere) == Jwt("eu/jwt", "kept-audit", Path("/var/run/secrets/kept/vault-token"))

@@ -30,6 +30,7 @@ def test_what_is_made_of_it_is_as_it_stands_here() -> None:
         ('from = "a"\nto = "vault"\n[[arrow.besides]]\nwhy = ""\nupdat = []', "nobody knows what 'updat' means"),
         ('from = "a"\nto = "a"\nwrites = ["b"]', "nobody knows what 'writes' means"),
         ('from = "a"\nto = "vault"\nmay = ["seals", "seals"]', "a path of Vault is said twice"),
+        ('from = "a"\nto = "a"\nadministers = true\nwhere = "here"', "nobody knows what 'where' means"),
         ('from = "a"\nto = "a"\n[[arrow]]\nfrom = "a"\nto = "a"', "a to a is said twice"),
     ],
 )

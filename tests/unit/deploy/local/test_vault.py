@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.local import vault_provision
 from deploy.local.errors import Exit, PlatformError
 from deploy.local.state import State
 from deploy.local.vault import Vault
@@ -43,6 +44,15 @@ async def test_whatever_is_lost_of_one_that_was_finished_nothing_is_removed(stat
     (state.vault / "data").rmdir()
     await vault(state).prepare()
     assert keys.read_text() == "precious"
+
+
+def test_what_the_table_of_arrows_gives_is_provisioned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which policies somebody has stands there, and in no policy's file."""
+    before = vault_provision.fingerprint(tmp_path)
+    changed = tmp_path / "arrows.toml"
+    changed.write_text(f"{vault_provision.TABLE.read_text()}\n# another right")
+    monkeypatch.setattr(vault_provision, "TABLE", changed)
+    assert vault_provision.fingerprint(tmp_path) != before
 
 
 def test_without_its_keys_it_says_so(state: State) -> None:
