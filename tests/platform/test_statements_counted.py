@@ -34,10 +34,7 @@ EXPECTED = {
     "search": ((2, 1), (1, 1)),
     # psycopg puts a Sync behind its BEGIN and goes on: it is counted, and nobody waits for it.
     "patch": ((3, 5), (3, 5)),  # BEGIN and the row; UPDATE, both events together and COMMIT
-    "create": (
-        (6, 11),
-        (6, 11),
-    ),  # BEGIN and the claim; forgotten?; the owner; the key; record, event and COMMIT
+    "create": ((5, 11), (5, 11)),  # BEGIN and the claim; forgotten? and the owner; the key; record, event and COMMIT
 }
 
 

@@ -55,12 +55,13 @@ async def create_customer(
     person = _cleaned(written, tools)
     hashed = await tools.hashed()
     located = dict(zip(person.known, await tools.locators.of(person.known), strict=True))
-    if left := await forgotten.left(w, tools, located):
+    asked = await forgotten.question(tools, located)
+    gone, staff = await w.ask(asked.statement, Statement(_STAFF, {"user": owner}))
+    if left := await asked.answered(w, gone):
         if not returning:
             raise ConflictError(FORGOTTEN)
         await forgotten.come_back(w, tools, {one: located[one] for one in left})
     locators = [(kind, one) for (kind, _), every in located.items() for one in every]
-    (staff,) = await w.ask(Statement(_STAFF, {"user": owner}))
     if not staff:
         raise InvalidInputError("nobody on the staff has this id", field="owner")
     (created,) = await make(w, tools, hashed, [New(person, Owner(owner, [staff[0][0]]), None, locators)])

@@ -8,6 +8,7 @@ their number again brings the text along, and then it gets its mark.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert
@@ -19,6 +20,7 @@ from services.customers.tables import Customer, CustomerLocator, ForgottenLocato
 from services.customers.wiring import Tools
 from shared.errors import InvariantError, ShreddedError, TamperError
 from shared.keys.marks import Marks
+from shared.trips import Row, Statement
 from shared.values.identifiers import Identifier, external
 from shared.values.typed import Number
 from shared.work import Work
@@ -27,16 +29,42 @@ KEY, PREFIX = "kept-customers-forgotten", "fgt"
 KINDS = ("external", "email")  # not the phone's: families and offices share one, and a relative was not forgotten
 
 
+# No mark looks like a locator.
+_THERE = """
+SELECT mark FROM forgotten WHERE mark = ANY(%(marks)s)
+UNION ALL SELECT locator FROM forgotten_numbers WHERE locator = ANY(%(locators)s)"""
+
+
+@dataclass(frozen=True)
+class Question:
+    """Which of some identifiers a forgotten person left: whoever has more to ask asks it in the same round trip."""
+
+    marks: Mapping[Identifier, str]
+    locators: Mapping[str, Identifier]
+
+    @property
+    def statement(self) -> Statement:
+        return Statement(_THERE, {"marks": list(self.marks.values()), "locators": list(self.locators)})
+
+    async def answered(self, w: Work, rows: Sequence[Row]) -> set[Identifier]:
+        """Those, by the `rows` that the statement gave; who is found by a locator is marked."""
+        there = {one for (one,) in rows}
+        by_locator = {locator: one for locator, one in self.locators.items() if locator in there}
+        await _take_over(w, {locator: self.marks[one] for locator, one in by_locator.items()})
+        return {one for one, mark in self.marks.items() if mark in there} | {*by_locator.values()}
+
+
+async def question(tools: Tools, located: Mapping[Identifier, Sequence[str]]) -> Question:
+    """`located`: identifier -> its locators."""
+    marks = await _marked(tools.marks, located)
+    return Question(marks, {locator: one for one in marks for locator in located[one]})
+
+
 async def left(w: Work, tools: Tools, located: Mapping[Identifier, Sequence[str]]) -> set[Identifier]:
-    """Those of `located` (identifier -> its locators) that a forgotten person left; who is found by a locator is marked."""
-    mark_of = await _marked(tools.marks, located)
-    locators = {locator: one for one in mark_of for locator in located[one]}
-    marked = select(ForgottenMark.mark).where(among(ForgottenMark.mark, mark_of.values()))
-    old = select(ForgottenLocator.locator).where(among(ForgottenLocator.locator, locators))
-    there = set((await w.session.scalars(marked.union_all(old))).all())  # no mark looks like a locator
-    by_locator = {locator: one for locator, one in locators.items() if locator in there}
-    await _take_over(w, {locator: mark_of[one] for locator, one in by_locator.items()})
-    return {one for one, mark in mark_of.items() if mark in there} | {*by_locator.values()}
+    """Those of `located` that a forgotten person left."""
+    asked = await question(tools, located)
+    (rows,) = await w.ask(asked.statement)
+    return await asked.answered(w, rows)
 
 
 async def _marked(marks: Marks, identifiers: Iterable[Identifier]) -> dict[Identifier, str]:
