@@ -217,13 +217,14 @@ async def test_another_teams_flood_holds_up_nobody_and_is_nobodys_dead_letter(pl
     them over; one that claims that type and is malformed is a letter."""
     claims = "kept.billing.subject.shredded.v2"
     async with Insider(platform.state, "billing").producer() as producer:
-        for _ in range(FLOOD):
+        sent = [
             await producer.send("billing.events", b"{", partition=0, headers=[("ce_type", b"billing.thing.made.v1")])
-        await producer.flush()
+            for _ in range(FLOOD)
+        ]
         last = await producer.send_and_wait("billing.events", b"{", partition=0, headers=envelope(claims))
+        flood = {f"billing.events/0/{(await one).offset}" for one in sent}
     found = await buried(platform, "backup", {f"billing.events/0/{last.offset}"})
-    theirs = [one for origin, all_ in found.items() if origin.startswith("billing.events/") for one in all_]
-    assert {one.type for one in theirs} == {claims}, f"{len(theirs)} records of another team lie in backup's dead letters"
+    assert not flood & found.keys(), "records of another team lie in backup's dead letters"
 
 
 @pytest.mark.parametrize("codec", ["gzip", "snappy", "lz4", "zstd"])
