@@ -6,8 +6,9 @@
    BESIDE_SECONDS while another stands by, else every POLL_SECONDS. PostgreSQL's NOTIFY would have all commits with events
    wait for one another, those of other databases too.
 3. It reconciles (shared/bus/reconcile.py): what the broker has already is marked, what it lost is sent again.
-4. Unmarked rows, in id order, a batch at a time; no cursor, so a late commit is never missed. While a batch is under way the
-   one before is marked and the one after fetched, of the ids beyond it; after BATCHES_MAX it begins anew from the first.
+4. Unmarked rows, in id order, a batch at a time. While a batch is under way the one before is marked and the one after fetched:
+   from the first id, without those under way. There is no cursor: of a person's two events the earlier may commit after a
+   stranger's with a higher id was sent (an import's ids are minutes old), and still goes before the later one.
 5. Sent with acks=all by an idempotent producer.
 6. Marked after the acknowledgement, with partition and offset. A crash between 5 and 6: step 3 of the next start.
 Whatever fails goes back to 1 with a fresh connection and a fresh producer: a database or broker that is away, and a defect,
@@ -39,7 +40,7 @@ from shared.metrics import RELAY_DELAY
 from shared.timeouts import closed
 
 BATCH_ROWS = 1_000  # with events of a few kB: a few megabytes in memory, and as much of the next
-BATCHES_MAX = 20  # one after the other; a late commit waits as long at most
+BATCHES_MAX = 20  # one after the other, before it is asked whether something must be trimmed
 BATCH_BYTES_MAX = 8 * 1024 * 1024  # a batch of large events stops here
 POLL_SECONDS = 1.0
 BESIDE_SECONDS = 0.05
@@ -52,7 +53,8 @@ log = logging.getLogger(__name__)
 _PENDING = """
 SELECT ce_id, topic, key, headers, value, id, extract(epoch FROM clock_timestamp() - created_at)::float FROM (
   SELECT id, ce_id, topic, key, headers, value, created_at, sum(length(value)) OVER (ORDER BY id) AS total FROM (
-    SELECT * FROM outbox WHERE published_at IS NULL AND id > %s AND topic <> ALL(%s) ORDER BY id LIMIT %s) AS waiting
+    SELECT outbox.* FROM outbox LEFT JOIN unnest(%s::bigint[]) AS away (id) USING (id)
+    WHERE away.id IS NULL AND published_at IS NULL AND topic <> ALL(%s) ORDER BY id LIMIT %s) AS waiting
 ) AS batch WHERE total - length(value) < %s ORDER BY id
 """
 _OUTBOX = "'outbox'::regclass::oid::int"  # one relay for each: tests have several in one database
@@ -68,10 +70,9 @@ class Held:
 
 @dataclass
 class Batch:
-    """Events that wait; the id of the last; when they were fetched."""
+    """Events that wait; when they were fetched."""
 
     rows: Sequence[Pending] = ()
-    last: int = 0
     fetched: float = field(default_factory=time.monotonic)
 
     def sent(self, done: Sequence[Placed]) -> None:
@@ -138,13 +139,13 @@ class Relay:
         while True:
             self._wake.clear()  # before looking: what is committed meanwhile is met by the next look
             began = time.monotonic()
-            while await self._send_waiting(raw, producer):
-                pass
+            more = await self._send_waiting(raw, producer)
             if time.monotonic() - self._trimmed > TRIM_SECONDS:
                 self._trimmed = time.monotonic()  # before: what cannot be trimmed keeps no event back
                 await trim(raw)
-            await self._wait(raw)
-            await asyncio.sleep(began + GATHER_SECONDS - time.monotonic())
+            if not more:
+                await self._wait(raw)
+                await asyncio.sleep(began + GATHER_SECONDS - time.monotonic())
 
     async def _wait(self, raw: Connection) -> None:
         """Until the door says that there is something, or it is time to look."""
@@ -159,14 +160,14 @@ class Relay:
 
     async def _send_waiting(self, raw: Connection, producer: Producer) -> bool:
         """Send what waits, batch after batch, and mark it; whether there may be more."""
-        batch, before = await self._fetch(raw, 0), Sent([], None, {})
+        batch, before = await self._fetch(raw), Sent([], None, {})
         for _ in range(BATCHES_MAX):
             if not batch.rows:
                 break
             sending = asyncio.ensure_future(send(producer, batch.rows, lambda: raw.execute("SELECT 1")))
             try:
                 await mark_sent(raw, before.done)
-                following = await self._fetch(raw, batch.last)
+                following = await self._fetch(raw, batch.rows)
                 before = await sending
                 batch.sent(before.done)
             finally:
@@ -177,12 +178,11 @@ class Relay:
         await mark_sent(raw, before.done)
         return bool(batch.rows)
 
-    async def _fetch(self, raw: Connection, after: int) -> "Batch":
-        """The first that wait, of the ids after this one."""
+    async def _fetch(self, raw: Connection, away: Sequence[Pending] = ()) -> "Batch":
+        """The first that wait; these are under way."""
         held = [topic for topic, one in self._held.items() if time.monotonic() < one.until]
-        found = await (await raw.execute(_PENDING, (after, held, BATCH_ROWS, BATCH_BYTES_MAX))).fetchall()
-        rows = [Pending(*one) for one in found]
-        return Batch(rows, rows[-1].id if rows else after)
+        found = await (await raw.execute(_PENDING, ([one.id for one in away], held, BATCH_ROWS, BATCH_BYTES_MAX))).fetchall()
+        return Batch([Pending(*one) for one in found])
 
     async def _judge(self, raw: Connection, sent: Sent) -> None:
         """Raises where this must begin anew; what was sent is marked then."""

@@ -1,7 +1,7 @@
 """The kernel against real servers: door, outbox, relay, Kafka, inbox, dead letters; in a schema and group of its own."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 from opentelemetry.sdk.trace import TracerProvider
@@ -11,8 +11,10 @@ from sqlalchemy import text
 
 from shared import telemetry
 from shared.bus import dlq
+from shared.bus import relay as relays
 from shared.bus.envelope import Envelope
 from shared.bus.event import Event
+from shared.bus.reconcile import Connection, Placed
 from shared.errors import UnavailableError
 from shared.ids import new_id
 from shared.work import Work
@@ -30,7 +32,7 @@ class Poked(Event, type="kept.customers.kernel.poked.v1"):
 kernel = pytest.fixture(open_kernel)
 
 
-async def _until(true: Callable[[], object], seconds: float = 20) -> None:
+async def _until(true: Callable[[], object], seconds: float = 120) -> None:
     async with asyncio.timeout(seconds):
         while True:
             found = true()
@@ -71,6 +73,47 @@ async def test_events_arrive_once_and_in_order_per_key(kernel: Kernel) -> None:
         assert await kernel.count("outbox WHERE published_at IS NULL") == 0
     finally:
         await _stop(*tasks)
+
+
+async def test_what_commits_late_goes_before_the_same_persons_next(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A long transaction has its ids early and commits while the relay is beyond them; then the person's next event is there,
+    before the relay looks again."""
+    late, real, marked = new_id("sub"), relays.mark_sent, 0
+    beyond, committed = asyncio.Event(), asyncio.Event()
+    monkeypatch.setattr(relays, "BATCH_ROWS", 1)
+
+    async def poke(subject: str, n: int) -> None:
+        async with kernel.door.begin(ME) as w:
+            w.publish(Poked(subject=subject, n=n))
+
+    async def mark_sent(raw: Connection, placed: Sequence[Placed]) -> None:
+        nonlocal marked
+        await real(raw, placed)
+        marked += 1
+        if marked == 2:  # two strangers' events are sent, or on their way
+            beyond.set()
+            await committed.wait()
+
+    async def all_sent() -> bool:
+        return await kernel.count("outbox WHERE published_at IS NULL") == 0
+
+    monkeypatch.setattr(relays, "mark_sent", mark_sent)
+    relaying = asyncio.create_task(kernel.relay().run())
+    try:
+        async with kernel.door.begin(ME) as importing:
+            await importing.tell_first([Poked(subject=late, n=1)])
+            for n in range(3):
+                await poke(new_id("sub"), n)
+            await asyncio.wait_for(beyond.wait(), 120)
+        await poke(late, 2)
+        committed.set()
+        await _until(all_sent)
+    finally:
+        await _stop(relaying)
+    async with kernel.engine.connect() as connection:
+        query = text('SELECT ce_id, "offset" FROM outbox WHERE key = :late ORDER BY id')
+        places = [one.offset for one in await connection.execute(query, {"late": late})]
+    assert places == sorted(places) and len(places) == 2
 
 
 async def test_what_rolls_back_is_never_published(kernel: Kernel) -> None:
