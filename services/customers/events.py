@@ -15,12 +15,14 @@ Level = Literal["clear", "masked", "hidden"]
 
 class CustomerCreated(Event, type="kept.customers.customer.created.v1"):
     """There is a record of this person. `locators` find it for who knows an identifier already. `owner`: the user who looks
-    after them, none where it waits for one."""
+    after them, none where it waits for one. `returned`: somebody with this number or address was forgotten; who made the record
+    said that they are a customer again, and answers for it."""
 
     key_version: int
     fields: dict[str, Ciphertext]
     locators: list[str]
     owner: str | None = None
+    returned: bool = False
 
 
 class CustomerUpdated(Event, type="kept.customers.customer.updated.v1"):

@@ -1,5 +1,6 @@
 """POST /api/customers: who may make a record for whom, what is refused, and what is told of it."""
 
+import json
 from collections.abc import AsyncIterator
 from uuid import uuid4
 
@@ -39,6 +40,14 @@ def told(platform: Platform, subject: str) -> list[str]:
     with Insider(platform.state, "customers").connect("customers") as db:
         rows = db.execute("SELECT headers FROM outbox WHERE key = %s ORDER BY id", (subject,)).fetchall()
     return [dict(row[0])["ce_type"] for row in rows]
+
+
+def made_again(platform: Platform, subject: str) -> bool:
+    """Whether the event that told of the record says that the person had been forgotten."""
+    with Insider(platform.state, "customers").connect("customers") as db:
+        row = db.execute("SELECT value FROM outbox WHERE key = %s ORDER BY id LIMIT 1", (subject,)).fetchone()
+    assert row is not None
+    return bool(json.loads(bytes(row[0]))["returned"])
 
 
 def test_a_record_is_its_makers_and_is_found_read_and_corrected(platform: Platform, jane: httpx.Client) -> None:
@@ -114,7 +123,9 @@ def test_a_second_try_makes_nobody_twice_and_keeps_nobodys_values(platform: Plat
     assert (other.status_code, other.json()["field"]) == (422, "Idempotency-Key")
 
 
-async def test_who_was_forgotten_comes_back_only_where_somebody_says_so(jane: httpx.Client, base: Ground) -> None:
+async def test_who_was_forgotten_comes_back_only_where_somebody_says_so(
+    platform: Platform, jane: httpx.Client, base: Ground
+) -> None:
     person = somebody()
     subject = jane.post("/api/customers", json={"fields": person}).json()["id"]
     async with base.door.begin(Actor.system("customers")) as w:
@@ -125,4 +136,5 @@ async def test_who_was_forgotten_comes_back_only_where_somebody_says_so(jane: ht
     assert person["email"] not in refused.text.lower()
     back = jane.post("/api/customers?returning=true", json=again)
     assert back.status_code == 201 and back.json()["id"] != subject
+    assert [made_again(platform, one) for one in (subject, back.json()["id"])] == [False, True]
     assert jane.post("/api/customers", json=again).status_code == 201, "a customer like any other from then on"

@@ -1,11 +1,12 @@
 """Who was forgotten stays so when the locators' key rotates; what erasures of before this list left is taken over."""
 
+import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any, cast
 
 import pytest
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, select, text, update
 
 from services.customers.policy.load import load
 from services.customers.records.forgotten import count_unmarked
@@ -45,6 +46,13 @@ class Bench:
         async with self.door.begin(ME) as w:
             (subject,) = (await w.session.scalars(select(Customer.id).where(Customer.erased_at.is_(None)))).all()
             await holder_of(self.tools).erase(w, subject, "req_1")
+
+    async def told_back(self) -> list[bool]:
+        """Of each record that was made: whether its event says that the person had been forgotten."""
+        async with self.door.begin(ME) as w:
+            made = text("SELECT value FROM outbox WHERE headers::text LIKE '%customer.created%' ORDER BY id")
+            values = await w.session.scalars(made)
+        return [json.loads(bytes(one))["returned"] for one in values]
 
     async def unmarked(self) -> int:
         async with self.door.begin(ME) as w:
@@ -90,7 +98,7 @@ async def test_no_old_file_brings_anybody_back_after_the_locators_key_has_rotate
         assert (done.created, done.forgotten) == (0, 1)
     assert await bench.unmarked() == 0
     back = await bench.imported(moved(number), returning=True)
-    assert (back.created, back.returned) == (1, 1)
+    assert (back.created, back.returned) == (1, 1) and await bench.told_back() == [False, True]
     assert (await bench.imported(table([number]), check=True)).forgotten == 1, "the number was not said to be back"
 
 

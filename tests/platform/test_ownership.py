@@ -14,19 +14,24 @@ from sqlalchemy import Engine, create_engine, insert, literal, select, text
 
 from services.customers.base import TABLES
 from services.customers.policy.load import load
+from services.customers.policy.model import FieldPolicy
 from services.customers.records import jobs, ownership
 from services.customers.records.looks import list_customers
+from services.customers.records.rekey import renew_key
 from services.customers.records.rows import page_of, readable, team_of
 from services.customers.tables import Customer, StaffLocator
+from services.customers.transfer import actions as transfer
 from services.customers.transfer.actions import Imported, Wish, import_customers
+from services.customers.transfer.compare import Compared, Known
 from services.customers.transfer.model import ROWS_MAX, File, columns_of
 from services.customers.wiring import Tools
 from shared.access.actor import Actor
 from shared.errors import InvalidInputError
+from shared.keys.cipher import key_version
 from shared.sheets import Sheet, decode
 from shared.values.identifiers import external
 from shared.values.typed import number
-from shared.work import Door
+from shared.work import Door, Work
 from tests.support.customers import empty, holder_of, tools_of
 from tests.support.made_up import table
 from tests.support.stand_in import StandIn
@@ -161,6 +166,29 @@ async def test_records_of_before_the_number_wait_by_the_locator_until_their_file
     assert await bench.counted() == (2, 1)
     await bench.hired(JANE, "3")
     assert await bench.counted() == (0, 0) and len(await bench.seen(manager(JANE))) == 2
+
+
+async def test_a_number_is_added_to_the_record_as_it_is_by_then(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the comparison and the write one is erased and another's key is renewed."""
+    await bench.hired(JANE, "3")
+    await bench.imported(["43", "44"], "3")
+    async with bench.door.begin(SYSTEM) as w:
+        await w.session.execute(text("UPDATE customers SET number = NULL"))
+    gone, renewed = await bench.rows()
+    real = transfer.compared
+
+    async def compared(w: Work, policy: FieldPolicy, known: Sequence[Known]) -> Compared:
+        found = await real(w, policy, known)
+        async with bench.door.begin(SYSTEM) as other:
+            await holder_of(bench.tools).erase(other, gone.id, "req_1")
+            assert await renew_key(other, renewed.id) == 2
+        return found
+
+    monkeypatch.setattr(transfer, "compared", compared)
+    await bench.imported(["43", "44"], "3")
+    gone, renewed = await bench.rows()
+    assert gone.erased_at is not None and gone.number is None
+    assert renewed.number is not None and key_version(renewed.number) == 2
 
 
 async def test_a_user_is_known_by_the_locators_that_hold_and_the_forgotten_by_none(bench: Bench) -> None:

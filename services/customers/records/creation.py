@@ -35,12 +35,13 @@ FORGOTTEN = (
 @dataclass(frozen=True)
 class New:
     """Somebody without a record. `owner`: who looks after them; `locators`: of all that they are found by, under every live
-    version."""
+    version; `returned`: they were forgotten, and are a customer again."""
 
     person: Cleaned
     owner: Owner
     number: Number | None
     locators: Locators
+    returned: bool
 
 
 async def create_customer(
@@ -64,7 +65,7 @@ async def create_customer(
     locators = [(kind, one) for (kind, _), every in located.items() for one in every]
     if not staff:
         raise InvalidInputError("nobody on the staff has this id", field="owner")
-    (created,) = await make(w, tools, hashed, [New(person, Owner(owner, [staff[0][0]]), None, locators)])
+    (created,) = await make(w, tools, hashed, [New(person, Owner(owner, [staff[0][0]]), None, locators, bool(left))])
     w.publish(created)
     return Record(created.subject or "", 1, owner, seen(person.values, tools.policy.sight(purpose)))
 
@@ -100,6 +101,7 @@ async def make(w: Work, tools: Tools, hashed: Hashed, people: Sequence[New]) -> 
             fields=fields,
             locators=[one for _, one in new.locators],
             owner=new.owner.user,
+            returned=new.returned,
         )
         for (subject, new), fields in zip(everyone, sealed, strict=True)
     ]

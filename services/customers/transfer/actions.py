@@ -139,8 +139,7 @@ async def _take(w: Work, tools: Tools, hashed: Hashed, part: Sequence[Line], wis
     tally.numbered += len(seen.without_number)
     await _note_sharing(w, new, tally)
     if not wish.check and (wish.unowned or not tally.unowned.count):  # 5
-        for customer, line in seen.without_number:
-            customer.number = w.seal(Customer.number, customer.id, line.number or "")
+        await _number(w, {customer.id: line for customer, line in seen.without_number})
         await _number_unowned(w, there, tally.owners)
         await _create(w, tools, hashed, new, tally.owners)
     w.lock(*(one.id for one in there))
@@ -271,6 +270,20 @@ async def _note_sharing(w: Work, new: Sequence[Missing], tally: Tally) -> None:
     tally.sharing.update(row for row, locator in addresses if locator in there)
 
 
+async def _number(w: Work, lines: Mapping[str, Line]) -> None:
+    """Records that don't hold their number yet. They are looked at once more, and held: since they were compared one may have
+    been erased, or its key renewed."""
+    if not lines:
+        return
+    w.lock(*lines)
+    waiting = select(Customer).where(among(Customer.id, lines), Customer.number.is_(None), Customer.erased_at.is_(None))
+    held = waiting.with_for_update().execution_options(populate_existing=True)
+    found = (await w.session.scalars(held)).all()
+    await w.unlock(*(one.id for one in found))
+    for customer in found:
+        customer.number = w.seal(Customer.number, customer.id, lines[customer.id].number or "")
+
+
 async def _number_unowned(w: Work, known: Sequence[Known], owners: dict[str, Owner]) -> None:
     """Records that came before numbers were kept and still wait, for whom this file says: now both can be hashed anew."""
     by_id = {one.id: one.line for one in known if one.by_number}
@@ -291,7 +304,9 @@ async def _create(w: Work, tools: Tools, hashed: Hashed, new: Sequence[Missing],
     """A part at a time: others are answered between two of them, and what is told of a part need not be remembered."""
     for start in range(0, len(new), PART):
         part = new[start : start + PART]
-        people = [New(one.line.person, owners[one.line.owner], one.line.number, one.locators) for one in part]
+        people = [
+            New(one.line.person, owners[one.line.owner], one.line.number, one.locators, bool(one.was_forgotten)) for one in part
+        ]
         made = await make(w, tools, hashed, people)
         await w.tell_first(made)
         w.lock(*(one.subject or "" for one in made))
