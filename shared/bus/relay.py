@@ -73,7 +73,7 @@ class Batch:
     """Events that wait; when they were fetched."""
 
     rows: Sequence[Pending] = ()
-    fetched: float = field(default_factory=time.monotonic)
+    fetched: float = field(default_factory=time.monotonic, init=False)
 
     def sent(self, done: Sequence[Placed]) -> None:
         """Observe how long these took."""

@@ -29,7 +29,7 @@ class Nudged(Event, type="kept.customers.kernel.nudged.v1"):
     n: int
 
 
-async def until(true: Callable[[], Awaitable[Any]], seconds: float = 40) -> Any:
+async def until(true: Callable[[], Awaitable[Any]], seconds: float = 120) -> Any:
     async with asyncio.timeout(seconds):
         while not (found := await true()):
             await asyncio.sleep(0.1)

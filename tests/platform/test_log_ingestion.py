@@ -103,7 +103,7 @@ async def ingesting(log: AuditLog, broker: Broker, witnesses: Witnesses | None =
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def until(met: Callable[[], bool], seconds: float = 60) -> None:
+async def until(met: Callable[[], bool], seconds: float = 120) -> None:
     async with asyncio.timeout(seconds):
         while not met():
             await asyncio.sleep(0.05)

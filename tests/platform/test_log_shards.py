@@ -214,7 +214,7 @@ async def test_a_slot_has_one_owner_and_the_next_one_stands_by(log: AuditLog) ->
     await asyncio.gather(one, two, return_exceptions=True)
 
 
-async def until(met: Callable[[], bool], seconds: float = 30) -> None:
+async def until(met: Callable[[], bool], seconds: float = 120) -> None:
     async with asyncio.timeout(seconds):
         while not met():
             await asyncio.sleep(0.05)

@@ -22,7 +22,7 @@ from shared.clock import SystemClock, rfc3339
 from shared.errors import TamperError
 from shared.holder.contract import Collect, answers_topic
 from shared.ids import new_event_id, new_id
-from shared.keys.cipher import DataKey, Place, open_
+from shared.keys.cipher import DataKey, FieldCipher, Place
 from shared.keys.locators import Locators
 from shared.keys.login import AppRole
 from shared.keys.vault import Vault
@@ -121,11 +121,12 @@ def opens(sealed: bytes, subject: str, keys: Keys) -> list[str]:
     places = [Place("customers", "customers", column, subject) for column in (*FIELDS, "number")]
     places += [Place("customers", "address_changes", column, subject) for column in ("old_email", "new_email")]
     places += [Place("identity", "users", column, subject) for column in ("name", "email", "phone", "password")]
-    texts = []
+    texts, data = [], [place.associated_data() for place in places]
     for key in keys.values():
-        for place in places:
+        cipher = FieldCipher(key)
+        for one in data:
             try:
-                texts.append(open_(key, place, sealed))
+                texts.append(cipher.open(one, sealed))
             except TamperError:
                 continue
     return texts

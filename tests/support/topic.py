@@ -67,7 +67,7 @@ async def of_type(state: State, kind: str, topic: str = "kept.customers") -> lis
 
 
 async def told(
-    state: State, kind: str, topic: str, fits: Callable[[Envelope], bool], *, count: int = 1, seconds: float = 60
+    state: State, kind: str, topic: str, fits: Callable[[Envelope], bool], *, count: int = 1, seconds: float = 120
 ) -> list[Envelope]:
     """The events of a type that fit, once there are `count` of them: the relay takes a moment. AssertionError that names the
     event that did not come."""

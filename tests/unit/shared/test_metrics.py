@@ -45,7 +45,7 @@ def test_a_call_of_the_key_service_says_how_it_ended(error: Exception | None, ou
 def test_an_event_is_as_late_as_it_waited_and_was_under_way() -> None:
     rows = [Pending("1", "t", "k", [], b"", 1, 4.0), Pending("2", "t", "k", [], b"", 2, 40.0)]
     before = value("kept_relay_delay_seconds_count"), value("kept_relay_delay_seconds_sum")
-    batch = Batch(rows, 2)
+    batch = Batch(rows)
     batch.fetched -= 2.0
     batch.sent([Placed("1", "t", 0, 7)])  # the other one is not acknowledged
     assert value("kept_relay_delay_seconds_count") == before[0] + 1
