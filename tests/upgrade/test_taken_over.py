@@ -177,7 +177,8 @@ def test_the_backup_of_then_restores_into_a_drill(taken: Taken) -> None:
     with signed_in(taken, "michael") as michael:
         drilled = backups.drill(michael, notes()["set"]["id"])
     assert drilled["state"] == "passed", [one for one in drilled["checks"] if not one["passed"]]
-    assert backups.check(drilled, "erased/customers")["says"].startswith("2 erased, 0 of them with a key")
+    erased, keys = re.findall(r"\d+", backups.check(drilled, "erased/customers")["says"])[:2]
+    assert int(erased) >= 2 and int(keys) == 0, "two then; what was approved then may have been carried out since"
     assert "0 lost" in backups.check(drilled, "everyone/customers")["says"]
 
 
