@@ -20,13 +20,14 @@ SETTINGS: Mapping[str, type[ServiceSettings]] = {
 }
 # What the chart says itself, from values that are named for what they are (templates/_helpers.tpl, kept.environment).
 SAID = frozenset({
-    "service", "http_host", "http_port", "drain_seconds", "public_origin", "origins", "trusted_proxies", "database_host",
-    "database_port", "kafka_bootstrap", "kafka_security", "kafka_ca_file", "vault_addr", "vault_auth", "vault_auth_mount",
-    "vault_token_file", "state_dir", "jwks_url", "smtp_host", "smtp_port", "smtp_user", "smtp_tls", "smtp_ca_file",
+    "service", "hosts", "log_url", "http_host", "http_port", "drain_seconds", "public_origin", "origins", "trusted_proxies",
+    "database_host", "database_port", "kafka_bootstrap", "kafka_security", "kafka_ca_file", "vault_addr", "vault_auth",
+    "vault_auth_mount", "vault_token_file", "state_dir", "jwks_url", "smtp_host", "smtp_port", "smtp_user", "smtp_tls",
+    "smtp_ca_file",
 })  # fmt: skip
 # What nobody sets on a cluster: AppRole (a token of the kubelet's takes its place), what only one machine or the image has.
 UNUSED = frozenset({
-    "vault_role_id", "vault_secret_id_file", "hop_secret_file", "hosts", "kafka_idempotence", "pg_bin", "pg_os_user",
+    "vault_role_id", "vault_secret_id_file", "hop_secret_file", "kafka_idempotence", "pg_bin", "pg_os_user",
     "log_immutable",
 })  # fmt: skip
 # A directory is the chart's own (services.audit.files); what else can be said is a bucket.

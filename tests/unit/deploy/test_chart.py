@@ -285,7 +285,9 @@ def test_a_service_takes_all_that_it_is_told(name: str, monkeypatch: pytest.Monk
         assert taken.service == service and taken.http_host == "0.0.0.0" and taken.http_port == 8000
         assert taken.public_origin == given["publicOrigin"] and list(taken.trusted_proxies) == given["trustedProxies"]
         assert taken.database_host == given["postgres"]["host"] and taken.vault_addr == given["vault"]["address"]
-        assert taken.jwks_url in {f"http://{full}:8000/.well-known/jwks.json" for full in of_kind(name, "Service")}
+        assert taken.jwks_url == "http://kept-identity:8000/.well-known/jwks.json"
+        assert taken.hosts == (f"kept-{service}:8000",) and f"kept-{service}" in of_kind(name, "Service")
+        assert told.get("KEPT_LOG_URL") == ("http://kept-audit:8000" if service == "backup" else None)
 
 
 def test_what_is_no_setting_of_ours_is_read_there() -> None:

@@ -81,6 +81,10 @@ helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
   "KEPT_JWKS_URL" (printf "http://%s-identity:8000/.well-known/jwks.json" .root.Release.Name)
   "OTEL_EXPORTER_OTLP_ENDPOINT" $values.telemetry.endpoint
 }}
+{{- $_ := set $env "KEPT_HOSTS" (list (printf "%s-%s:8000" .root.Release.Name .name)) }}
+{{- if include "kept.may" (dict "root" .root "name" .name "to" "audit") }}
+{{- $_ := set $env "KEPT_LOG_URL" (printf "http://%s-audit:8000" .root.Release.Name) }}
+{{- end }}
 {{- if $of.files }}{{ $_ := set $env "KEPT_STATE_DIR" "/var/lib/kept" }}{{ end }}
 {{- if include "kept.may" (dict "root" .root "name" .name "to" "mail") }}
 {{- $_ := set $env "KEPT_SMTP_HOST" $values.mail.host }}
