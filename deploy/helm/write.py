@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from deploy.gateway.routes import FRONT, ROUTES
+from deploy.helm import operators
 from deploy.helm.schema import schema
 
 HERE = Path(__file__).parent
@@ -15,6 +16,7 @@ def files() -> Mapping[Path, str]:
     return {
         HERE / "kept" / "files" / "routes.yaml": _routes(),
         HERE / "kept" / "values.schema.json": json.dumps(schema(), indent=1, ensure_ascii=False) + "\n",
+        **{HERE / "examples" / name: text for name, text in operators.files().items()},
     }
 
 
