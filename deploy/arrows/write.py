@@ -61,8 +61,8 @@ def _page(of: Table) -> str:
     return f"""# Who talks to whom, as what
 
 {MADE}
-What has no arrow is refused by the broker, Vault and PostgreSQL, each for itself, and in Kubernetes by the chart's
-NetworkPolicies too; on one machine and with compose no network refuses it.
+What has no arrow is refused by the broker, Vault and PostgreSQL, each for itself, and in Kubernetes by the
+chart's NetworkPolicies too ([kubernetes](operate/kubernetes.md)); on one machine and with compose no network refuses it.
 A command of who operates Kept that speaks to a store (`kept keys`, `kept dlq`, `kept set-aside`) goes as the service
 whose store it is.
 
