@@ -40,8 +40,9 @@ fuzz: .venv/.ready  ## properties, then the fuzzers FUZZ_SECONDS (300) each, at 
 contracts: .venv/.ready  ## write docs/contracts from the code; refuses what breaks others
 	@$(BIN)/python -m tests.contracts.write
 
-arrows: .venv/.ready  ## write Vault's policies, pg_hba.conf and docs/arrows.md from deploy/arrows/arrows.toml
+arrows: .venv/.ready  ## write Vault's policies, pg_hba.conf, the chart's data and docs/arrows.md from deploy/arrows/arrows.toml
 	@$(BIN)/python -m deploy.arrows.write
+	@$(BIN)/python -m deploy.helm.write
 
 bench: .venv/.ready  ## measure (about half an hour), and write docs/benchmarks.md
 	@$(BIN)/python -m tests.bench

@@ -16,7 +16,8 @@ from shared.settings import ServiceSettings
 
 def settings_of(service: str) -> ServiceSettings:
     """The service's settings: from this process's environment, else as the local platform wrote them. NotFoundError."""
-    if os.environ.get("KEPT_SERVICE", service) == service and "KEPT_VAULT_ROLE_ID" in os.environ:
+    shown = "KEPT_VAULT_ROLE_ID" in os.environ or os.environ.get("KEPT_VAULT_AUTH", "approle") != "approle"
+    if shown and os.environ.get("KEPT_SERVICE", service) == service:
         return ServiceSettings(service=service)
     try:
         lines = (_run() / f"{service}.env").read_text(encoding="utf-8").splitlines()

@@ -1,5 +1,6 @@
-"""`make arrows`: writes what comes from the table: Vault's policies (deploy/vault), the compose file's pg_hba.conf and
-docs/arrows.md. The broker's rights and the local pg_hba.conf are taken from the table when they are given."""
+"""`make arrows`: writes what comes from the table: Vault's policies (deploy/vault), the compose file's pg_hba.conf, what the
+Helm chart makes NetworkPolicies of, and docs/arrows.md. The broker's rights and the local pg_hba.conf are taken from the table
+when they are given."""
 
 import textwrap
 from collections.abc import Iterator, Mapping
@@ -20,6 +21,7 @@ def files(of: Table) -> Mapping[Path, str]:
     return {
         **{ROOT / "deploy" / "vault" / f"{name}.hcl": text for name, text in policies.items()},
         ROOT / "deploy" / "compose" / "pg_hba.conf": _compose_hba(of),
+        ROOT / "deploy" / "helm" / "kept" / "files" / "arrows.yaml": _chart(of),
         ROOT / "docs" / "arrows.md": _page(of),
     }
 
@@ -43,6 +45,15 @@ def _compose_hba(of: Table) -> str:
     return "\n".join([*lines, "host all postgres samenet scram-sha-256", *hba(of, "samenet")]) + "\n"
 
 
+def _chart(of: Table) -> str:
+    """Who is a service, and each arrow that a service is at an end of. Operators come from anywhere, and go as a service; other
+    teams' services are none of the chart's."""
+    ours, ends = of.of_kind("service"), of.of_kind("service", "server", "outside")
+    arrows = [one for one in of.arrows if {one.source, one.target} <= {*ends} and {one.source, one.target} & {*ours}]
+    lines = [*_comment(MADE), f"services: [{', '.join(ours)}]", "arrows:"]
+    return "\n".join([*lines, *(f"  - {{from: {one.source}, to: {one.target}}}" for one in arrows)]) + "\n"
+
+
 # -- docs/arrows.md ----------------------------------------------------------------------------------------------------
 
 
@@ -50,7 +61,8 @@ def _page(of: Table) -> str:
     return f"""# Who talks to whom, as what
 
 {MADE}
-What has no arrow is refused by the broker, Vault and PostgreSQL, each for itself; no network refuses it yet.
+What has no arrow is refused by the broker, Vault and PostgreSQL, each for itself, and in Kubernetes by the
+chart's NetworkPolicies too ([kubernetes](operate/kubernetes.md)); on one machine and with compose no network refuses it.
 A command of who operates Kept that speaks to a store (`kept keys`, `kept dlq`, `kept set-aside`) goes as the service
 whose store it is.
 

@@ -16,6 +16,7 @@ class BackupSettings(ServiceSettings):
     pg_os_user: str = Field(default="nobody", description="runs scratch servers when the service is root")
     take_every_minutes: int = Field(default=24 * 60, ge=0, description="0: no schedule")
     drill_every_minutes: int = Field(default=7 * 24 * 60, ge=0, description="0: no schedule")
+    log_url: str = Field(default="", description="where the log is read whose heads a set names, if not at public_origin")
     holders: dict[str, str] = Field(
         default={
             "identity": "kept.identity",
@@ -48,6 +49,11 @@ class BackupSettings(ServiceSettings):
     @property
     def postgres(self) -> Postgres:
         return Postgres(self.pg_bin, self.pg_os_user)
+
+    @property
+    def log_origin(self) -> str:
+        """Where the log is read."""
+        return self.log_url or self.public_origin
 
     @property
     def take_every(self) -> timedelta:

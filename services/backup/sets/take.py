@@ -55,7 +55,7 @@ async def write(tools: Tools, backup_id: str) -> tuple[Manifest, str]:
     recipient = str(identity.to_public())
     (key,) = await tools.vault.encrypt("kept-backup", [str(identity).encode()])
     del identity
-    heads = await log_heads(tools.settings.public_origin)
+    heads = await log_heads(tools.settings.log_origin)
     cluster = tools.cluster()
     who = await asyncio.to_thread(identify, cluster)
 

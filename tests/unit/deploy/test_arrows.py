@@ -47,11 +47,12 @@ def test_a_right_is_of_whoever_has_it() -> None:
 
 
 def test_the_whole_table_is_of_parties_that_run() -> None:
-    """Every service reaches its three stores, and nobody reaches a service but the gateway, what measures, and for its keys
-    identity's verifiers."""
+    """Every service reaches its three stores, and nobody reaches a service but the gateway, what measures, for its keys
+    identity's verifiers, and backup the log."""
     of = table()
     assert TABLE.exists()
     for service in of.of_kind("service"):
         assert all(of.may(service, store) for store in ("vault", "kafka", "postgres"))
         reached = {one.source for one in of.arrows if one.target == service}
-        assert reached == {"gateway", "prometheus"} | ({*of.of_kind("service")} if service == "identity" else set())
+        besides = {"identity": {*of.of_kind("service")}, "audit": {"backup"}}
+        assert reached == {"gateway", "prometheus"} | besides.get(service, set())
