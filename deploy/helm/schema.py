@@ -91,7 +91,7 @@ def schema() -> Schema:
             ingress=closed(enabled=FLAG, className=TEXT, annotations=_words(), tlsSecret=TEXT),
             httpRoute=closed(enabled=FLAG, parentRefs=many(FREE)),
             network=closed(
-                enabled=FLAG, dns=_party(ports=True), **{name: _party(ports=reached) for name, reached in parties().items()}
+                enabled=FLAG, dns=_names(), **{name: _party(ports=reached) for name, reached in parties().items()}
             ),
             metrics=closed(
                 serviceMonitor=FLAG, rules=FLAG, labels=_words(), interval=matching(r"^[0-9]+(ms|s|m)$"), runbooks=TEXT
@@ -147,14 +147,20 @@ def _service(name: str) -> Schema:
     return closed(**_of_a_service(), settings=_settings(SETTINGS[name]), **files)
 
 
+def _names() -> Schema:
+    """Whoever resolves names; unlike a party, always there."""
+    made = _party(ports=True)
+    made["properties"]["peers"]["minItems"] = 1
+    return made
+
+
 def _party(*, ports: bool) -> Schema:
     block = closed(cidr=TEXT, **{"except": many(TEXT)})
     selector = closed(matchLabels=_words(), matchExpressions=many(FREE))
     peer = closed(podSelector=selector, namespaceSelector=selector, ipBlock=block) | {"minProperties": 1}
-    if not ports:
-        return closed(peers=many(peer))
-    # Whoever takes the ports away (`null`) would open all of them.
-    return closed(peers=many(peer), ports=many(PORT) | {"minItems": 1}) | {"required": ["ports"]}
+    # What somebody takes away (`null`), or leaves empty, would be everybody, or every port.
+    named = closed(peers=many(peer), **({"ports": many(PORT) | {"minItems": 1}} if ports else {}))
+    return named | {"required": [*named["properties"]]}
 
 
 def _secret() -> Schema:
