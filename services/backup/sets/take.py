@@ -22,7 +22,7 @@ from services.backup.sets.stream import identify, stream
 from services.backup.wiring import Tools
 from shared.access.actor import Actor
 from shared.clock import rfc3339
-from shared.errors import KeptError, MalformedError
+from shared.errors import KeptError, MalformedError, described
 from shared.notes.note import sign_note, split_note
 
 log = logging.getLogger("kept.backup")
@@ -74,7 +74,7 @@ async def write(tools: Tools, backup_id: str) -> tuple[Manifest, str]:
 
 
 async def log_heads(origin: str) -> tuple[Head, ...]:
-    """The log's published checkpoints, where they can be read: a set without them is a set all the same."""
+    """The log's published checkpoints, where they can be read: a set without them is a set all the same, and it is said."""
     heads: list[Head] = []
     try:
         async with httpx.AsyncClient(base_url=origin, timeout=LOG_SECONDS_MAX) as client:
@@ -83,6 +83,7 @@ async def log_heads(origin: str) -> tuple[Head, ...]:
                 note = (await client.get(f"/log/{shard}/checkpoint")).raise_for_status().text
                 name, size, root = split_note(note)[0].split("\n")[:3]
                 heads.append(Head(name, int(size), root))
-    except (httpx.HTTPError, MalformedError, ValueError):
+    except (httpx.HTTPError, MalformedError, ValueError) as error:
+        log.warning("the set names no heads of the log: it could not be read at %s: %s", origin, described(error))
         return ()
     return tuple(sorted(heads, key=lambda head: head.origin))
