@@ -42,6 +42,7 @@ RECORDS_MAX = 7_000  # in one batch, over all partitions: fewer take more work e
 BATCH_BYTES_MAX = 8 * 1024 * 1024  # of values in one batch; there may be two at a time, and a third on its way from the broker
 PARTITION_BYTES_MAX = 2 * 1024 * 1024  # of one partition in one answer of the broker: more than its largest record
 FILL_SECONDS = 0.2  # how long a batch fills after its first record: bounds publications, and so partial tiles
+TRICKLE_RECORDS, TRICKLE_SECONDS = 500, 0.1  # where so few came at once, the broker is not asked again for each few more
 POLL_SECONDS = 0.25
 DISCOVER_SECONDS = 1.0
 PAUSE_SECONDS = 1.0
@@ -224,6 +225,8 @@ async def _receive(consumer: AIOKafkaConsumer) -> Batches:
         if not count:
             break
         began = began or time.monotonic()
+        if sum(map(len, some.values())) < TRICKLE_RECORDS:
+            await asyncio.sleep(TRICKLE_SECONDS)
         wait = began + FILL_SECONDS - time.monotonic()
     return found
 
